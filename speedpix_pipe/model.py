@@ -50,9 +50,7 @@ class Expression:
     normal: str
     mark: Mark  # of the first character of the source text
     references: tuple[Reference, ...] = ()
-    names: frozenset[str] = (
-        frozenset()
-    )  # top-level names it uses: params env item index matrix run git ext n ...
+    names: frozenset[str] = frozenset()  # top-level names it uses: params env item index matrix run git ext n ...
 
 
 @dataclass(frozen=True, slots=True)
