@@ -1,0 +1,202 @@
+"""The last words of a run, for people: what happened, what went wrong first, where things are, what to do next.
+
+Made from a `RunSummary` alone, so that `runs show` can print the same for any past run. Equal reasons are told
+once with the tasks they hit; nothing here grows with the number of tasks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from speedpix_pipe.console.base import Ink, clip, clip_middle, duration, money, pad, plural, printable
+from speedpix_pipe.model import RunStatus, TaskStatus
+from speedpix_pipe.summary import Failure, RunSummary, StepTally, UnknownTask, exit_code
+
+COMMAND = "speedpix-pipe"
+MOST_REASONS = 10
+MOST_TASKS = 4
+MOST_FOLDERS = 6
+MOST_STEPS = 12
+LABEL = 10  # cells of the left column
+
+# Numbers, ids and quoted names differ from task to task where the reason is the same
+_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-fA-F-]{8,}\b|\d+(?:\.\d+)?")
+
+
+def render_closing(
+    summary: RunSummary, *, color: bool = False, width: int = 80, report: Path | str | None = None
+) -> str:
+    """The closing summary as one text without a final line break."""
+    ink = Ink(color)
+    width = max(40, min(width, 120))
+    parts = [
+        _headline(summary, ink),
+        *_failed(summary, ink, width),
+        *_unknown(summary, ink, width),
+        *_warnings(summary, ink, width),
+        "\n".join(_facts(summary, ink, width, report)),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _headline(summary: RunSummary, ink: Ink) -> str:
+    name = ink.bold(printable(summary.pipeline) or "run")
+    took = ink.dim(f"in {duration(summary.seconds)}")
+    counts = ", ".join(_counts(summary, ink)) or "nothing to do"
+    if summary.status is RunStatus.CANCELLED:
+        word = ink.yellow("was interrupted" if summary.resumable else "was cancelled")
+    elif exit_code(summary):
+        word = ink.red("failed" if summary.tasks[TaskStatus.FAILED] - summary.ignored else "is not complete")
+    else:
+        word = ink.green("succeeded")
+    line = f"{name} {word} {took}: {counts}"
+    return f"{line}\nstopped because {printable(summary.reason)}" if summary.reason and exit_code(summary) else line
+
+
+def _counts(summary: RunSummary, ink: Ink) -> Iterator[str]:
+    paint = {TaskStatus.FAILED: ink.red, TaskStatus.UNKNOWN: ink.yellow, TaskStatus.SUCCEEDED: ink.green}
+    for status in TaskStatus:
+        count = summary.tasks[status]
+        if not count:
+            continue
+        text = f"{count:,} {status.value}"
+        if status is TaskStatus.CACHED:
+            text = f"{count:,} from the cache"
+        elif status is TaskStatus.FAILED and summary.ignored:
+            text += f" ({'all' if summary.ignored == count else f'{summary.ignored:,}'} ignored)"
+        elif status is TaskStatus.SKIPPED and summary.skipped_by_failure:
+            text += f" ({summary.skipped_by_failure:,} because of failures)"
+        yield paint.get(status, str)(text)
+
+
+def _failed(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
+    tasks = [failure for failure in summary.failures if failure.step is not None]
+    if not tasks:
+        return
+    groups = _grouped(tasks)
+    lines = [ink.red("Failed")]
+    for group in groups[:MOST_REASONS]:
+        first = group[0]
+        times = f"{len(group):,} × " if len(group) > 1 else ""
+        note = ", ignored" if first.ignored else ""
+        lines.append(f"  {clip(f'{times}{printable(first.message)} ({first.kind}{note})', width - 2)}")
+        lines.append(ink.dim(f"    {_named((failure.task for failure in group), len(group), width - 4)}"))
+    if len(groups) > MOST_REASONS:
+        rest = sum(len(group) for group in groups[MOST_REASONS:])
+        lines.append(f"  and {rest:,} more for other reasons")
+    yield "\n".join(lines)
+
+
+def _grouped(failures: Iterable[Failure]) -> list[list[Failure]]:
+    """Failures with the same reason together, the commonest first; those that fail the run before ignored ones."""
+    groups: dict[tuple[bool, str | None, str, str], list[Failure]] = {}
+    for failure in failures:
+        message = failure.message.replace(failure.key, "…") if failure.key else failure.message
+        reason = (failure.ignored, failure.step, failure.kind, _VARYING.sub("…", message))
+        groups.setdefault(reason, []).append(failure)
+    return sorted(groups.values(), key=lambda group: (group[0].ignored, -len(group)))
+
+
+def _named(tasks: Iterable[str], count: int, width: int) -> str:
+    each = max(16, width // 2)
+    names = [clip_middle(printable(task), each) for task, _ in zip(tasks, range(MOST_TASKS), strict=False)]
+    more = f" and {count - len(names):,} more" if count > len(names) else ""
+    while len(names) > 1 and len("  ".join(names)) > width - 12:
+        names.pop()
+        more = f" and {count - len(names):,} more"
+    return "  ".join(names) + more
+
+
+def _unknown(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
+    tasks: tuple[UnknownTask, ...] = summary.unknown
+    if not tasks:
+        return
+    run = summary.run_id or ""
+    sent = plural(summary.unknown_submissions, "submission")
+    stands = "stands" if summary.unknown_submissions == 1 else "stand"
+    yield "\n".join(
+        [
+            ink.yellow("Unknown"),
+            f"  {sent} {stands} without an answer: perhaps paid for, perhaps never begun.",
+            ink.dim(f"    {_named((task.task for task in tasks), len(tasks), width - 4)}"),
+            "  Nothing sends them again unasked. Look at them, then decide:",
+            f"    {COMMAND} runs show {run} --unknown",
+            f"    {COMMAND} runs redo {run} --unknown      sends them again, and may pay twice",
+        ]
+    )
+
+
+def _warnings(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
+    if not summary.warnings:
+        return
+    shown = [f"  {clip(printable(message), width - 2)}" for _, message in summary.warnings[:MOST_REASONS]]
+    if len(summary.warnings) > MOST_REASONS:
+        shown.append(f"  and {len(summary.warnings) - MOST_REASONS} more")
+    yield "\n".join([ink.yellow("Warnings"), *shown])
+
+
+def _facts(summary: RunSummary, ink: Ink, width: int, report: Path | str | None) -> Iterator[str]:
+    yield from _steps(summary, ink, width)
+    yield from _labelled("files", _folders(summary), ink, width)
+    if isinstance(summary.outputs, dict):
+        outputs = [
+            f"{name}: {value}" for name, value in summary.outputs.items() if isinstance(value, str | int | float)
+        ]
+        yield from _labelled("outputs", outputs[:MOST_FOLDERS], ink, width)
+    if summary.priced:
+        yield from _labelled("cost", [_cost(summary)], ink, width)
+    if report is not None:
+        # never cut: it is there to be copied
+        yield f"{ink.dim(pad('report', LABEL))}{printable(str(report))}"
+    for number, command in enumerate(_next(summary)):
+        yield f"{ink.dim(pad('' if number else 'next', LABEL))}{ink.bold(command)}"
+
+
+def _labelled(label: str, values: list[str], ink: Ink, width: int) -> Iterator[str]:
+    for number, value in enumerate(values):
+        yield f"{ink.dim(pad('' if number else label, LABEL))}{clip_middle(printable(value), width - LABEL)}"
+
+
+def _steps(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
+    steps = [step for step in summary.steps if step.total]
+    name_cells = min(24, max((len(step.name) for step in steps), default=0)) + 2
+    for number, step in enumerate(steps[:MOST_STEPS]):
+        name = pad(clip(printable(step.name), name_cells - 2), name_cells)
+        yield ink.dim(pad("" if number else "steps", LABEL)) + clip(name + _step(step), width - LABEL)
+    if len(steps) > MOST_STEPS:
+        yield " " * LABEL + f"and {len(steps) - MOST_STEPS} more"
+
+
+def _step(step: StepTally) -> str:
+    words = [f"{step.counts[status]:,} {status.value}" for status in TaskStatus if step.counts[status]]
+    succeeded = step.counts[TaskStatus.SUCCEEDED]
+    if succeeded:
+        each = " each" if succeeded > 1 else ""
+        words.append(f"{duration(step.seconds / succeeded)}{each}")
+    return ", ".join(words)
+
+
+def _folders(summary: RunSummary) -> list[str]:
+    folders = Counter(str(PurePosixPath(file.path).parent) for file in summary.files)
+    lines = [f"{count:,} in {folder}" for folder, count in folders.most_common(MOST_FOLDERS)]
+    if len(folders) > MOST_FOLDERS:
+        rest = len(summary.files) - sum(count for _, count in folders.most_common(MOST_FOLDERS))
+        lines.append(f"{rest:,} in {plural(len(folders) - MOST_FOLDERS, 'other folder')}")
+    return lines
+
+
+def _cost(summary: RunSummary) -> str:
+    text = f"{money(summary.spent)} spent on {plural(summary.submitted, 'prediction')}"
+    return f"{text}, {money(summary.saved)} saved by the cache" if summary.saved else text
+
+
+def _next(summary: RunSummary) -> Iterator[str]:
+    run, spec = summary.run_id or "", printable(summary.spec_path) or "SPEC"
+    spec = f"'{spec}'" if " " in spec else spec
+    if summary.resumable:
+        yield f"{COMMAND} run {spec} --resume"
+    elif summary.tasks[TaskStatus.FAILED] > summary.ignored:
+        yield f"{COMMAND} runs redo {run} --failed"

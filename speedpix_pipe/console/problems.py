@@ -1,0 +1,112 @@
+"""Problems of a spec as text: place and message, the line itself, a caret run under what is meant, a hint.
+
+Finding problems is `spec`'s work; this room only shows them, all at once and in the order of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from speedpix_pipe.console.base import Ink, cell_width, plural, printable
+from speedpix_pipe.errors import PipeError, Problem, Severity
+
+MOST_SHOWN = 100
+TAB = 4
+
+
+def render_problems(
+    problems: Sequence[Problem], *, color: bool = False, width: int = 100, limit: int = MOST_SHOWN
+) -> str:
+    """All problems as one text without a final line break; past `limit` only their number."""
+    ink = Ink(color)
+    ordered = _in_order(problems)
+    blocks = [_block(problem, ink, width) for problem in ordered[:limit]]
+    if len(ordered) > limit:
+        blocks.append(f"and {len(ordered) - limit:,} more")
+    if len(ordered) > 1:
+        blocks.append(ink.bold(_count(ordered)))
+    return "\n\n".join(blocks)
+
+
+def render_error(error: PipeError, *, color: bool = False) -> str:
+    """An error that is not about a place in a file: what is wrong, and what to do."""
+    ink = Ink(color)
+    text = f"{ink.red('error:')} {_lines(error.message)}"
+    return f"{text}\n  {ink.cyan('hint:')} {_lines(error.hint)}" if error.hint else text
+
+
+def _lines(text: str) -> str:
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """Files as they first appear, places within them in order, errors before warnings at one place, no doubles."""
+    files = {path: number for number, path in enumerate(dict.fromkeys(p.path for p in problems))}
+    once = {(p.path, p.line, p.column, p.code, p.message): p for p in reversed(problems)}
+    return sorted(once.values(), key=lambda p: (files[p.path], p.line, p.column, p.severity is Severity.WARNING))
+
+
+def _count(problems: Sequence[Problem]) -> str:
+    errors = sum(p.severity is Severity.ERROR for p in problems)
+    warnings = len(problems) - errors
+    parts = [plural(errors, "error")] if errors else []
+    if warnings:
+        parts.append(plural(warnings, "warning"))
+    names = [path for path, _ in groupby(sorted(p.path for p in problems))]
+    where = printable(names[0]) if len(names) == 1 else plural(len(names), "file")
+    return f"{', '.join(parts)} in {where}"
+
+
+def _block(problem: Problem, ink: Ink, width: int) -> str:
+    place = ink.bold(printable(f"{problem.path}:{problem.line}:{problem.column}:"))
+    warning = problem.severity is Severity.WARNING
+    word = f"{ink.yellow('warning:')} " if warning else ""
+    lines = [f"{place} {word}{_lines(problem.message)}"]
+    gutter = len(str(problem.line)) + 2
+    if problem.snippet is not None:
+        shown, before, under = _window(problem, max(20, width - gutter - 3))
+        caret = "^" * max(1, under)
+        lines.append(f"{ink.dim(f'{problem.line:>{gutter}} |')} {shown}".rstrip())
+        mark = ink.yellow(caret) if warning else ink.red(caret)
+        lines.append(f"{ink.dim(' ' * gutter + ' |')} {' ' * before}{mark}")
+    if problem.hint:
+        lines.append(f"{' ' * gutter} {ink.cyan('hint:')} {_lines(problem.hint)}")
+    return "\n".join(lines)
+
+
+def _window(problem: Problem, room: int) -> tuple[str, int, int]:
+    """The part of the line around the caret that fits, the cells before the caret, the cells under it."""
+    line = (problem.snippet or "").split("\n", 1)[0]
+    start = min(max(0, problem.column - 1), len(line))
+    stop = min(start + max(1, problem.width), len(line)) if start < len(line) else start
+    pieces = _drawn(line)
+    left, right = 0, len(pieces)
+    # A line that is too long loses its far end first, then its beginning, until the caret run is in sight.
+    while right > max(stop, start + 1) and _cells(pieces[left:right]) > room - 1:
+        right -= 1
+    while left < start and _cells(pieces[left:right]) > room - 2:
+        left += 1
+    if _cells(pieces[left:right]) > room - 2:
+        while right > start + 1 and _cells(pieces[left:right]) > room - 2:
+            right -= 1
+        stop = min(stop, right)
+    head = "…" if left else ""
+    tail = "…" if right < len(pieces) else ""
+    shown = head + "".join(pieces[left:right]) + tail
+    return shown, len(head) + _cells(pieces[left:start]), _cells(pieces[start:stop])
+
+
+def _drawn(line: str) -> list[str]:
+    """The line sign by sign as a terminal will show it: tabs to the next stop, controls made visible."""
+    drawn: list[str] = []
+    column = 0
+    for sign in line.rstrip("\r"):
+        piece = " " * (TAB - column % TAB) if sign == "\t" else printable(sign)
+        column += cell_width(piece)
+        drawn.append(piece)
+    return drawn
+
+
+def _cells(pieces: Sequence[str]) -> int:
+    return sum(map(cell_width, pieces))
