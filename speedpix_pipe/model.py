@@ -281,6 +281,7 @@ class Pipeline:
     outputs: MapOf | None = None
     watch: tuple[Watch, ...] = ()
     description: str | None = None
+    text: str = field(default="", repr=False)  # the source, for showing lines of it
 
 
 # --- what a run makes ----------------------------------------------------------------------------
