@@ -1,0 +1,38 @@
+"""Files and paths: file values for expressions, patterns, digests, safe names, canonical JSON.
+
+What expressions may ask of a file is `FileValue`; how a pattern finds files is `pattern`; which names a run may
+write is `paths`; what bytes are is `content`; how `read()` takes a file is `read`. Keeping, saving and
+uploading files is left to `store`, `executors` and `steps`.
+"""
+
+from speedpix_pipe.files.access import FileAccess, FolderFiles
+from speedpix_pipe.files.canonical import canonical_json
+from speedpix_pipe.files.content import Sniffed, image_size, sha256_file, sniff
+from speedpix_pipe.files.paths import collision_key, resolve, safe_join, safe_save_path, shown_path
+from speedpix_pipe.files.pattern import find_files, has_magic, pattern_covers
+from speedpix_pipe.files.read import READ_LIMIT, read_file
+from speedpix_pipe.files.value import FILE_NAMES, Digests, FileValue, Stamp
+
+__all__ = [
+    "FILE_NAMES",
+    "READ_LIMIT",
+    "Digests",
+    "FileAccess",
+    "FileValue",
+    "FolderFiles",
+    "Sniffed",
+    "Stamp",
+    "canonical_json",
+    "collision_key",
+    "find_files",
+    "has_magic",
+    "image_size",
+    "pattern_covers",
+    "read_file",
+    "resolve",
+    "safe_join",
+    "safe_save_path",
+    "sha256_file",
+    "shown_path",
+    "sniff",
+]

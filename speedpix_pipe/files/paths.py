@@ -1,0 +1,102 @@
+"""Paths: how they are written, shown and compared, and which a run may write.
+
+Nothing here touches the disk except `safe_join`, which must know where links lead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+from speedpix_pipe.errors import ExpressionError
+
+_FORBIDDEN = re.compile(r'[<>:"\\|?*\x00-\x1f\x7f]')  # what Windows does not have in names; `/` never reaches it
+_TRAILING = re.compile(r"[. ]+\Z")
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|\Z)", re.IGNORECASE)
+_NAME_BYTES = 240  # 255 on most file systems, less what `-2` and the name of an unfinished file add
+_PATH_BYTES = 3900
+
+
+def resolve(text: str, folder: Path) -> Path:
+    """The path that `text` means when it is written in `folder`; `~` is the home folder."""
+    return Path(os.path.normpath(folder / os.path.expanduser(text)))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+
+
+def shown_path(path: Path | str, folder: Path | str) -> str:
+    """Relative to `folder` with `/` between names, or absolute if it lies outside."""
+    text, inside = os.fspath(path), os.fspath(folder)
+    if text == inside:
+        return "."
+    start = inside if inside.endswith(os.sep) else inside + os.sep
+    text = text.removeprefix(start)
+    return text.replace(os.sep, "/") if os.sep != "/" else text
+
+
+def safe_join(folder: Path, relative: str) -> Path:
+    """`folder / relative`, refused if it would leave the folder by `..`, an absolute path or a link."""
+    joined = folder / relative
+    lexical = os.path.normpath(joined)
+    inside = os.path.normpath(folder)
+    real = joined.resolve()
+    if "\0" in relative or not Path(lexical).is_relative_to(inside) or not real.is_relative_to(folder.resolve()):
+        raise ExpressionError(f"`{relative}` leads out of its folder", code="files.outside")
+    return Path(lexical)
+
+
+def safe_save_path(trusted: str, rest: str) -> str:
+    """The path of a rendered `save` target.
+
+    `trusted` is the fixed text before the first expression and stays as the author wrote it, up to its last `/`;
+    `rest` is everything after it as rendered. Raises before anything is paid for.
+    """
+    head, slash, start = trusted.rpartition("/")
+    if not rest:
+        if start in {"", ".", ".."}:
+            raise _refused(trusted, "names no file")
+        return trusted
+    parts = [part for part in (start + rest).split("/") if part != "."]
+    if not parts or (start + rest).endswith("/."):
+        raise _refused(trusted + rest, "names no file")
+    for part in parts:
+        if part == "":
+            why = "is absolute" if not trusted and rest.startswith("/") else "has an empty part"
+            raise _refused(trusted + rest, why)
+        if part == "..":
+            raise _refused(trusted + rest, "has a part `..`")
+    path = head + slash + "/".join(map(_safe_name, parts))
+    if len(path.encode("utf-8", "replace")) > _PATH_BYTES:
+        raise _refused(path, "is too long")
+    return path
+
+
+def _safe_name(part: str) -> str:
+    name = _FORBIDDEN.sub("_", part)
+    name = _TRAILING.sub(lambda found: "_" * len(found.group()), name)
+    if _RESERVED.match(name):
+        name = "_" + name
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise _refused(ascii(part), "is not valid Unicode") from None
+    if size > _NAME_BYTES:
+        raise _refused(part, f"has a part of {size} bytes, more than {_NAME_BYTES}")
+    return name
+
+
+def _refused(path: str, why: str) -> ExpressionError:
+    shown = path if len(path) <= 120 else path[:119] + "…"
+    return ExpressionError(
+        f"the path `{shown}` {why}",
+        code="save.path",
+        hint="values in a `save` path must make plain names; try the filter `slug`",
+    )
+
+
+def collision_key(path: str) -> str:
+    """Equal for two paths that a file system may take for one: without case, NFC.
+
+    `save` targets that use `ext` are rendered with one constant in its place, so that any extension collides.
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", os.path.normpath(path)).casefold())

@@ -1,0 +1,231 @@
+"""File values: what an expression sees of a file, whether it lies here or came back from a workflow.
+
+A run may hold a hundred thousand of them, so each is a path and a pointer until something is asked of it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from speedpix_pipe.files.content import image_size, sha256_file
+from speedpix_pipe.files.paths import shown_path
+from speedpix_pipe.model import KeptFile
+
+FILE_NAMES = (
+    *("path", "dir", "rel", "name", "stem", "suffix", "size", "mtime", "sha256", "url"),
+    *("width", "height", "format"),
+)
+_SETTLED_NS = 3_000_000_000  # a file younger than this may change again within one tick of its time stamp
+
+
+class Stamp(NamedTuple):
+    """What tells whether a file is still the one that was hashed."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> Stamp:
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+class Digests(Protocol):
+    """Where digests are remembered between runs."""
+
+    def get(self, stamp: Stamp) -> str | None: ...
+
+    def put(self, stamp: Stamp, sha256: str) -> None: ...
+
+
+def digest(path: Path, digests: Digests | None, now_ns: Callable[[], int] = time.time_ns) -> str:
+    """SHA-256 of a file, taken from `digests` where its stamp is known and old enough to be trusted."""
+    if digests is None:
+        return sha256_file(path)
+    began = now_ns()
+    stamp = Stamp.of(path.stat())
+    known = digests.get(stamp)
+    if known is not None:
+        return known
+    found = sha256_file(path)
+    if began - stamp.mtime_ns >= _SETTLED_NS and Stamp.of(path.stat()) == stamp:
+        digests.put(stamp, found)
+    return found
+
+
+class Home:
+    """What the file values of one place share: the spec's folder, the pattern's fixed part, the digests."""
+
+    __slots__ = ("digests", "folder", "prefix")
+
+    def __init__(self, folder: str, prefix: str | None = None, digests: Digests | None = None) -> None:
+        self.folder = folder
+        self.prefix = prefix  # the fixed folder as shown, with a `/` at its end; None: the file's own folder
+        self.digests = digests
+
+
+class _Facts:
+    """What was found out about one file so far."""
+
+    __slots__ = ("blob", "image", "image_known", "kept", "sha256", "stat")
+
+    def __init__(self) -> None:
+        self.stat: os.stat_result | None = None
+        self.sha256: str | None = None
+        self.image: tuple[int, int, str] | None = None
+        self.image_known = False
+        self.kept: KeptFile | None = None
+        self.blob: Path | None = None
+
+
+class FileValue:
+    """A file in expressions. `path` is relative to the spec's folder, absolute if outside; it is its text."""
+
+    __slots__ = ("_facts", "_home", "path")
+
+    def __init__(self, path: str, home: Home) -> None:
+        self.path = path
+        self._home = home
+        self._facts: _Facts | None = None
+
+    @classmethod
+    def local(cls, path: Path, folder: Path, base: Path | None = None, digests: Digests | None = None) -> FileValue:
+        """A file on this machine; `base` is the fixed folder of the pattern that found it."""
+        prefix = None
+        if base is not None:
+            shown = shown_path(base, folder)
+            prefix = "" if shown == "." else shown.rstrip("/") + "/"
+        return cls(shown_path(path, folder), Home(str(folder), prefix, digests))
+
+    @classmethod
+    def kept(cls, kept: KeptFile, blob: Path, saved: Path | None, folder: Path) -> FileValue:
+        """A file of a result: its bytes are those of `blob`, its name that of the saved file if there is one."""
+        value = cls(shown_path(saved or blob, folder), Home(str(folder)))
+        facts = value._know()
+        facts.kept, facts.blob, facts.sha256 = kept, blob, kept.sha256
+        return value
+
+    def _know(self) -> _Facts:
+        if self._facts is None:
+            self._facts = _Facts()
+        return self._facts
+
+    @property
+    def origin(self) -> KeptFile | None:
+        """The kept file of a result, None for a local file."""
+        return self._facts.kept if self._facts else None
+
+    @property
+    def absolute(self) -> Path:
+        """Where its bytes are."""
+        if self._facts is not None and self._facts.blob is not None:
+            return self._facts.blob
+        return Path(self._home.folder, self.path)
+
+    @property
+    def dir(self) -> str:
+        return self.path.rpartition("/")[0] or ("/" if self.path.startswith("/") else ".")
+
+    @property
+    def rel(self) -> str:
+        """Its path below the fixed folder of the pattern that found it; else its name."""
+        prefix = self._home.prefix
+        if prefix is not None and self.path.startswith(prefix):
+            return self.path[len(prefix) :]
+        return self.name
+
+    @property
+    def name(self) -> str:
+        kept = self.origin
+        if kept is not None and self._facts is not None and self.path.endswith(str(self._facts.blob)):
+            return kept.name or f"{kept.sha256[:16]}.{kept.extension}"  # a blob's own name says nothing
+        return self.path.rpartition("/")[2]
+
+    @property
+    def stem(self) -> str:
+        return os.path.splitext(self.name)[0]  # noqa: PTH122 - a Path for each of 100,000 names is too much
+
+    @property
+    def suffix(self) -> str:
+        return os.path.splitext(self.name)[1]  # noqa: PTH122 - likewise
+
+    def _stat(self) -> os.stat_result:
+        facts = self._know()
+        if facts.stat is None:
+            facts.stat = self.absolute.stat()
+        return facts.stat
+
+    @property
+    def size(self) -> int:
+        kept = self.origin
+        return kept.size if kept is not None else self._stat().st_size
+
+    @property
+    def mtime(self) -> float:
+        """Seconds since 1970."""
+        return self._stat().st_mtime
+
+    @property
+    def sha256(self) -> str:
+        facts = self._know()
+        if facts.sha256 is None:
+            facts.sha256 = digest(self.absolute, self._home.digests)
+        return facts.sha256
+
+    @property
+    def url(self) -> str | None:
+        """The service's URL of a result, None for a local file."""
+        kept = self.origin
+        return kept.url if kept is not None else None
+
+    def _image(self) -> tuple[int, int, str] | None:
+        facts = self._know()
+        if not facts.image_known:
+            facts.image, facts.image_known = image_size(self.absolute), True
+        return facts.image
+
+    @property
+    def width(self) -> int | None:
+        """None if it is no picture, as with `height` and `format`."""
+        kept = self.origin
+        if kept is not None and kept.width is not None:
+            return kept.width
+        image = self._image()
+        return image[0] if image else None
+
+    @property
+    def height(self) -> int | None:
+        kept = self.origin
+        if kept is not None and kept.height is not None:
+            return kept.height
+        image = self._image()
+        return image[1] if image else None
+
+    @property
+    def format(self) -> str | None:
+        image = self._image()
+        return image[2] if image else None
+
+    def _identity(self) -> tuple[str, str | None]:
+        kept = self.origin
+        return (kept.sha256, kept.url) if kept is not None else (str(self.absolute), None)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FileValue):
+            return NotImplemented
+        return (self.origin is None) == (other.origin is None) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __str__(self) -> str:
+        return self.path
+
+    def __repr__(self) -> str:
+        return f"FileValue({self.path!r})"
