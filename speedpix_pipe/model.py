@@ -88,7 +88,18 @@ class MapOf:
     mark: Mark
 
 
-Template = Expression | Text | Literal | ListOf | MapOf
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """A text written in the spec that names a file, relative to the spec's folder (`~/` to the home folder).
+
+    A text that begins with an expression may turn out to be an http(s) or data URL; it is then sent as it is.
+    """
+
+    value: Literal | Text
+    mark: Mark
+
+
+Template = Expression | Text | Literal | ListOf | MapOf | FileText
 
 
 # --- what a spec declares ------------------------------------------------------------------------
