@@ -1,0 +1,185 @@
+"""aiohttp's connections behind httpx's transport interface.
+
+Why not `httpx-aiohttp`: it reports a connection lost after the request was sent as `ConnectTimeout`, which would make a
+submission that may be running look as if it surely never ran. Here each failure keeps the phase in which it happened.
+See docs/decisions/0002-sdk-transport.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
+
+import aiohttp
+import httpx
+import yarl
+
+from speedpix_pipe.sdk._config import Proxies
+
+_READ_BUFFER = 256 * 1024
+_FITS_A_SOCKET = 64 * 1024
+_AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+def translate(error: Exception) -> httpx.TransportError | httpx.InvalidURL:
+    """The httpx error of the same phase. Only failures before the first byte become connect errors."""
+    detail = str(error) or type(error).__name__
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return httpx.ConnectTimeout(detail)
+    if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
+        return httpx.ProxyError(detail)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return httpx.ConnectError(detail)
+    if isinstance(error, TimeoutError):
+        return httpx.ReadTimeout(detail)
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return httpx.UnsupportedProtocol(detail)
+    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
+        return httpx.RemoteProtocolError(detail)
+    return httpx.ReadError(detail)
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        content = self._response.content
+        try:
+            while chunk := await content.readany():
+                yield chunk
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise translate(error) from error
+
+    async def aclose(self) -> None:
+        # Read to the end, the connection is back in its pool by now; else it is of no further use.
+        self._response.close()
+
+
+class _Call:
+    """One request on one session, with a deadline for sending its body (aiohttp itself only times reading)."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        request: httpx.Request,
+        timeout: aiohttp.ClientTimeout,
+        options: dict[str, Any],
+    ) -> None:
+        self._session = session
+        self._request = request
+        self._timeout = timeout
+        self._options = options
+
+    def _start(self, body: Any) -> Awaitable[aiohttp.ClientResponse]:
+        return self._session.request(
+            self._request.method,
+            # Encoded already: a pre-signed URL must arrive letter by letter as it was handed out.
+            yarl.URL(str(self._request.url), encoded=True),
+            headers=self._request.headers.multi_items(),
+            data=body,
+            allow_redirects=False,
+            timeout=self._timeout,
+            **self._options,
+        )
+
+    async def send(self, content: bytes) -> aiohttp.ClientResponse:
+        if len(content) <= _FITS_A_SOCKET:
+            return await self._start(content or None)
+        waits = (self._timeout.connect, self._write_timeout, self._timeout.sock_read)
+        async with asyncio.timeout(None if None in waits else sum(wait or 0.0 for wait in waits)):
+            return await self._start(content)
+
+    async def stream(self, chunks: Any) -> aiohttp.ClientResponse:
+        loop, patience = asyncio.get_running_loop(), self._write_timeout
+        async with asyncio.timeout(None) as deadline:
+
+            async def watched() -> AsyncIterator[bytes]:
+                async for chunk in chunks:
+                    deadline.reschedule(None if patience is None else loop.time() + patience)
+                    yield chunk
+                deadline.reschedule(None)
+
+            return await self._start(watched())
+
+    @property
+    def _write_timeout(self) -> float | None:
+        wanted: dict[str, float | None] = self._request.extensions.get("timeout") or {}
+        return wanted.get("write")
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """One lane. The session belongs to the running event loop and is made anew in another one."""
+
+    def __init__(self, connections: int, keep_alive: float, proxies: Proxies) -> None:
+        self._connections = connections
+        self._keep_alive = keep_alive
+        self._proxies = proxies
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._timeouts: dict[tuple[float | None, ...], aiohttp.ClientTimeout] = {}
+
+    def _open(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._session is not None and self._loop is loop and not self._session.closed:
+            return self._session
+        if self._session is not None and self._session.connector is not None:
+            # Its loop is closed and cannot be awaited; this only marks the old connections as given up.
+            self._session.connector._close()
+        connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=self._keep_alive)
+        session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=_AUTOMATIC,
+            read_bufsize=_READ_BUFFER,
+        )
+        # aiohttp repeats PUT and GET once when a kept connection turns out closed. What is repeated is our policy's
+        # decision alone, and a half-streamed body cannot be. There is no public switch; a test guards this one.
+        session._retry_connection = False
+        self._session, self._loop = session, loop
+        return session
+
+    def _timeout(self, extensions: dict[str, Any]) -> aiohttp.ClientTimeout:
+        wanted = extensions.get("timeout") or {}
+        key = (wanted.get("pool"), wanted.get("connect"), wanted.get("read"))
+        made = self._timeouts.get(key)
+        if made is None:
+            made = self._timeouts[key] = aiohttp.ClientTimeout(
+                total=None, connect=key[0], sock_connect=key[1], sock_read=key[2]
+            )
+        return made
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        session, url = self._open(), request.url
+        options: dict[str, Any] = {}
+        if url.scheme == "https":
+            if self._tls is None:
+                self._tls = httpx.create_ssl_context()
+            options["ssl"] = self._tls
+        proxy = self._proxies.proxy_for(url.scheme, url.host)
+        if proxy is not None:
+            options["proxy"] = proxy
+        call = _Call(session, request, self._timeout(request.extensions), options)
+        try:
+            try:
+                content = request.content
+            except httpx.RequestNotRead:
+                response = await call.stream(request.stream)
+            else:
+                response = await call.send(content)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise translate(error) from error
+        except ValueError as error:
+            raise httpx.UnsupportedProtocol(str(error)) from error
+        return httpx.Response(
+            response.status, headers=list(response.raw_headers), stream=_Body(response), request=request
+        )
+
+    async def aclose(self) -> None:
+        session, self._session = self._session, None
+        if session is not None and self._loop is asyncio.get_running_loop():
+            await session.close()

@@ -1,0 +1,67 @@
+"""`run` and `async_run` without a client of one's own: a default one, made from the environment when first needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from speedpix_pipe.sdk._async.client import AsyncSpeedPix
+from speedpix_pipe.sdk._sync.client import SpeedPix
+from speedpix_pipe.sdk._twins import Client
+from speedpix_pipe.sdk.errors import ConfigurationError
+
+_lock = threading.Lock()
+_defaults: dict[str, SpeedPix | AsyncSpeedPix] = {}
+_busy: dict[AsyncSpeedPix, int] = {}
+
+
+def get_default_client() -> SpeedPix | AsyncSpeedPix:
+    """The client behind the module's `run` and `async_run`."""
+    with _lock:
+        if "client" not in _defaults:
+            _defaults["client"] = Client()
+        return _defaults["client"]
+
+
+def set_default_client(client: SpeedPix | AsyncSpeedPix | None) -> None:
+    """Replace it; None makes the next call read the environment again. The old one is not closed."""
+    with _lock:
+        _defaults.pop("client", None)
+        if client is not None:
+            _defaults["client"] = client
+
+
+def run(workflow_id: str, input: Any, *, client: SpeedPix | None = None, **options: Any) -> Any:  # noqa: A002  # as everywhere
+    """`SpeedPix.run`, with all its options, on the default client or on `client`."""
+    chosen = client or get_default_client()
+    if not isinstance(chosen, SpeedPix):
+        raise ConfigurationError("the default client is asynchronous: await async_run, or pass client=SpeedPix(...)")
+    return chosen.run(workflow_id, input, **options)
+
+
+async def async_run(
+    workflow_id: str,
+    input: Any,  # noqa: A002  # as everywhere
+    *,
+    client: Client | AsyncSpeedPix | None = None,
+    **options: Any,
+) -> Any:
+    """The same for coroutines. The default client's connections are closed when its last run ends."""
+    chosen = client or get_default_client()
+    if isinstance(chosen, Client):
+        face, call = chosen.asynchronous(), cast("Callable[..., Awaitable[Any]]", chosen.async_run)
+    elif isinstance(chosen, AsyncSpeedPix):
+        face, call = chosen, chosen.run
+    else:
+        raise ConfigurationError("the default client is synchronous: call run, or pass client=AsyncSpeedPix(...)")
+    _busy[face] = _busy.get(face, 0) + 1
+    try:
+        return await call(workflow_id, input, **options)
+    finally:
+        _busy[face] -= 1
+        if not _busy[face]:
+            del _busy[face]
+            if client is None:
+                # Nobody else will: the event loop may end with this call.
+                await face.aclose()

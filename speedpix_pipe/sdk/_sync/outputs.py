@@ -1,0 +1,160 @@
+# Written by _tools/unasync.py from speedpix_pipe/sdk/_async/outputs.py; edit that and run it again.
+"""`FileOutput`: a result file's URL that can save, read and renew itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from speedpix_pipe.sdk import _bytes, _inputs, _media
+from speedpix_pipe.sdk._sleep import in_thread
+from speedpix_pipe.sdk._sync._transfer import (
+    EXPIRED,
+    Moved,
+    TransferClient,
+    download,
+    open_body,
+)
+from speedpix_pipe.sdk.errors import DownloadError
+
+if TYPE_CHECKING:
+    from speedpix_pipe.sdk._sync.predictions import Predictions
+
+
+class FileOutput(str):
+    """A file that a prediction made. It is its URL: a string that can be printed, compared, hashed, put into JSON or
+    into the next input, and that never holds the file's bytes.
+
+    Result URLs expire. When storage refuses one, the prediction's result is asked for again, once.
+    """
+
+    __slots__ = ("_fresh", "_owner", "_place", "_prediction_id")
+
+    _owner: Predictions
+    _prediction_id: str
+    _place: tuple[str | int, ...]
+    _fresh: str
+
+    @classmethod
+    def of(cls, url: str, owner: Predictions, prediction_id: str, place: tuple[str | int, ...]) -> FileOutput:
+        """Made by predictions; `place` is where the URL stood in the output."""
+        self = cls(url)
+        self._owner, self._prediction_id, self._place, self._fresh = owner, prediction_id, place, url
+        return self
+
+    def __repr__(self) -> str:
+        shown = str(self) if len(self) <= 200 else f"{self[:60]}... ({len(self)} characters)"
+        return f"FileOutput({shown!r})"
+
+    def __str__(self) -> str:
+        return str.__str__(self)
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        # A copy in another process has no client: what remains is the URL.
+        return str, (self.url,)
+
+    @property
+    def url(self) -> str:
+        """The URL as a plain string."""
+        return str.__str__(self)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the URL ends, if it says so."""
+        return _bytes.url_expiry(self._fresh)
+
+    def to_json(self) -> str:
+        return self.url
+
+    def to_dict(self) -> dict[str, str]:
+        return {"url": self.url}
+
+    def save(self, path: str | Path) -> Path:
+        """Download to `path`: streamed, and there only when it is whole. Missing folders are made."""
+        target = in_thread(_bytes.make_room, path)
+        part = _bytes.part_of(target)
+        try:
+            self.download(part)
+            in_thread(_bytes.put_in_place, part, target)
+        except BaseException:
+            _bytes.remove(part)
+            raise
+        return target
+
+    def download(self, path: str | Path) -> Moved:
+        """Download into `path` as it stands, and say what arrived: digest, size, type. `save` is the safe way."""
+        if self._inline():
+            content, kind = _bytes.decode_data_uri(self.url)
+            return in_thread(_write, Path(path), content, kind)
+        calls = self._owner.calls
+        http = TransferClient(calls.files)
+        try:
+            return download(http, self._fresh, path, retry=calls.retry, clock=calls.clock)
+        except DownloadError as error:
+            self._renew(error)
+        return download(http, self._fresh, path, retry=calls.retry, clock=calls.clock)
+
+    def read(self) -> bytes:
+        """All bytes, fetched anew each time; for a big file use `save` or `iter_bytes`."""
+        return b"".join([chunk for chunk in self.iter_bytes()])
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """The bytes as they arrive; a body that ends early raises `DownloadError`."""
+        if self._inline():
+            yield _bytes.decode_data_uri(self.url)[0]
+            return
+        response = self._open()
+        received = 0
+        try:
+            for chunk in response.iter_raw():
+                received += len(chunk)
+                yield chunk
+        except httpx.HTTPError as error:
+            raise DownloadError(f"the download broke off: {error}", retryable=True) from error
+        finally:
+            response.close()
+        length = response.headers.get("content-length", "")
+        if length.isdigit() and received != int(length):
+            raise DownloadError(f"{received} of {length} bytes arrived", retryable=True)
+
+    def __iter__(self) -> Iterator[bytes]:  # type: ignore[override]  # a file's parts are its chunks
+        """Chunks of the file, not letters of the URL."""
+        for chunk in self.iter_bytes():
+            yield chunk
+
+    def _inline(self) -> bool:
+        return self[:5].lower() == "data:"
+
+    def _open(self) -> httpx.Response:
+        calls = self._owner.calls
+        http = TransferClient(calls.files)
+        try:
+            return open_body(http, self._fresh, retry=calls.retry, clock=calls.clock)
+        except DownloadError as error:
+            self._renew(error)
+        return open_body(http, self._fresh, retry=calls.retry, clock=calls.clock)
+
+    def _renew(self, refused: DownloadError) -> None:
+        """Ask for the result again if storage refused the URL, and take the one that stands in the same place."""
+        if refused.http_status not in EXPIRED:
+            raise refused
+        output = self._owner.result_of(self._prediction_id)
+        url: Any = _inputs.at_place(output, self._place)
+        if not isinstance(url, str) or not _inputs.is_file_url(url):
+            raise refused
+        self._fresh = url
+
+    @property
+    def content_type(self) -> str:
+        """The media type that the name in the URL suggests."""
+        return _media.get_content_type(httpx.URL(self.url).path) if not self._inline() else self[5:].split(";")[0]
+
+
+def _write(path: Path, content: bytes, kind: str) -> Moved:
+    sink = _bytes.Sink(path)
+    sink.take(content)
+    return Moved(sink.finish(), sink.size, kind)

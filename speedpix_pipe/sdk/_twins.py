@@ -1,0 +1,165 @@
+"""`Client`: the synchronous client with `async_*` twins, so that code written for the official SDK runs as it is.
+
+A twin is thin: it asks an asynchronous client made with the same settings, and carries the state over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from speedpix_pipe.sdk._async.client import AsyncSpeedPix
+from speedpix_pipe.sdk._async.outputs import AsyncFileOutput
+from speedpix_pipe.sdk._async.predictions import AsyncPrediction, AsyncPredictions
+from speedpix_pipe.sdk._models import File, PredictionState
+from speedpix_pipe.sdk._sync.client import SpeedPix
+from speedpix_pipe.sdk._sync.files import Files
+from speedpix_pipe.sdk._sync.outputs import FileOutput
+from speedpix_pipe.sdk._sync.predictions import Prediction, Predictions
+
+
+class TwinFileOutput(FileOutput):
+    """A `FileOutput` that can also be awaited."""
+
+    __slots__ = ()
+    _owner: TwinPredictions
+
+    def _twin(self) -> AsyncFileOutput:
+        return self._owner.twin().file_output(self._fresh, self._prediction_id, self._place)
+
+    async def async_save(self, path: str | Path) -> Path:
+        return await self._twin().save(path)
+
+    async def async_read(self) -> bytes:
+        return await self._twin().read()
+
+
+class TwinPrediction(Prediction):
+    """A `Prediction` that can also be awaited."""
+
+    __slots__ = ()
+    _owner: TwinPredictions
+
+    async def async_wait(
+        self,
+        polling_interval: float | None = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  # the deadline has an error of ours
+        on_progress: Callable[[AsyncPrediction], object] | None = None,
+    ) -> TwinPrediction:
+        twin = self._twin()
+        await twin.wait(timeout, polling_interval, on_progress=on_progress)
+        self._update(twin.snapshot)
+        return self
+
+    async def async_reload(self) -> TwinPrediction:
+        self._update((await self._twin().reload()).snapshot)
+        return self
+
+    async def async_cancel(self) -> TwinPrediction:
+        self.cancel()
+        return self
+
+    def _twin(self) -> AsyncPrediction:
+        return AsyncPrediction(self._owner.twin(), self.snapshot, use_file_output=False, born=self._born)
+
+
+class TwinPredictions(Predictions):
+    """The predictions of a `Client`."""
+
+    face: Callable[[], AsyncSpeedPix]
+
+    def twin(self) -> AsyncPredictions:
+        return self.face().predictions
+
+    def file_output(self, url: str, prediction_id: str, place: tuple[str | int, ...]) -> TwinFileOutput:
+        output = TwinFileOutput.of(url, self, prediction_id, place)
+        assert isinstance(output, TwinFileOutput)
+        return output
+
+    def handle(self, state: PredictionState, *, use_file_output: bool | None = None) -> TwinPrediction:
+        wrap = self._use_file_output if use_file_output is None else use_file_output
+        return TwinPrediction(self, state, use_file_output=wrap, born=self.calls.clock.monotonic())
+
+    async def async_create(self, workflow_id: str, input: Any, **options: Any) -> TwinPrediction:  # noqa: A002  # as create
+        made = await self.twin().create(workflow_id, input, **options)
+        return self.handle(made.snapshot, use_file_output=options.get("use_file_output"))
+
+    async def async_get(self, prediction_id: str) -> TwinPrediction:
+        return self.handle((await self.twin().get(prediction_id)).snapshot)
+
+    async def async_cancel(self, prediction_id: str) -> Prediction:
+        return self.cancel(prediction_id)
+
+
+class TwinFiles(Files):
+    """The uploads of a `Client`."""
+
+    face: Callable[[], AsyncSpeedPix]
+
+    async def async_create(self, file: Any, *, filename: str | None = None, content_type: str | None = None) -> File:
+        return await self.face().files.create(file, filename=filename, content_type=content_type)
+
+
+class Client(SpeedPix):
+    """`SpeedPix`, and for each call that talks an `async_` twin."""
+
+    predictions: TwinPredictions
+    files: TwinFiles
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        self._arguments = arguments
+        self._settings = settings
+        self._face: AsyncSpeedPix | None = None
+        super().__init__(*arguments, **settings)
+
+    def _assemble(self) -> None:
+        self.files = TwinFiles(self._calls, max_uploads=self._max_uploads)
+        self.predictions = TwinPredictions(
+            self._calls,
+            self.files,
+            use_file_output=self._use_file_output,
+            file_encoding=self._config.file_encoding,
+            detect_paths=self._detect_paths,
+        )
+        self.files.face = self.predictions.face = self.asynchronous
+
+    def asynchronous(self) -> AsyncSpeedPix:
+        """The asynchronous client with the same settings; made when first asked for."""
+        if self._face is None:
+            # A transport or a clock belongs to one face; the other one gets its own.
+            mine = {name: value for name, value in self._settings.items() if name not in ("transport", "clock")}
+            self._face = AsyncSpeedPix(*self._arguments, **mine)
+        return self._face
+
+    async def async_run(self, workflow_id: str, input: Any, **options: Any) -> Any:  # noqa: A002  # as run
+        """`run` for coroutines, with the same options except `cancel_event`: cancel the task instead."""
+        wait = options.pop("wait", True)
+        waiting = {
+            name: options.pop(option)
+            for name, option in (
+                ("timeout", "wait_timeout"),
+                ("polling_interval", "polling_interval"),
+                ("on_progress", "on_progress"),
+            )
+            if option in options
+        }
+        prediction = await self.predictions.async_create(workflow_id, input, **options)
+        if not wait:
+            return prediction
+        await prediction.async_wait(**waiting)
+        prediction.raise_for_failure()
+        return prediction.output
+
+    async def aclose(self) -> None:
+        """Close both faces' connections."""
+        self.close()
+        if self._face is not None:
+            await self._face.aclose()
+
+    async def __aenter__(self) -> Client:  # noqa: PYI034  # Client is what it returns
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
