@@ -102,7 +102,9 @@ def check_size(width: int, height: int, what: str) -> tuple[int, int]:
     return max(1, width), max(1, height)
 
 
-def placed(gravity: str, room: tuple[int, int], size: tuple[int, int], inset: tuple[int, int] = (0, 0)) -> tuple[int, int]:
+def placed(
+    gravity: str, room: tuple[int, int], size: tuple[int, int], inset: tuple[int, int] = (0, 0)
+) -> tuple[int, int]:
     """Where the top left corner of something of `size` goes in `room`; `inset` leads inwards from the edges."""
     x = _along(room[0], size[0], inset[0], near="west" in gravity, far="east" in gravity)
     y = _along(room[1], size[1], inset[1], near="north" in gravity, far="south" in gravity)

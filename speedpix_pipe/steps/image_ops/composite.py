@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 SUMMARY = "Lay a file over each picture, each picture over a file, or several pictures over one another."
 OPTIONS: Mapping[str, Option] = {
     "over": Option(PictureFile(), "A file that is laid over the picture: a logo, a frame."),
-    "under": Option(PictureFile(), "A file that the picture is laid on: a scene, a background. The result has its size."),
+    "under": Option(
+        PictureFile(), "A file that the picture is laid on: a scene, a background. The result has its size."
+    ),
     "gravity": Option(GRAVITY, "Where the upper picture lies on the lower.", "center"),
     "x": Option(OFFSET, "Pixels from that edge inwards; from the middle to the right.", 0),
     "y": Option(OFFSET, "Pixels from that edge inwards; from the middle downwards.", 0),
@@ -40,7 +42,9 @@ OPTIONS: Mapping[str, Option] = {
 def check(names: frozenset[str], known: Mapping[str, Json]) -> Iterator[Finding]:
     del known
     if {"over", "under"} <= names:
-        yield Finding("under", "composite takes `over` or `under`, not both", "write two composites, one after the other")
+        yield Finding(
+            "under", "composite takes `over` or `under`, not both", "write two composites, one after the other"
+        )
 
 
 def apply(pictures: Pictures, options: Mapping[str, Json]) -> Pictures:

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 SUMMARY = "All pictures in rows and columns on one; written as png unless converted."
 OPTIONS: Mapping[str, Option] = {
     "columns": Option(Number(1, 1000, whole=True), "How many in a row; without it, about as many as rows."),
-    "cell": Option(Either((SIDE, ListOf(SIDE, 2))), "Side of a cell, or [width, height]; small pictures stay small.", 400),
+    "cell": Option(
+        Either((SIDE, ListOf(SIDE, 2))), "Side of a cell, or [width, height]; small pictures stay small.", 400
+    ),
     "gap": Option(GAP, "Pixels between cells.", 16),
     "margin": Option(GAP, "Pixels around all.", 16),
     "background": Option(Color(), "Colour of the page.", "white"),
-    "labels": Option(Either((Flag(), ListOf(Words()))), "true: file names below the pictures; or a list of texts.", default=False),
+    "labels": Option(
+        Either((Flag(), ListOf(Words()))), "true: file names below the pictures; or a list of texts.", default=False
+    ),
     "label_size": Option(Number(6, 400, whole=True), "Height of the letters.", 18),
     "label_color": Option(Color(), "Colour of the letters.", "black"),
 }
@@ -77,8 +81,8 @@ def apply(pictures: Pictures, options: Mapping[str, Json]) -> Pictures:
 def _sheet(pictures: Pictures, options: Mapping[str, Json]) -> Picture:
     from PIL import Image, ImageDraw
 
-    from speedpix_pipe.steps.image_ops.reading import in_srgb
     from speedpix_pipe.fonts import load_font
+    from speedpix_pipe.steps.image_ops.reading import in_srgb
 
     grid = _grid(pictures.count, options)
     fill = color(options["background"])
@@ -92,7 +96,7 @@ def _sheet(pictures: Pictures, options: Mapping[str, Json]) -> Picture:
             labels = options["labels"]
             text = str(labels[place]) if isinstance(labels, Sequence) else picture.name
             draw = ImageDraw.Draw(page)
-            text = _fitting(text, lambda part: draw.textlength(part, font), grid.cell[0])
+            text = _fitting(text, font.getlength, grid.cell[0])
             middle = x + grid.cell[0] / 2, y + grid.cell[1] + grid.label / 2
             draw.text(middle, text, fill=color(options["label_color"]), font=font, anchor="mm")
     return Picture(page, "contact-sheet", "png")

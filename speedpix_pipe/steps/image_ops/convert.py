@@ -11,7 +11,9 @@ from speedpix_pipe.steps.image_ops.options import Choice, Color, Number, Option
 
 SUMMARY = "Write the picture in another format or quality."
 OPTIONS: Mapping[str, Option] = {
-    "format": Option(Choice(("jpg", "png", "webp", "tiff", "gif")), "The format; without it the picture keeps its own."),
+    "format": Option(
+        Choice(("jpg", "png", "webp", "tiff", "gif")), "The format; without it the picture keeps its own."
+    ),
     "quality": Option(Number(1, 100, whole=True), "For jpg and webp."),
     "background": Option(Color(), "What shows through where the format holds no transparency.", "white"),
 }

@@ -203,12 +203,14 @@ def in_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     """The picture's colours as sRGB; without a profile they are taken to be that already."""
     alpha = image.getchannel("A") if image.mode in {"RGBA", "LA"} else None
     if image.mode == "LAB":
-        plain = _through(image, ImageCms.createProfile("LAB"))
+        plain = _through(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
     elif icc is not None:
         try:
             plain = _through(image.convert("RGB") if alpha else image, ImageCms.ImageCmsProfile(BytesIO(icc)))
         except (ImageCms.PyCMSError, OSError, ValueError):
-            return image if image.mode in {"L", "LA", "RGB", "RGBA"} else image.convert("RGB")  # a profile for other colours
+            return (
+                image if image.mode in {"L", "LA", "RGB", "RGBA"} else image.convert("RGB")
+            )  # a profile for other colours
     else:
         return image if image.mode in {"L", "LA", "RGB", "RGBA"} else image.convert("RGB")
     if alpha:
@@ -216,7 +218,7 @@ def in_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     return plain
 
 
-def _through(image: Image.Image, profile: ImageCms.ImageCmsProfile | ImageCms.core.CmsProfile) -> Image.Image:
+def _through(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
     done = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
     assert done is not None
     return done
@@ -224,4 +226,3 @@ def _through(image: Image.Image, profile: ImageCms.ImageCmsProfile | ImageCms.co
 
 def _plausible(dpi: object) -> bool:
     return isinstance(dpi, tuple) and len(dpi) == 2 and all(isinstance(d, (int, float)) and 1 <= d < 65536 for d in dpi)
-

@@ -27,7 +27,9 @@ SUMMARY = "Write on the picture; long lines are broken, Chinese and Japanese any
 OPTIONS: Mapping[str, Option] = {
     "text": Option(Words(), "What to write.", required=True),
     "size": Option(
-        Either((Number(1, 10_000), Percent())), "Height of the letters in pixels, or as a share of the picture's height.", "5%"
+        Either((Number(1, 10_000), Percent())),
+        "Height of the letters in pixels, or as a share of the picture's height.",
+        "5%",
     ),
     "color": Option(Color(), "Colour of the letters; with alpha, `'#ffffff80'`.", "black"),
     "gravity": Option(GRAVITY, "Where the text stands.", "south"),

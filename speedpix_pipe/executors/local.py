@@ -1,0 +1,78 @@
+"""The executor of this machine: asyncio for bytes, a few threads for digests, a process pool for pixels."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from speedpix_pipe.errors import ExecutorError
+from speedpix_pipe.executors.base import Moved, Sends
+from speedpix_pipe.executors.pool import PixelPool
+from speedpix_pipe.files import sha256_file
+
+HASH_THREADS = 2  # a digest runs at disk speed; more threads only make the disk jump
+
+
+class LocalExecutor:
+    """Starts nothing before it is needed: no HTTP client, no thread, no process.
+
+    `http` is whoever sends (the SDK's connections, say) and stays open; without it, connections for bytes alone
+    are opened with the first transfer and closed with the executor.
+    """
+
+    def __init__(self, *, http: Sends | None = None, workers: int | None = None) -> None:
+        self._http = http
+        self._own_http: Any = None
+        self._pool = PixelPool(workers)
+        self._threads: ThreadPoolExecutor | None = None
+
+    async def download(self, url: str, target: Path, *, expected_size: int | None = None) -> Moved:
+        """GET into `target`, whole or not at all."""
+        from speedpix_pipe.sdk import transfer
+
+        done = await transfer.download(self._sends(), url, target)
+        if expected_size is not None and done.size != expected_size:
+            await asyncio.to_thread(target.unlink, missing_ok=True)
+            raise ExecutorError(
+                f"{target.name}: {done.size} bytes came where {expected_size} were expected", code="executor.wrong-size"
+            )
+        return Moved(done.sha256, done.size, done.content_type)
+
+    async def upload(self, url: str, source: Path, content_type: str) -> Moved:
+        """PUT to a signed URL; the digest is of the bytes that went out."""
+        from speedpix_pipe.sdk import transfer
+
+        done = await transfer.put_file(self._sends(), url, source, content_type)
+        return Moved(done.sha256, done.size, done.content_type)
+
+    async def pixels(self, function: str, *args: Any) -> Any:
+        """Run a function of `executors.pixels` in the pool."""
+        return await self._pool.run(function, args)
+
+    async def hash(self, path: Path) -> str:
+        """SHA-256 of a file, beside the event loop."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(HASH_THREADS, thread_name_prefix="hash")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, sha256_file, path)
+        except OSError as error:
+            raise ExecutorError(f"{path.name}: cannot be read: {error.strerror}") from error
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._own_http is not None:
+            await self._own_http.aclose()
+
+    def _sends(self) -> Sends:
+        if self._http is not None:
+            return self._http
+        if self._own_http is None:
+            from speedpix_pipe.sdk import transfer
+
+            self._own_http = transfer.open_client()
+        own: Sends = self._own_http
+        return own

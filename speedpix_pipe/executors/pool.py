@@ -1,0 +1,92 @@
+"""A process pool for pixels: started with the first job, and mended when a picture kills a worker.
+
+Workers come from a fork server, never from a fork of ours: a forked child would keep our locks and sockets
+after we are gone. When a worker dies, everybody who was in the pool comes under suspicion and is run again,
+one at a time in a process of its own; whoever dies there as well is to blame, and fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from typing import Any
+
+from speedpix_pipe.errors import ExecutorError
+from speedpix_pipe.executors import worker
+
+PRELOAD = ["speedpix_pipe.executors.pixels"]  # imported once, in the server; workers are born with it
+
+
+class PixelPool:
+    """At most `workers` jobs at a time; further ones wait outside, where they can be cancelled."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._workers = workers or _processors()
+        self._room = asyncio.Semaphore(self._workers)
+        self._one_suspect = asyncio.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+        self._suspects: set[ProcessPoolExecutor] = set()
+        self._closed = False
+
+    async def run(self, function: str, arguments: tuple[Any, ...]) -> Any:
+        async with self._room:
+            self._refuse_if_closed()
+            pool = self._pool = self._pool or self._open(self._workers)
+            try:
+                return await self._submit(pool, function, arguments)
+            except BrokenExecutor:
+                if self._pool is pool:
+                    self._pool = None
+                self._refuse_if_closed()
+        async with self._one_suspect:
+            return await self._run_alone(function, arguments)
+
+    async def _run_alone(self, function: str, arguments: tuple[Any, ...]) -> Any:
+        self._refuse_if_closed()
+        pool = self._open(1)
+        self._suspects.add(pool)
+        try:
+            return await self._submit(pool, function, arguments)
+        except BrokenExecutor as error:
+            self._refuse_if_closed()
+            raise ExecutorError(
+                f"{function}: the process that worked on this picture died",
+                code="executor.worker-died",
+                hint="it ran out of memory, or the picture makes its decoder crash",
+            ) from error
+        finally:
+            self._suspects.discard(pool)
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _submit(self, pool: ProcessPoolExecutor, function: str, arguments: tuple[Any, ...]) -> Any:
+        # From a thread, because the first job waits for the fork server to import Pillow.
+        future = await asyncio.to_thread(pool.submit, worker.perform, function, arguments)
+        return await asyncio.wrap_future(future)
+
+    def _open(self, workers: int) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOAD)
+        return ProcessPoolExecutor(workers, mp_context=context, initializer=worker.begin)
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise ExecutorError("the executor is closed", code="executor.closed")
+
+    async def aclose(self) -> None:
+        """End the workers now. What they were doing is not needed any more, and leaves no half files behind."""
+        self._closed = True
+        pools = [pool for pool in (self._pool, *self._suspects) if pool is not None]
+        self._pool = None
+        for pool in pools:
+            processes = list((pool._processes or {}).values())  # shutdown forgets them
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
+            await asyncio.to_thread(pool.shutdown, wait=True)
+
+
+def _processors() -> int:
+    """How many we may use; in a container often fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
