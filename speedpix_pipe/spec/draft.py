@@ -1,0 +1,238 @@
+"""A spec that is being built: its problems so far, and how a node of the file becomes a template.
+
+Fields read what they can use and leave the rest to the schema's problems, so that a spec with one mistake still shows
+its other mistakes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from speedpix_pipe.errors import Problem
+from speedpix_pipe.model import Entry, Expression, FileText, Json, ListOf, Literal, MapOf, Mark, Template, Text
+from speedpix_pipe.spec import templates
+from speedpix_pipe.spec.places import Node, Source
+from speedpix_pipe.spec.scalars import parse_duration
+
+_OPENING = "${{"
+_PLACES = "a step's for_each, matrix, key, when, input, save, expect and image, and in outputs"
+
+Wrap = Callable[[Node, Template], Template]
+_Parsed = TypeVar("_Parsed", Template, Expression)
+
+
+class Draft:
+    """One file under construction."""
+
+    def __init__(self, source: Source, folder: Path, *, check_files: bool) -> None:
+        self.source = source
+        self.folder = folder
+        self.check_files = check_files
+        self.problems: list[Problem] = []
+        self.expressions: list[Expression] = []
+
+    def add(self, problem: Problem) -> None:
+        self.problems.append(problem)
+
+    # --- templates ---
+
+    def template(self, node: Node, wrap: Wrap | None = None) -> Template:
+        """What a value means: a literal unless an expression stands in it. `wrap` may change what a text becomes."""
+        if node.is_map:
+            return self._map_or_literal(node, wrap)
+        if node.is_list:
+            items = tuple(self.template(item, wrap) for item in node.items)
+            if all(type(item) is Literal for item in items):
+                return Literal(node.value, node.mark)
+            return ListOf(items, node.mark)
+        value = node.value
+        template: Template = (
+            self._text(node) if isinstance(value, str) and _OPENING in value else Literal(value, node.mark)
+        )
+        return wrap(node, template) if wrap is not None and isinstance(value, str) else template
+
+    def mapping(self, node: Node, wrap: Wrap | None = None) -> MapOf:
+        """A mapping whose keys are names of fields: never a literal as a whole."""
+        entries = []
+        for name, member in node.members.items():
+            key = node.keys[name]
+            if _OPENING in name:
+                self.refuse_expression(key, "a key")
+            entries.append(Entry(name, self.template(member, wrap), key.mark))
+        return MapOf(tuple(entries), node.mark)
+
+    def condition(self, node: Node) -> Expression | None:
+        """The expression of a `when`, with or without delimiters."""
+        if isinstance(node.value, bool):
+            return self._parsed(node, templates.parse_condition, "true" if node.value else "false")
+        if not isinstance(node.value, str):
+            return None
+        if not node.value.strip() and node.written()[:1] in (">", "|"):
+            self.add(
+                node.problem(
+                    "yaml.block-header",
+                    f"{node.written()[:1]} at the beginning of a value starts a block of text in YAML, here an empty one",
+                    hint="put the condition in quotes, and write its left side too",
+                )
+            )
+            return None
+        return self._parsed(node, templates.parse_condition, node.value)
+
+    def _map_or_literal(self, node: Node, wrap: Wrap | None) -> Template:
+        mapping = self.mapping(node, wrap)
+        if all(type(entry.value) is Literal for entry in mapping.entries):
+            return Literal(node.value, node.mark)
+        return mapping
+
+    def _text(self, node: Node) -> Template:
+        parsed = self._parsed(node, templates.parse, node.value)
+        return Literal(None, node.mark) if parsed is None else parsed
+
+    def _parsed(self, node: Node, parse: Callable[[str, Callable[[int], Mark]], _Parsed], text: str) -> _Parsed | None:
+        try:
+            template = parse(text, node.locator())
+        except templates.TemplateError as error:
+            self.add(self._template_problem(node, error))
+            return None
+        self.expressions.extend(expressions_in(template))
+        return template
+
+    def _template_problem(self, node: Node, error: templates.TemplateError) -> Problem:
+        comment = self._cut_off_by(node)
+        if comment is not None:
+            begin = node.start + node.written().rfind(_OPENING)
+            return node.source.problem(
+                begin,
+                "yaml.cut-by-comment",
+                "this expression is cut off: ` #` begins a comment in YAML, and `}}` stands behind it",
+                hint="put the whole value in quotes",
+                width=comment - begin,
+            )
+        mark = node.locator()(error.offset)
+        return node.source.problem_at(mark, error.code, error.message, hint=error.hint, width=error.width)
+
+    @staticmethod
+    def _cut_off_by(node: Node) -> int | None:
+        """Where the comment begins that cut a plain text off in the middle of an expression."""
+        if node.style or not isinstance(node.value, str):
+            return None
+        if node.value.rfind("}}") > node.value.rfind(_OPENING):
+            return None
+        text = node.source.text
+        at = node.end
+        while text[at : at + 1] in (" ", "\t"):
+            at += 1
+        return at if text.startswith("#", at) else None
+
+    # --- places without expressions ---
+
+    def refuse_expression(self, node: Node, where: str) -> None:
+        offset = node.value.find(_OPENING)
+        mark = node.locator()(offset)
+        close = node.value.find("}}", offset)
+        width = (close + 2 if close >= 0 else len(node.value)) - offset
+        self.add(
+            node.source.problem_at(
+                mark,
+                "expression.not-here",
+                f"expressions stand in values of {_PLACES}; not in {where}",
+                width=width,
+            )
+        )
+
+    def refuse_expressions(self, node: Node, where: str) -> None:
+        """`${{` in a part of the spec that is read as it stands."""
+        for name, member in node.members.items():
+            if _OPENING in name:
+                self.refuse_expression(node.keys[name], "a key")
+            self.refuse_expressions(member, where)
+        for item in node.items:
+            self.refuse_expressions(item, where)
+        if isinstance(node.value, str) and _OPENING in node.value:
+            self.refuse_expression(node, where)
+
+
+# --- reading fields whose type the schema has already judged ---
+
+
+def member(node: Node | None, name: str) -> Node | None:
+    return node.members.get(name) if node is not None else None
+
+
+def text_of(node: Node | None) -> str | None:
+    return node.value if node is not None and isinstance(node.value, str) else None
+
+
+def number_of(node: Node | None) -> float | None:
+    if node is None or isinstance(node.value, bool) or not isinstance(node.value, int | float):
+        return None
+    return node.value
+
+
+def integer_of(node: Node | None) -> int | None:
+    number = number_of(node)
+    return int(number) if number is not None and number == int(number) else None
+
+
+def flag_of(node: Node | None) -> bool | None:
+    return node.value if node is not None and isinstance(node.value, bool) else None
+
+
+def duration_of(node: Node | None) -> float | None:
+    text = text_of(node)
+    return parse_duration(text) if text is not None else None
+
+
+def texts_of(node: Node | None) -> tuple[str, ...]:
+    if node is None or not node.is_list:
+        return ()
+    return tuple(item.value for item in node.items if isinstance(item.value, str))
+
+
+# --- templates as text ---
+
+
+def expressions_in(template: Template | None) -> Iterator[Expression]:
+    match template:
+        case Expression():
+            yield template
+        case Text(parts=parts):
+            yield from (part for part in parts if isinstance(part, Expression))
+        case ListOf(items=items):
+            for item in items:
+                yield from expressions_in(item)
+        case MapOf(entries=entries):
+            for entry in entries:
+                yield from expressions_in(entry.value)
+        case FileText(value=value):
+            yield from expressions_in(value)
+        case _:
+            return
+
+
+def normal_text(template: Template) -> str:
+    """The value as written, without free white space: what decides whether two fan-outs are the same."""
+    if isinstance(template, Expression):
+        return template.normal
+    return json.dumps(_as_written(template), ensure_ascii=False)
+
+
+def _as_written(template: Template) -> Json:
+    match template:
+        case Expression(normal=normal):
+            return {"${{": normal}
+        case Text(parts=parts):
+            return {"${{": [_as_written(part) if isinstance(part, Expression) else part for part in parts]}
+        case ListOf(items=items):
+            return [_as_written(item) for item in items]
+        case MapOf(entries=entries):
+            return {entry.name: _as_written(entry.value) for entry in entries}
+        case FileText(value=value):
+            return _as_written(value)
+        case Literal(value=value):
+            return value
+
+

@@ -1,0 +1,198 @@
+"""A step's `input` as written: which texts name files, and whether the fields fit the contract.
+
+Everything known before a run is judged here, with its place; what expressions yield is judged at run time by
+`contracts`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from speedpix_pipe.model import (
+    Entry,
+    Expression,
+    Field,
+    FileText,
+    ListOf,
+    Literal,
+    MapOf,
+    Param,
+    Template,
+    Text,
+    Workflow,
+)
+from speedpix_pipe.spec.contracts import BadSchemaError, check_for, kind_in_words
+from speedpix_pipe.spec.draft import Draft
+from speedpix_pipe.spec.nearest import did_you_mean, nearest
+from speedpix_pipe.spec.places import Node
+
+_FILE_BEGINNINGS = ("./", "../", "/", "~/")
+_URL_BEGINNINGS = ("http://", "https://", "data:")
+_PARAM_ALONE = re.compile(r"params\.(\w+)")
+_FITS: Mapping[str, frozenset[str]] = {  # a param's type → the fields that may take its value
+    "string": frozenset({"string", "file"}),  # a text may be a URL
+    "integer": frozenset({"integer", "number"}),
+    "number": frozenset({"number", "integer"}),
+    "boolean": frozenset({"boolean"}),
+    "array": frozenset({"array", "files"}),
+    "object": frozenset({"object", "file"}),
+    "file": frozenset({"file"}),
+    "files": frozenset({"files"}),
+}
+
+
+def build_input(
+    draft: Draft, node: Node, fields: Mapping[str, Field] | None, params: Mapping[str, Param], owner: str
+) -> MapOf:
+    """The `input` of a step. `fields` is the contract of what the step calls, `owner` its name in messages."""
+    written = draft.mapping(node, lambda place, template: as_file(draft, place, template))
+    if fields is None:
+        return written
+    entries = []
+    for entry in written.entries:
+        place, field = node.members[entry.name], fields.get(entry.name)
+        if field is None:
+            hint = did_you_mean(entry.name, fields) or (
+                f"its inputs: {', '.join(fields)}" if fields else "its contract lists no input at all"
+            )
+            draft.add(
+                node.keys[entry.name].problem("spec.unknown-input", f'{owner} has no input "{entry.name}"', hint=hint)
+            )
+            entries.append(entry)
+            continue
+        value = entry.value
+        if field.type in {"file", "files"}:
+            value = _as_files(draft, place, value, field.type)
+        _check_written(draft, place, value, field, params, owner)
+        entries.append(Entry(entry.name, value, entry.mark))
+    return MapOf(tuple(entries), written.mark)
+
+
+def check_required(draft: Draft, step_key: Node, node: Node | None, names: Iterable[str], owner: str) -> None:
+    """Fields that must be given and are not; a null counts as not given."""
+    given = {} if node is None else node.members
+    for name in names:
+        if name in given and given[name].value is not None:
+            continue
+        place = step_key if node is None else given.get(name, node)
+        near = nearest(name, given) if node is not None else None
+        hint = f'"{near}" looks like it' if near and near != name else f"add `{name}:` to the step's input"
+        draft.add(place.problem("spec.missing-input", f"{owner} needs the input {name}", hint=hint, width=None))
+
+
+# --- files ---
+
+
+def as_file(draft: Draft, node: Node, template: Template) -> Template:
+    """A text that begins like a path is a file."""
+    if not isinstance(template, Literal | Text) or not node.value.startswith(_FILE_BEGINNINGS):
+        return template
+    return _file(draft, node, template)
+
+
+def _as_files(draft: Draft, node: Node, template: Template, kind: str) -> Template:
+    """For a field that the contract calls a file, any text written in the spec is one, unless it is a URL."""
+    if node.is_list and isinstance(template, Literal | ListOf):
+        items = template.items if isinstance(template, ListOf) else [Literal(n.value, n.mark) for n in node.items]
+        pairs = zip(node.items, items, strict=True)
+        return ListOf(tuple(_as_files(draft, place, item, "file") for place, item in pairs), template.mark)
+    if not isinstance(template, Literal | Text) or not isinstance(node.value, str):
+        return template
+    if node.value.lower().startswith(_URL_BEGINNINGS):
+        return template
+    if kind == "files" and isinstance(template, Literal):
+        return _one_file_for_list(draft, node, template)
+    return _file(draft, node, template)
+
+
+def _one_file_for_list(draft: Draft, node: Node, template: Literal) -> Template:
+    draft.add(
+        node.problem(
+            "spec.input-type",
+            f'a list of files is wanted here, not the text "{node.value}"',
+            hint=f"write ${{{{ glob('{node.value}') }}}} for a pattern, or [{node.value}] for one file",
+        )
+    )
+    return template
+
+
+def _file(draft: Draft, node: Node, template: Literal | Text) -> FileText:
+    if draft.check_files and isinstance(template, Literal):
+        check_exists(draft, node, node.value)
+    return FileText(template, template.mark)
+
+
+def check_exists(draft: Draft, node: Node, written: str) -> None:
+    """A file that the spec names must be there; a wrong name gets the nearest one of its folder."""
+    try:
+        path = Path(written).expanduser() if written.startswith("~/") else draft.folder / written
+        if path.is_file():
+            return
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        hint = None if path.is_dir() else _nearest_file(path)
+    except (OSError, ValueError, RuntimeError):
+        what, hint = "cannot be a path", None
+    draft.add(node.problem("spec.no-file", f"the file {written} {what}", hint=hint))
+
+
+def _nearest_file(path: Path) -> str | None:
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent.name} either"
+    names = sorted(entry.name for entry in path.parent.iterdir())[:2000]
+    return did_you_mean(path.name, names)
+
+
+# --- types ---
+
+
+def _check_written(
+    draft: Draft, node: Node, template: Template, field: Field, params: Mapping[str, Param], owner: str
+) -> None:
+    """What can be known about a value before the run, against the contract's field."""
+    wrong: list[str] = []
+    hint = None
+    match template:
+        case Literal(value=value):
+            if value is None:
+                return
+            try:
+                wrong = check_for(field.type, field.schema)(value)
+            except BadSchemaError:
+                return  # said where the field is declared
+            if field.type == "string" and isinstance(value, bool | int | float):
+                hint = f'as a text it needs quotes: "{node.written()}"'
+        case FileText():
+            if field.type not in {None, "file"}:
+                wrong = [f"must be {kind_in_words(field.type)}; a text that begins like a path names a file"]
+                hint = f"to send it as a text: ${{{{ '{node.value}' }}}}" if field.type == "string" else None
+        case Text():
+            wrong, hint = _check_joined(field)
+        case ListOf() if field.type not in {None, "array", "files"}:
+            wrong = [f"must be {kind_in_words(field.type)}, not a list"]
+        case MapOf() if field.type not in {None, "object", "file"}:
+            wrong = [f"must be {kind_in_words(field.type)}, not a mapping"]
+        case Expression(normal=normal):
+            wrong = _check_param(normal, field, params)
+        case _:
+            pass
+    for said in wrong:
+        draft.add(node.problem("spec.input-type", f"{owner}: {field.name} {said}", hint=hint))
+
+
+def _check_joined(field: Field) -> tuple[list[str], str | None]:
+    if field.type in {None, "string", "file", "files"}:
+        return [], None
+    return (
+        [f"must be {kind_in_words(field.type)}; text around an expression makes a text"],
+        "an expression that stands alone keeps its type: ${{ ... }}",
+    )
+
+
+def _check_param(normal: str, field: Field, params: Mapping[str, Param]) -> list[str]:
+    match = _PARAM_ALONE.fullmatch(normal)
+    param = params.get(match[1]) if match else None
+    if param is None or field.type is None or field.type in _FITS[param.type]:
+        return []
+    return [f"must be {kind_in_words(field.type)}; the param {param.name} is {kind_in_words(param.type)}"]

@@ -1,0 +1,401 @@
+"""The spec against its JSON Schema: a fast yes or no, and for a no the problems in words and with places.
+
+The same schema helps editors; its `patternErrorMessage`, `examples` and `enum` are what the messages here are made
+of. What JSON Schema cannot say (names that must exist, types of expressions) is left to `build`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+from speedpix_pipe.errors import Problem
+from speedpix_pipe.model import Json
+from speedpix_pipe.spec.nearest import did_you_mean, listed, nearest
+from speedpix_pipe.spec.places import Node
+
+_NAME = "pipeline.v1.schema.json"
+_MOST_PROBLEMS = 200  # a file that is wrong all over is not read to its end
+
+_KINDS = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "null",
+}
+
+
+def schema_text() -> str:
+    """The JSON Schema as editors get it: from the wheel, else from the checkout beside the package."""
+    package = Path(__file__).parent.parent
+    inside = package / "schemas" / _NAME
+    place = inside if inside.is_file() else package.parent / "schemas" / _NAME
+    return place.read_text(encoding="utf-8")
+
+
+@cache
+def pipeline_schema() -> Mapping[str, Any]:
+    schema: Mapping[str, Any] = json.loads(schema_text())
+    return schema
+
+
+@cache
+def _validator() -> jsonschema_rs.Draft7Validator:
+    return jsonschema_rs.Draft7Validator(pipeline_schema())
+
+
+def schema_keys(definition: str) -> list[str]:
+    """The keys that a part of the spec may have: `step`, `workflow`, `param`, `field` ..."""
+    return list(pipeline_schema()["definitions"][definition]["properties"])
+
+
+def schema_problems(root: Node) -> list[Problem]:
+    """What the schema has against the spec, in the order of the file."""
+    if not root.is_map:
+        hint = "a spec begins with `apiVersion: speedpix-pipe/v1`"
+        return [root.problem("spec.not-a-mapping", f"a spec is a mapping, not {kind_of(root.value)}", hint=hint)]
+    if _validator().is_valid(root.value):
+        return []
+    found: list[Problem] = []
+    for error in islice(_validator().iter_errors(root.value), _MOST_PROBLEMS):
+        found.extend(_explain(root, error))
+    return found
+
+
+def kind_of(value: Json) -> str:
+    """What a value is, in words, with the value where it is short."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f'the text "{shortened(value)}"'
+    return "a list" if isinstance(value, list) else "a mapping"
+
+
+def shortened(text: str, most: int = 40) -> str:
+    line = text.replace("\n", " ")
+    return line if len(line) <= most else line[: most - 3] + "..."
+
+
+# --- one error of the validator ---
+
+
+def _explain(root: Node, error: jsonschema_rs.ValidationError) -> Iterator[Problem]:
+    path = list(error.instance_path)
+    node, key = _node_at(root, path)
+    keyword = str(error.schema_path[-1])
+    schema = _schema_at(error.schema_path[:-1])
+    kind: Any = error.kind
+    # The name of the nearest key says what the value is for.
+    name = next((part for part in reversed(path) if isinstance(part, str)), "")
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.PropertyNames):
+        yield _bad_name(node, str(kind.error.instance), path)
+    elif keyword == "additionalProperties":
+        for unexpected in kind.unexpected:
+            yield _unknown_key(node, unexpected, schema, path)
+    elif keyword == "required" and isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
+        yield _missing_key(node, key, kind.property, schema, path)
+    elif keyword in {"anyOf", "oneOf"} and "workflow" in str(schema.get(keyword)) and keyword == "oneOf":
+        yield _wrong_kinds(node, key, path)
+    elif keyword == "anyOf":
+        yield from _explain_union(root, node, name, schema, kind.context)
+    elif keyword == "not":
+        second = node.keys.get("version", node)
+        yield second.problem(
+            "spec.alias-and-version",
+            "alias and version are both given; one of them decides which release is called",
+            hint="keep version to pin the release, or alias to follow it",
+        )
+    else:
+        yield _wrong_value(node, name, keyword, schema, path)
+
+
+def _node_at(root: Node, path: Sequence[str | int]) -> tuple[Node, Node | None]:
+    """The node at a path, and the key that names it or the list it stands in."""
+    node, key = root, None
+    for part in path:
+        if isinstance(part, int):
+            node = node.items[part]
+        else:
+            node, key = node.members[part], node.keys[part]
+    return node, key
+
+
+def _schema_at(path: Sequence[str | int]) -> Mapping[str, Any]:
+    found: Any = pipeline_schema()
+    for part in path:
+        found = found[part]
+    return found if isinstance(found, dict) else {}
+
+
+def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema with its `$ref` followed, own words first."""
+    reference = schema.get("$ref")
+    if reference is None and len(schema.get("allOf", ())) == 1:
+        reference = schema["allOf"][0].get("$ref")
+    if reference is None:
+        return schema
+    target = _schema_at(reference.removeprefix("#/").split("/"))
+    return {**_resolved(target), **{k: v for k, v in schema.items() if k not in {"$ref", "allOf"}}}
+
+
+def _where(path: Sequence[str | int]) -> str:
+    """`in step white`, `in param photos`: which part of the spec a key belongs to."""
+    if len(path) >= 2 and path[0] in {"steps", "params", "workflows"}:
+        noun = {"steps": "step", "params": "param", "workflows": "workflow"}[str(path[0])]
+        below = "".join(f".{part}" for part in path[2:] if isinstance(part, str))
+        return f" in {noun} {path[1]}{below}"
+    names = ".".join(str(part) for part in path if isinstance(part, str))
+    return f" in {names}" if names else ""
+
+
+def _unknown_key(node: Node, name: str, schema: Mapping[str, Any], path: Sequence[str | int]) -> Problem:
+    allowed = list(schema.get("properties", ()))
+    hint = did_you_mean(name, allowed) or _misplaced(name, path)
+    if hint is None:
+        hint = f"known keys: {', '.join(allowed)}"
+    return node.keys[name].problem("spec.unknown-key", f'unknown key "{shortened(name)}"{_where(path)}', hint=hint)
+
+
+def _misplaced(name: str, path: Sequence[str | int]) -> str | None:
+    """A key that is right in another place."""
+    schema = pipeline_schema()
+    if not path:
+        if name in schema["definitions"]["step"]["properties"]:
+            return f"{name} belongs into a step, below `steps:`"
+        return "keys for YAML anchors begin with x-" if name.startswith((".", "_")) else None
+    if name in schema["properties"] and name not in {"name", "apiVersion"}:
+        return f"{name} stands at the top level of the file"
+    if path[0] == "steps" and name in schema["properties"]["limits"]["properties"]:
+        return f"{name} belongs into `limits:` at the top level"
+    return None
+
+
+def _missing_key(
+    node: Node, key: Node | None, name: str, schema: Mapping[str, Any], path: Sequence[str | int]
+) -> Problem:
+    place = key if key is not None and key.source is node.source else node
+    wanted = _resolved(schema["properties"][name]) if name in schema.get("properties", {}) else {}
+    example = next(iter(wanted.get("examples", ())), None)
+    hint = f"add `{name}: {_as_yaml(example)}`" if example is not None and len(_as_yaml(example)) < 60 else None
+    near = nearest(name, (k for k in node.members if k not in schema.get("properties", {})))
+    if near is not None:
+        hint = f'"{near}" looks like it'
+    width = 1 if place is node else None
+    return place.problem("spec.missing-key", f"{name} is missing{_where(path)}", hint=hint, width=width)
+
+
+def _wrong_kinds(node: Node, key: Node | None, path: Sequence[str | int]) -> Problem:
+    given = [name for name in ("workflow", "pipeline", "image") if name in node.members]
+    step = path[-1] if path else ""
+    if given:
+        return node.keys[given[1]].problem(
+            "spec.step-kind",
+            f"step {step} has {listed_and(given)}; a step has exactly one of workflow, pipeline and image",
+            hint="make two steps of it, the second chained with `for_each: ${{ steps.FIRST }}`",
+        )
+    near = next((k for k in node.members if nearest(k, ("workflow", "pipeline", "image"))), None)
+    hint = f'"{near}" looks like one of them' if near else "add `workflow: NAME`, the workflow that the step calls"
+    return (key or node).problem(
+        "spec.step-kind", f"step {step} has none of workflow, pipeline and image; it needs exactly one", hint=hint
+    )
+
+
+def listed_and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def _bad_name(node: Node, name: str, path: Sequence[str | int]) -> Problem:
+    dotted = path == ["workflows"]
+    rule = "letters, digits, _ - and ." if dotted else "letters of any script, digits and _, and begin with no digit"
+    fixed = identifier_for(name)
+    if path == ["steps"] or path == ["params"]:
+        what = f"a {path[0][:-1]} name" if isinstance(path[0], str) else "a name"
+    else:
+        what = {"matrix": "a matrix name", "outputs": "an output name", "workflows": "a workflow's name"}.get(
+            str(path[-1]), "a name"
+        )
+    return node.keys[name].problem(
+        "spec.name",
+        f'"{shortened(name)}" cannot be {what}: names have {rule}',
+        hint=f"call it {fixed}" if fixed else None,
+    )
+
+
+def identifier_for(name: str) -> str | None:
+    """`my_step` for `my-step`."""
+    fixed = "".join(c if c.isalnum() or c == "_" else "_" for c in name).strip("_")
+    if fixed[:1].isdigit():
+        fixed = "_" + fixed
+    return fixed if fixed.isidentifier() else None
+
+
+# --- values ---
+
+
+def _explain_union(
+    root: Node, node: Node, name: str, schema: Mapping[str, Any], context: Sequence[Sequence[jsonschema_rs.ValidationError]]
+) -> Iterator[Problem]:
+    """The branch that was meant is the one whose type fits; where none fits, all are offered."""
+    for errors in context:
+        here = [e for e in errors if str(e.schema_path[-1]) in {"type", "enum", "const"} and _is_at(e, node, root)]
+        if not here:
+            for error in errors:
+                yield from _explain_below(root, node, error)
+            return
+    yield _wrong_value(node, name, "anyOf", schema, [])
+
+
+def _is_at(error: jsonschema_rs.ValidationError, node: Node, root: Node) -> bool:
+    path = list(error.instance_path)
+    return not path or _node_at_or_none(root, path) is node
+
+
+def _node_at_or_none(root: Node, path: Sequence[str | int]) -> Node | None:
+    try:
+        return _node_at(root, path)[0]
+    except (KeyError, IndexError):
+        return None
+
+
+def _explain_below(root: Node, node: Node, error: jsonschema_rs.ValidationError) -> Iterator[Problem]:
+    yield from _explain(root, error)
+
+
+def _wrong_value(node: Node, name: str, keyword: str, schema: Mapping[str, Any], path: Sequence[str | int]) -> Problem:
+    value = node.value
+    bound = schema.get(keyword)
+    label = name or "this"
+    match keyword:
+        case "type" | "anyOf" | "pattern":
+            return _unexpected(node, label, schema)
+        case "enum" | "const":
+            return _not_listed(node, label, schema)
+        case "minimum":
+            message = f"{label} must be at least {bound}, not {value}"
+        case "maximum":
+            message = f"{label} must be at most {bound}, not {value}"
+        case "exclusiveMinimum":
+            message = f"{label} must be more than {bound}, not {value}"
+        case "minLength":
+            message = f"{label} is empty"
+        case "maxLength":
+            message = f"{label} has {len(value)} characters; it may have {bound}"
+        case "minItems":
+            message = f"{label} is an empty list; it needs at least {bound} element"
+        case "minProperties":
+            message = "steps is empty; it holds at least one step" if label == "steps" else f"{label} is empty"
+        case "maxProperties":
+            message = f"an element of {label} is one operation, and here are {len(value)}"
+        case "uniqueItems":
+            return _repeated(node, label)
+        case _:
+            message = f"{label} is not what the schema of a spec allows ({keyword})"
+    return node.problem("spec.value", message, hint=_example_hint(name, schema))
+
+
+def _repeated(node: Node, label: str) -> Problem:
+    seen: list[Json] = []
+    for item in node.items:
+        if item.value in seen:
+            return item.problem("spec.value", f"{kind_of(item.value)} stands twice in {label}", hint="remove one of them")
+        seen.append(item.value)
+    return node.problem("spec.value", f"something stands twice in {label}")
+
+
+def _unexpected(node: Node, label: str, schema: Mapping[str, Any]) -> Problem:
+    expected = expectation(schema)
+    message = f"{label} must be {expected}, not {kind_of(node.value)}"
+    hint = _quotes_hint(node, schema) or _unit_hint(node, label, schema) or _example_hint(label, schema)
+    return node.problem("spec.type", message, hint=hint)
+
+
+def _quotes_hint(node: Node, schema: Mapping[str, Any]) -> str | None:
+    """A number or a word such as true where a text is wanted: quotes make it one."""
+    if "string" not in _types(schema) or "pattern" in _resolved(schema):
+        return None
+    if isinstance(node.value, bool | int | float):
+        return f'as a text it needs quotes: "{node.written()}"'
+    return None
+
+
+def _unit_hint(node: Node, label: str, schema: Mapping[str, Any]) -> str | None:
+    words = _resolved(schema).get("patternErrorMessage", "")
+    if isinstance(node.value, bool) or not isinstance(node.value, int | float):
+        return None
+    if words.startswith("a duration"):
+        return f"write {node.value}s for seconds, {node.value}m for minutes"
+    return f"write {node.value}/s for so many a second" if words.startswith("a rate") else None
+
+
+def _not_listed(node: Node, label: str, schema: Mapping[str, Any]) -> Problem:
+    options = schema["enum"] if "enum" in schema else [schema["const"]]
+    texts = [option for option in options if isinstance(option, str)]
+    hint = did_you_mean(node.value, texts) if isinstance(node.value, str) else None
+    if hint is None and isinstance(node.value, str):
+        hint = _type_synonym(node.value, texts)
+    return node.problem(
+        "spec.enum", f"{label} must be {listed(texts)}, not {kind_of(node.value)}", hint=hint or _example_hint(label, schema)
+    )
+
+
+def _type_synonym(value: str, options: Sequence[str]) -> str | None:
+    synonyms = {"str": "string", "text": "string", "int": "integer", "float": "number", "bool": "boolean"}
+    synonyms |= {"list": "array", "dict": "object", "mapping": "object", "image": "file", "images": "files"}
+    meant = synonyms.get(value.casefold())
+    return f'did you mean "{meant}"?' if meant in options else None
+
+
+def _example_hint(name: str, schema: Mapping[str, Any]) -> str | None:
+    examples = _resolved(schema).get("examples")
+    if not examples:
+        return None
+    return f"for example `{name}: {_as_yaml(examples[0])}`" if name else f"for example {_as_yaml(examples[0])}"
+
+
+def _as_yaml(value: Json) -> str:
+    """An example as one line of YAML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {_as_yaml_inside(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_as_yaml_inside(v) for v in value) + "]"
+    return value if isinstance(value, str) and value[:1] not in "*&!@%`'\"[{" else json.dumps(value, ensure_ascii=False)
+
+
+def _as_yaml_inside(value: Json) -> str:
+    if isinstance(value, str) and any(c in value for c in "{}[],*&!#:"):
+        return json.dumps(value, ensure_ascii=False)
+    return _as_yaml(value)
+
+
+def expectation(schema: Mapping[str, Any]) -> str:
+    """What a schema wants, in words."""
+    schema = _resolved(schema)
+    if "patternErrorMessage" in schema:
+        return str(schema["patternErrorMessage"])
+    if "enum" in schema:
+        return listed([str(option) for option in schema["enum"]])
+    if "anyOf" in schema:
+        parts = dict.fromkeys(expectation(branch) for branch in schema["anyOf"])
+        return " or ".join(parts)
+    return " or ".join(_KINDS[name] for name in _types(schema)) or "something else"
+
+
+def _types(schema: Mapping[str, Any]) -> list[str]:
+    schema = _resolved(schema)
+    if "anyOf" in schema:
+        return [name for branch in schema["anyOf"] for name in _types(branch)]
+    types = schema.get("type", [])
+    return [types] if isinstance(types, str) else list(types)
