@@ -1,0 +1,167 @@
+"""Files that reached a watched folder: where each came from, where its bytes are, and what became of it.
+
+The claims folder on disk is the truth about what is there; a row is the truth about what is known of it. The hot
+folder's own rules (what settles, what is moved where) are the triggers' business.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from speedpix_pipe.errors import StoreError
+from speedpix_pipe.store.codec import from_stamp, optional_moment, text_in, text_out, to_stamp
+from speedpix_pipe.store.db import CALL, Writer, row_kind
+
+_COLUMNS = "id, watcher, path, bytes_path, sha256, size, state, verdict, reason, step, run_id, arrived_at, judged_at, placed_at"
+_CLAIMED = row_kind(
+    "arrival.claimed",
+    8,
+    "INSERT INTO arrivals (id, watcher, path, bytes_path, sha256, size, state, arrived_at) VALUES {rows} "
+    "ON CONFLICT (id) DO UPDATE SET bytes_path = excluded.bytes_path, watcher = excluded.watcher",
+)
+
+
+class ArrivalState(StrEnum):
+    CLAIMED = "claimed"  # ours, not in a run yet
+    RUNNING = "running"  # given to a run
+    JUDGED = "judged"  # has its verdict, still to be moved
+    PLACED = "placed"  # moved where its verdict says
+
+
+class Verdict(StrEnum):
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One file that reached a watched folder. `id` is also the name of its claim folder."""
+
+    id: str
+    watcher: str
+    path: Path  # where it arrived: what expressions and keys see
+    bytes_path: Path  # where its bytes lie now
+    sha256: str
+    size: int
+    state: ArrivalState
+    arrived_at: datetime
+    verdict: Verdict | None = None
+    reason: str | None = None
+    step: str | None = None
+    run_id: str | None = None
+    judged_at: datetime | None = None
+    placed_at: datetime | None = None
+
+
+class Arrivals:
+    """The rows of arrivals; every change is on disk when awaited."""
+
+    def __init__(self, reader: sqlite3.Connection, writer: Writer | None, *, now: Callable[[], datetime]) -> None:
+        self._reader = reader
+        self._open_writer = writer
+        self._now = now
+
+    def open(self, watcher: str) -> list[Arrival]:
+        """Arrivals of a watcher that are not in their last place yet, oldest first."""
+        return self._read("watcher = ? AND state <> 'placed'", (watcher,))
+
+    def get(self, arrival_id: str) -> Arrival | None:
+        found = self._read("id = ?", (arrival_id,))
+        return found[0] if found else None
+
+    def undecided(self, path: Path) -> bool:
+        """Has an earlier arrival at this path no verdict yet? Then the next one is not claimed."""
+        return bool(self._read("path = ? AND verdict IS NULL", (os.fsencode(path),)))
+
+    def of_run(self, run_id: str) -> list[Arrival]:
+        return self._read("run_id = ?", (run_id,))
+
+    def where(self, path: Path, sha256: str) -> Path | None:
+        """Where the bytes that once arrived at a path lie now, for report and redo."""
+        found = self._read("path = ? AND sha256 = ?", (os.fsencode(path), sha256))
+        return found[-1].bytes_path if found else None
+
+    def _read(self, condition: str, values: tuple[Any, ...]) -> list[Arrival]:
+        rows = self._reader.execute(
+            f"SELECT {_COLUMNS} FROM arrivals WHERE {condition} ORDER BY number", values
+        ).fetchall()
+        return [_arrival(row) for row in rows]
+
+    def claimed(
+        self, arrival_id: str, *, watcher: str, path: Path, bytes_path: Path, sha256: str, size: int
+    ) -> Awaitable[None]:
+        """A file was claimed. Again for the same id: it was taken over, or lies elsewhere."""
+        row = (
+            arrival_id,
+            watcher,
+            os.fsencode(path),
+            os.fsencode(bytes_path),
+            sha256,
+            size,
+            ArrivalState.CLAIMED.value,
+            to_stamp(self._now()),
+        )
+        return self._writer.ask(_CLAIMED, row)
+
+    def running(self, arrival_ids: list[str], run_id: str) -> Awaitable[None]:
+        """These were given to a run."""
+        rows = [(run_id, arrival_id) for arrival_id in arrival_ids]
+        return self._change("UPDATE arrivals SET state = 'running', run_id = ? WHERE id = ?", rows)
+
+    def judged(
+        self, arrival_id: str, verdict: Verdict, *, reason: str | None = None, step: str | None = None
+    ) -> Awaitable[None]:
+        """The verdict is known."""
+        why = None if reason is None else text_in(reason)
+        row = (verdict.value, why, step, to_stamp(self._now()), arrival_id)
+        return self._change(
+            "UPDATE arrivals SET state = 'judged', verdict = ?, reason = ?, step = ?, judged_at = ? WHERE id = ?", [row]
+        )
+
+    def moving(self, arrival_id: str, destination: Path) -> Awaitable[None]:
+        """A destination is reserved, and the bytes are about to be moved there."""
+        row = (os.fsencode(destination), arrival_id)
+        return self._change("UPDATE arrivals SET bytes_path = ? WHERE id = ?", [row])
+
+    def placed(self, arrival_id: str) -> Awaitable[None]:
+        """The bytes are where their verdict sends them."""
+        row = (to_stamp(self._now()), arrival_id)
+        return self._change("UPDATE arrivals SET state = 'placed', placed_at = ? WHERE id = ?", [row])
+
+    def _change(self, statement: str, rows: list[tuple[Any, ...]]) -> Awaitable[None]:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(statement, rows)
+
+        return self._writer.ask(CALL, work)
+
+    @property
+    def _writer(self) -> Writer:
+        if self._open_writer is None:
+            raise StoreError("this state folder was opened for reading only", code="store.read-only")
+        return self._open_writer
+
+
+def _arrival(row: tuple[Any, ...]) -> Arrival:
+    return Arrival(
+        id=row[0],
+        watcher=row[1],
+        path=Path(os.fsdecode(row[2])),
+        bytes_path=Path(os.fsdecode(row[3])),
+        sha256=row[4],
+        size=row[5],
+        state=ArrivalState(row[6]),
+        arrived_at=from_stamp(row[11]),
+        verdict=None if row[7] is None else Verdict(row[7]),
+        reason=None if row[8] is None else text_out(row[8]),
+        step=row[9],
+        run_id=row[10],
+        judged_at=optional_moment(row[12]),
+        placed_at=optional_moment(row[13]),
+    )

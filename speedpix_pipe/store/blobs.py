@@ -1,0 +1,159 @@
+"""The blob store: every file of a finished prediction, once, under its digest.
+
+A blob is written by rename only, so what has its name is whole. Nothing here is ever hard-linked to an output:
+editing the output would edit the only paid copy. `prune` keeps to a budget and never takes what an unfinished run
+needs or what somebody used in the last hour.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import threading
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from speedpix_pipe.errors import StoreError
+from speedpix_pipe.store.db import Hook
+from speedpix_pipe.store.syncing import Folders, SyncPool, make_folders
+
+BUDGET_BYTES = 10 * 1024**3
+_IN_USE = timedelta(hours=1)  # a blob looked at within this time may be on its way into a running task
+_TOUCH = timedelta(minutes=10)  # how exact the time of last use is
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What `prune` removed and what stays."""
+
+    files: int
+    freed_bytes: int
+    kept_files: int
+    kept_bytes: int
+
+
+class Blobs:
+    """Content by SHA-256 in `blobs/ab/cdef...`; the file's mtime is when it was last used."""
+
+    def __init__(self, folder: Path, *, sync: SyncPool, now: Callable[[], datetime], hook: Hook | None) -> None:
+        self._folder = folder / "blobs"
+        self._work = folder / "work"
+        self._trash = folder / "work" / "trash"
+        self._sync = sync
+        self._now = now
+        self._hook = hook
+
+    def path(self, sha256: str) -> Path:
+        return self._folder / sha256[:2] / sha256[2:]
+
+    def has(self, sha256: str, size: int) -> bool:
+        """Is it here, whole? Counts as a use."""
+        path = self.path(sha256)
+        try:
+            found = path.stat()
+            if found.st_size != size:
+                return False
+            now = self._now().timestamp()
+            if now - found.st_mtime > _TOUCH.total_seconds():
+                os.utime(path, (now, now))  # fails if `prune` has just taken it: then it is not here
+        except FileNotFoundError:
+            return False
+        return True
+
+    def work_folder(self, run_id: str) -> Path:
+        """Where the jobs of a run write, on the same file system as the blobs."""
+        path = self._work / run_id
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path
+
+    async def adopt(self, part: Path, sha256: str, size: int) -> Path:
+        """Take a finished file into the store; the caller has counted and hashed its bytes. The part is gone after."""
+        path: Path = await self._sync.run(lambda folders: self.adopt_now(part, sha256, size, folders))
+        return path
+
+    def adopt_now(self, part: Path, sha256: str, size: int, folders: Folders) -> Path:
+        """The same on this thread; the caller syncs `folders` after."""
+        path = self.path(sha256)
+        found = part.stat()
+        if found.st_size != size:
+            raise StoreError(f"{part.name} has {found.st_size} bytes and not {size}", code="store.wrong-size")
+        if self.has(sha256, size):
+            part.unlink()
+            return path
+        descriptor = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fchmod(descriptor, 0o600)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self._pass("blob.synced")
+        make_folders(path.parent, folders, mode=0o700)
+        part.rename(path)
+        self._pass("blob.renamed")
+        now = self._now().timestamp()
+        os.utime(path, (now, now))
+        folders.add(path.parent)
+        return path
+
+    def sweep(self, lives: Callable[[str], bool]) -> None:
+        """Remove the work folders of runs that nobody carries out: halves of files that nobody finishes."""
+        with contextlib.suppress(FileNotFoundError):
+            for entry in os.scandir(self._work):
+                if not lives(entry.name):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+
+    def prune(
+        self, *, needed: Collection[str], max_bytes: int | None = BUDGET_BYTES, max_age: timedelta | None = None
+    ) -> Pruned:
+        """Remove the longest unused blobs beyond a size or an age, except those `needed` and those in use."""
+        now = self._now().timestamp()
+        blobs = sorted(self._all(), key=lambda blob: blob.used)
+        total = sum(blob.size for blob in blobs)
+        files = freed = 0
+        for blob in blobs:
+            idle = now - blob.used
+            too_old = max_age is not None and idle > max_age.total_seconds()
+            too_much = max_bytes is not None and total - freed > max_bytes
+            if not (too_old or too_much) or idle < _IN_USE.total_seconds() or blob.sha256 in needed:
+                continue
+            if self._remove(blob):
+                files, freed = files + 1, freed + blob.size
+        return Pruned(files, freed, len(blobs) - files, total - freed)
+
+    def _remove(self, blob: _Blob) -> bool:
+        """Take a blob away unless somebody used it since we looked: `has` touches first, and so shows up here."""
+        path = self.path(blob.sha256)
+        self._trash.mkdir(mode=0o700, parents=True, exist_ok=True)
+        grave = self._trash / f"{blob.sha256}.{os.getpid()}.{threading.get_ident()}"
+        try:
+            path.rename(grave)
+            if grave.stat().st_mtime != blob.used:
+                grave.rename(path)
+                return False
+            grave.unlink()
+        except FileNotFoundError:  # another prune was quicker
+            return False
+        return True
+
+    def _all(self) -> Iterator[_Blob]:
+        with contextlib.suppress(FileNotFoundError):
+            for shelf in os.scandir(self._folder):
+                for entry in os.scandir(shelf.path):
+                    found = entry.stat(follow_symlinks=False)
+                    if stat.S_ISREG(found.st_mode):
+                        yield _Blob(shelf.name + entry.name, found.st_size, found.st_mtime)
+
+    def _pass(self, point: str) -> None:
+        if self._hook is not None:
+            self._hook(point)
+
+
+@dataclass(frozen=True, slots=True)
+class _Blob:
+    sha256: str
+    size: int
+    used: float

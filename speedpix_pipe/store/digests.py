@@ -1,0 +1,75 @@
+"""Digests of the user's files, remembered while their stat says that nobody wrote to them.
+
+A file that was written within the last 3 s is hashed again next time: its next change could fall into the same tick
+of the file system's clock and so leave no trace.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import struct
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from speedpix_pipe.store.copying import sha256_of
+from speedpix_pipe.store.db import Writer, row_kind
+
+_SETTLED_NS = 3_000_000_000
+_TRIES = 3
+_REMEMBER = row_kind(
+    "digest.remember",
+    8,
+    "INSERT INTO digests (place, state, sha256) VALUES {rows} "
+    "ON CONFLICT (place) DO UPDATE SET state = excluded.state, sha256 = excluded.sha256",
+    distinct=True,
+)
+
+
+class Digests:
+    """SHA-256 of files by (device, inode, size, mtime, ctime). May be asked from any thread."""
+
+    def __init__(self, reader: sqlite3.Connection, writer: Writer | None, *, now: Callable[[], datetime]) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._now = now
+        self._known: dict[bytes, tuple[bytes, str]] = {}
+
+    def digest(self, path: Path) -> str:
+        """The digest of a file's bytes; `OSError` as `open` raises it."""
+        found = path.stat()
+        place, state = _key(found)
+        known = self._known.get(place) or self._read(place)
+        if known is not None and known[0] == state:
+            return known[1]
+        return self._hash(path)
+
+    def _read(self, place: bytes) -> tuple[bytes, str] | None:
+        row = self._reader.execute("SELECT state, sha256 FROM digests WHERE place = ?", (place,)).fetchone()
+        if row is None:
+            return None
+        self._known[place] = row[0], row[1]
+        return row[0], row[1]
+
+    def _hash(self, path: Path) -> str:
+        for _ in range(_TRIES):
+            before = path.stat()
+            began = int(self._now().timestamp() * 1_000_000_000)
+            if not stat.S_ISREG(before.st_mode):
+                raise OSError(f"{path} is not a file")
+            sha256 = sha256_of(path)
+            place, state = _key(before)
+            if (place, state) == _key(path.stat()):
+                if began - before.st_mtime_ns >= _SETTLED_NS:
+                    self._known[place] = state, sha256
+                    if self._writer is not None:
+                        self._writer.put(_REMEMBER, (place, state, sha256))
+                break
+        return sha256  # of a file that keeps changing: the uploader will find out, from the bytes it sends
+
+
+def _key(found: os.stat_result) -> tuple[bytes, bytes]:
+    place = struct.pack(">QQ", found.st_dev, found.st_ino)
+    return place, struct.pack(">Qqq", found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -1,0 +1,361 @@
+"""The ledger: one row for each submission that was paid for or perhaps was, across all runs and processes.
+
+A partial unique index over the open rows makes a second submission of the same fingerprint impossible, whoever asks.
+Looks are plain reads on a connection of their own; changes go through the writer and are on disk when awaited.
+Finished results, by fingerprint, stand beside it: they answer for every account of a service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from speedpix_pipe.errors import StoreError
+from speedpix_pipe.events import Event, PredictionRequested
+from speedpix_pipe.model import OPEN_STATES, Result, Submission, SubmissionState
+from speedpix_pipe.store.codec import (
+    decode_json,
+    encode_json,
+    from_stamp,
+    optional_moment,
+    optional_stamp,
+    pack_files,
+    text_in,
+    text_out,
+    to_stamp,
+    unpack_files,
+)
+from speedpix_pipe.store.db import EventRow, Kind, Outcomes, Writer, row_kind, write_rows
+
+_COLUMNS = (
+    "id, account, fingerprint, state, run_id, step, key, requested_at, prediction_id, created_at, finished_at, "
+    "price, message"
+)
+_OPEN = "('requested', 'created', 'unknown')"
+_LOOK = f"SELECT {_COLUMNS} FROM submissions WHERE fingerprint = ? ORDER BY id"
+_LOOK_MANY = (
+    f"SELECT {_COLUMNS} FROM submissions WHERE fingerprint IN ({{marks}}) "
+    f"AND state IN ('requested', 'created', 'unknown', 'succeeded') ORDER BY id"
+)
+_INSERT = (
+    "INSERT INTO submissions (id, account, fingerprint, state, run_id, paid_run_id, step, key, price, requested_at) "
+    "VALUES {rows}"
+)
+_ABANDON = (
+    "WITH v (id, at) AS (VALUES {rows}) UPDATE submissions SET state = 'abandoned', finished_at = v.at "
+    f"FROM v WHERE submissions.id = v.id AND state IN {_OPEN}"
+)
+# A prediction id ends all doubt, also for a row that somebody had already called unknown.
+_CREATED = row_kind(
+    "ledger.created",
+    1,
+    "WITH v (id, prediction, at) AS (VALUES {rows}) UPDATE submissions SET state = 'created', "
+    "prediction_id = v.prediction, created_at = v.at FROM v "
+    "WHERE submissions.id = v.id AND state IN ('requested', 'unknown')",
+    distinct=True,
+)
+_ADOPT = row_kind(
+    "ledger.adopt",
+    2,
+    "WITH v (id, run) AS (VALUES {rows}) UPDATE submissions SET run_id = v.run FROM v WHERE submissions.id = v.id",
+    distinct=True,
+)
+# `unknown` and `refused` speak of a submission without an answer: they never overrule one that has it.
+_SETTLE = row_kind(
+    "ledger.settle",
+    3,
+    "WITH v (id, state, message, at) AS (VALUES {rows}) UPDATE submissions SET state = v.state, "
+    "message = coalesce(v.message, submissions.message), "
+    "finished_at = CASE WHEN v.state <> 'unknown' THEN v.at END FROM v WHERE submissions.id = v.id "
+    "AND CASE WHEN v.state IN ('unknown', 'refused') THEN submissions.state IN ('requested', 'unknown') "
+    "WHEN v.state = 'failed' THEN submissions.state NOT IN ('succeeded', 'abandoned') ELSE 1 END",
+    distinct=True,
+)
+_KEEP = row_kind(
+    "ledger.result",
+    5,
+    "INSERT INTO results (fingerprint, service, kind, output, files, prediction_id, received_at) VALUES {rows} "
+    "ON CONFLICT (fingerprint) DO UPDATE SET service = excluded.service, kind = excluded.kind, "
+    "output = excluded.output, files = excluded.files, prediction_id = excluded.prediction_id, "
+    "received_at = excluded.received_at",
+    distinct=True,
+)
+
+
+class AlreadyOpenError(StoreError):
+    """The fingerprint has a row that answers for it already; `row` is that row, to be joined or fetched."""
+
+    code = "store.already-open"
+
+    def __init__(self, row: Submission) -> None:
+        super().__init__(f"submission {row.id} of {row.step}@{row.key} is {row.state.value}")
+        self.row = row
+
+
+def service_of(account: str) -> str:
+    """The endpoint part of an account: what may share finished results."""
+    return account.rpartition("|")[0] or account
+
+
+def _submission(row: tuple[Any, ...]) -> Submission:
+    return Submission(
+        id=row[0],
+        account=row[1],
+        fingerprint=row[2],
+        state=SubmissionState(row[3]),
+        run_id=row[4],
+        step=row[5],
+        key=text_out(row[6]),
+        requested_at=from_stamp(row[7]),
+        prediction_id=row[8],
+        created_at=optional_moment(row[9]),
+        finished_at=optional_moment(row[10]),
+        price=row[11],
+        message=None if row[12] is None else text_out(row[12]),
+    )
+
+
+def _pick(rows: Iterable[Submission], account: str) -> Submission | None:
+    """What answers for a fingerprint: the account's own open row, else the service's newest success."""
+    service, success = service_of(account), None
+    for row in rows:
+        if row.state in OPEN_STATES:
+            if row.account == account:
+                return row
+        elif row.state is SubmissionState.SUCCEEDED and service_of(row.account) == service:
+            success = row
+    return success
+
+
+class _Intent:
+    """What `intend` asks of the writer."""
+
+    __slots__ = ("replaces", "row")
+
+    def __init__(self, row: tuple[Any, ...], replaces: int | None) -> None:
+        self.row = row  # of _INSERT, without id
+        self.replaces = replaces
+
+
+def _intend(connection: sqlite3.Connection, intents: list[_Intent]) -> Outcomes:
+    """Write the new rows of a group, each refused if another row answers for its fingerprint."""
+    standing: dict[str, list[Submission]] = {}
+    wanted = list({intent.row[1] for intent in intents})
+    for start in range(0, len(wanted), 256):
+        part = wanted[start : start + 256]
+        for row in connection.execute(_LOOK_MANY.format(marks=",".join("?" * len(part))), part):
+            standing.setdefault(row[2], []).append(_submission(row))
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM submissions").fetchone()
+    outcomes: list[Any] = []
+    rows, abandoned = [], []
+    for intent in intents:
+        account, fingerprint, _, run_id, _, step, key, price, at = intent.row
+        known = standing.setdefault(fingerprint, [])
+        found = _pick((row for row in known if row.id != intent.replaces), account)
+        if found is not None:
+            outcomes.append(AlreadyOpenError(found))
+            continue
+        if intent.replaces is not None:
+            abandoned.append((intent.replaces, at))
+        last += 1
+        made = Submission(
+            id=last,
+            account=account,
+            fingerprint=fingerprint,
+            state=SubmissionState.REQUESTED,
+            run_id=run_id,
+            step=step,
+            key=text_out(key),
+            requested_at=from_stamp(at),
+            price=price,
+        )
+        known.append(made)
+        rows.append((last, *intent.row))
+        outcomes.append(made)
+    write_rows(connection, _ABANDON, abandoned)
+    write_rows(connection, _INSERT, rows)
+    return outcomes
+
+
+_INTEND = Kind("ledger.intend", 4, _intend)
+
+
+class Ledger:
+    """Submissions and finished results."""
+
+    def __init__(
+        self,
+        reader: sqlite3.Connection,
+        writer: Writer | None,
+        *,
+        lives: Callable[[str], bool],
+        encode: Callable[[Event], EventRow],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._reader = reader
+        self._open_writer = writer
+        self._lives = lives
+        self._encode = encode
+        self._now = now
+
+    @property
+    def _writer(self) -> Writer:
+        if self._open_writer is None:
+            raise StoreError("this state folder was opened for reading only", code="store.read-only")
+        return self._open_writer
+
+    # --- looks -----------------------------------------------------------------------------------
+
+    def look(self, account: str, fingerprint: str) -> Submission | None:
+        """What answers for a fingerprint: this account's open row, else the service's newest success, else nothing."""
+        rows = self._reader.execute(_LOOK, (fingerprint,)).fetchall()
+        return _pick(map(_submission, rows), account) if rows else None
+
+    def rows(self, fingerprint: str) -> list[Submission]:
+        """Every submission of a fingerprint, oldest first."""
+        return [_submission(row) for row in self._reader.execute(_LOOK, (fingerprint,))]
+
+    def row(self, submission_id: int) -> Submission | None:
+        found = self._reader.execute(f"SELECT {_COLUMNS} FROM submissions WHERE id = ?", (submission_id,)).fetchone()
+        return None if found is None else _submission(found)
+
+    def owner_lives(self, submission: Submission) -> bool:
+        """Is the run that looks after it carried out by a living process?"""
+        return self._lives(submission.run_id)
+
+    def unknown(self, *, account: str | None = None, run_id: str | None = None) -> list[Submission]:
+        """Submissions whose outcome nobody knows: said so, or left without an answer by a run that died."""
+        rows = self._reader.execute(
+            f"SELECT {_COLUMNS} FROM submissions WHERE state IN {_OPEN} AND state <> 'created' "
+            "AND ?1 IN (account, '') AND ?2 IN (paid_run_id, run_id, '') ORDER BY id",
+            (account or "", run_id or ""),
+        ).fetchall()
+        found = [_submission(row) for row in rows]
+        return [row for row in found if row.state is SubmissionState.UNKNOWN or not self.owner_lives(row)]
+
+    def spent(self, run_id: str) -> tuple[int, float]:
+        """Predictions and cost of a run over its whole life, those of unknown outcome included."""
+        count, cost = self._reader.execute(
+            "SELECT count(*), coalesce(sum(price), 0.0) FROM submissions WHERE paid_run_id = ? AND state <> 'refused'",
+            (run_id,),
+        ).fetchone()
+        return int(count), float(cost)
+
+    def spent_since(self, spec: str, moment: datetime) -> int:
+        """Predictions of all runs of a spec since a moment: what `limits.per_day` counts."""
+        (count,) = self._reader.execute(
+            "SELECT count(*) FROM runs JOIN submissions ON paid_run_id = runs.id "
+            "WHERE spec_path = ? AND requested_at >= ? AND state <> 'refused'",
+            (text_in(spec), to_stamp(moment)),
+        ).fetchone()
+        return int(count)
+
+    def result(self, fingerprint: str) -> Result | None:
+        """The kept result of a fingerprint. Its files are for the caller to look for among the blobs."""
+        row = self._reader.execute(
+            "SELECT output, files, prediction_id, received_at FROM results WHERE fingerprint = ?", (fingerprint,)
+        ).fetchone()
+        if row is None:
+            return None
+        return Result(
+            output=decode_json(row[0]),
+            files=unpack_files(decode_json(row[1])),
+            prediction_id=row[2],
+            received_at=optional_moment(row[3]),
+        )
+
+    # --- changes ---------------------------------------------------------------------------------
+
+    async def intend(
+        self,
+        *,
+        account: str,
+        fingerprint: str,
+        run_id: str,
+        step: str,
+        key: str,
+        price: float | None = None,
+        event: Event | None = None,
+        replaces: int | None = None,
+    ) -> Submission:
+        """Write down that a submission is about to be sent; on disk when this returns.
+
+        Raises `AlreadyOpenError` where `look` would now find a row other than `replaces`, whatever happened since the
+        caller looked. `replaces` names the row that the caller has seen and pays again beside: if open, it becomes
+        `abandoned` in the same transaction. A `PredictionRequested` gets the row's number on its way to the journal.
+        Cancelled before it returns, the row is taken back: nothing was sent.
+        """
+        row = (account, fingerprint, "requested", run_id, run_id, step, text_in(key), price, to_stamp(self._now()))
+
+        def encoded(made: Submission) -> EventRow:
+            numbered = replace(event, submission=made.id) if isinstance(event, PredictionRequested) else event
+            return self._encode(numbered)  # type: ignore[arg-type]  # used only where there is an event
+
+        asked = self._writer.ask(_INTEND, _Intent(row, replaces), None if event is None else encoded)
+        try:
+            made: Submission = await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            asked.add_done_callback(self._take_back)
+            raise
+        return made
+
+    def _take_back(self, asked: asyncio.Future[Submission]) -> None:
+        if not asked.cancelled() and asked.exception() is None:
+            row = (asked.result().id, "refused", "taken back before it was sent", to_stamp(self._now()))
+            self._writer.put(_SETTLE, row)
+
+    def created(self, submission_id: int, prediction_id: str, *, event: Event | None = None) -> Awaitable[None]:
+        """Note the prediction's id: queued by the call itself, on disk when awaited."""
+        row = (submission_id, prediction_id, to_stamp(self._now()))
+        return self._writer.ask(_CREATED, row, None if event is None else self._encode(event))
+
+    def settle(
+        self, submission_id: int, state: SubmissionState, *, message: str | None = None, event: Event | None = None
+    ) -> Awaitable[None]:
+        """Note how it ended: queued by the call itself, on disk when awaited."""
+        row = (submission_id, state.value, None if message is None else text_in(message), to_stamp(self._now()))
+        return self._writer.ask(_SETTLE, row, None if event is None else self._encode(event))
+
+    def adopt(self, submission_id: int, run_id: str) -> Awaitable[None]:
+        """Join: another run looks after this submission from now on. What it cost stays with the run that sent it."""
+        return self._writer.ask(_ADOPT, (submission_id, run_id))
+
+    def keep_result(self, fingerprint: str, service: str, result: Result, *, kind: str) -> Awaitable[None]:
+        """Keep a finished result for every later run: queued by the call itself, on disk when awaited."""
+        row = (
+            fingerprint,
+            service,
+            kind,
+            encode_json(result.output),
+            encode_json(pack_files(result.files)),
+            result.prediction_id,
+            optional_stamp(result.received_at),
+        )
+        return self._writer.ask(_KEEP, row)
+
+    async def forget_open(self, account: str) -> int:
+        """Close the open rows of runs that ended, for a service whose predictions end with its process.
+
+        The embedded emulator is one: its rows cost nothing and can never be joined. Returns how many there were.
+        """
+        rows = self._reader.execute(
+            f"SELECT {_COLUMNS} FROM submissions WHERE account = ? AND state IN {_OPEN}", (account,)
+        ).fetchall()
+        dead = [row for row in map(_submission, rows) if not self.owner_lives(row)]
+        at = to_stamp(self._now())
+        for row in dead:
+            self._writer.put(_FORGET, (row.id, "the local emulator that had it has ended", at))
+        await self._writer.drain()
+        return len(dead)
+
+
+_FORGET = row_kind(
+    "ledger.forget",
+    3,
+    "WITH v (id, message, at) AS (VALUES {rows}) UPDATE submissions SET state = 'refused', message = v.message, "
+    "finished_at = v.at FROM v WHERE submissions.id = v.id",
+)

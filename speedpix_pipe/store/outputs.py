@@ -1,0 +1,296 @@
+"""Final files: whole or not at all, and never over bytes that a user wrote.
+
+A file is built beside its target as `.NAME.RUNID.part`, synced, renamed, its folder synced, and then recorded with
+the digest of what was written. The record is how a later run tells our bytes from a user's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+import stat
+import struct
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from speedpix_pipe.errors import StoreError, TaskError, TaskErrorKind
+from speedpix_pipe.store.codec import to_stamp
+from speedpix_pipe.store.copying import copy_bytes, fit_name, reflink, sha256_of
+from speedpix_pipe.store.db import Hook, Writer, row_kind
+from speedpix_pipe.store.syncing import Folders, SyncPool, make_folders
+
+_RECORD = row_kind(
+    "output.record",
+    6,
+    "INSERT INTO outputs (path, sha256, run_id, stat, saved_at) VALUES {rows} ON CONFLICT (path) DO UPDATE SET "
+    "sha256 = excluded.sha256, run_id = excluded.run_id, stat = excluded.stat, saved_at = excluded.saved_at",
+    distinct=True,
+)
+_FOLDER = row_kind("output.folder", 6, "INSERT OR IGNORE INTO output_folders (run_id, folder) VALUES {rows}")
+_SWEPT = row_kind("output.swept", 7, "DELETE FROM output_folders WHERE (run_id, folder) IN (VALUES {rows})")
+# File systems without hard links: the name is then taken by a look and a rename.
+_NO_LINK = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES})
+
+
+class PublishedKind(StrEnum):
+    NEW = "new"
+    SAME = "same"  # it was there already, byte for byte
+    RESTORED = "restored"  # it had been deleted
+    CHANGED = "changed"  # the user edited it: left alone
+    REPLACED = "replaced"  # an older result or foreign bytes stood there
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of one final file."""
+
+    kind: PublishedKind
+    path: Path
+    moved_aside: Path | None = None  # where foreign bytes that stood in its place are now
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    sha256: str
+    stat: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Publication:
+    blob: Path
+    target: Path
+    sha256: str
+    run_id: str
+    size: int
+    record: _Record | None
+
+
+def _print(found: os.stat_result) -> bytes:
+    """Device, inode, size and mtime: while these are equal, nobody has written to the file."""
+    return struct.pack(">QQQq", found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+class Outputs:
+    """Where results become the user's files."""
+
+    def __init__(
+        self,
+        reader: sqlite3.Connection,
+        writer: Writer | None,
+        *,
+        sync: SyncPool,
+        now: Callable[[], datetime],
+        hook: Hook | None,
+    ) -> None:
+        self._reader = reader
+        self._open_writer = writer
+        self._sync = sync
+        self._now = now
+        self._hook = hook
+        self._folders: set[tuple[str, Path]] = set()  # those that our runs have written to
+
+    @property
+    def _writer(self) -> Writer:
+        if self._open_writer is None:
+            raise StoreError("this state folder was opened for reading only", code="store.read-only")
+        return self._open_writer
+
+    async def publish(self, blob: Path, target: Path, *, sha256: str, run_id: str, size: int) -> Published:
+        """Save a kept file under its final name (an absolute path). Done, synced and recorded when this returns.
+
+        Raises `TaskError` of kind `output` where the target cannot be written.
+        """
+        if (run_id, target.parent) not in self._folders:
+            # Known before the first part is written there, so that a later start can sweep what a crash leaves.
+            await self._writer.ask(_FOLDER, (run_id, os.fsencode(target.parent)))
+            self._folders.add((run_id, target.parent))
+        row = self._reader.execute("SELECT sha256, stat FROM outputs WHERE path = ?", (os.fsencode(target),)).fetchone()
+        record = None if row is None else _Record(row[0], row[1])
+        publication = _Publication(blob, target, sha256, run_id, size, record)
+        try:
+            published, printed = await self._sync.run(lambda folders: self._publish(publication, folders))
+        except OSError as error:
+            raise _refused(target, error) from error
+        if printed is not None and record != _Record(sha256, printed):
+            values = (os.fsencode(target), sha256, run_id, printed, to_stamp(self._now()))
+            await self._writer.ask(_RECORD, values)
+        assert isinstance(published, Published)
+        return published
+
+    def recorded(self, target: Path) -> str | None:
+        """The digest of what we last wrote there."""
+        row = self._reader.execute("SELECT sha256 FROM outputs WHERE path = ?", (os.fsencode(target),)).fetchone()
+        return None if row is None else str(row[0])
+
+    # --- on a thread of the pool -----------------------------------------------------------------
+
+    def _publish(self, publication: _Publication, folders: Folders) -> tuple[Published, bytes | None]:
+        """What became of it, and the print to record if the file is ours."""
+        target, moved = publication.target, None
+        while True:
+            kind, found = _standing(publication)
+            if kind is PublishedKind.CHANGED:
+                return Published(kind, target), None
+            if kind is PublishedKind.SAME:
+                assert found is not None
+                return Published(kind, target), _print(found)
+            if kind is None:  # foreign bytes in the place of a new result
+                moved = _move_aside(target)
+                folders.add(target.parent)
+                self._pass("output.moved-aside")
+                continue
+            make_folders(target.parent, folders)
+            part, printed = self._build(publication)
+            self._pass("output.synced")
+            try:
+                taken = _take_name(part, target, found)
+            finally:
+                part.unlink(missing_ok=True)
+            if not taken:  # somebody wrote there this very moment: look again
+                continue
+            self._pass("output.renamed")
+            folders.add(target.parent)
+            return Published(PublishedKind.REPLACED if moved else kind, target, moved), printed
+
+    def _build(self, publication: _Publication) -> tuple[Path, bytes]:
+        part = _part_path(publication.target, publication.run_id)
+        part.unlink(missing_ok=True)  # left by a crash of this very run
+        source = os.open(publication.blob, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # A file of the user's, so with the user's own umask.
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            made = os.open(part, flags, 0o666)
+            try:
+                if not reflink(source, made):
+                    copy_bytes(source, made)
+                found = os.fstat(made)
+                if found.st_size != publication.size:
+                    raise StoreError(f"the kept file {publication.blob.name} is not whole", code="store.wrong-size")
+                os.fsync(made)
+                return part, _print(os.fstat(made))
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+            finally:
+                os.close(made)
+        finally:
+            os.close(source)
+
+    def _pass(self, point: str) -> None:
+        if self._hook is not None:
+            self._hook(point)
+
+    # --- after a crash ---------------------------------------------------------------------------
+
+    def sweep(self, lives: Callable[[str], bool]) -> None:
+        """Remove the parts that dead runs left, wherever they had written."""
+        rows = self._reader.execute("SELECT run_id, folder FROM output_folders").fetchall()
+        dead = {run_id for run_id in {row[0] for row in rows} if not lives(run_id)}
+        for run_id, folder in rows:
+            if run_id in dead:
+                self.sweep_parts(Path(os.fsdecode(folder)), {run_id})
+                self._writer.put(_SWEPT, (run_id, folder))
+
+    def sweep_parts(self, folder: Path, run_ids: Collection[str]) -> int:
+        """Remove the parts of these runs from one folder, and nothing else. Returns how many there were."""
+        endings = tuple(f".{run_id}.part" for run_id in run_ids)
+        count = 0
+        with contextlib.suppress(OSError):  # gone or closed to us: then there is nothing to sweep
+            for entry in os.scandir(folder):
+                if entry.name.startswith(".") and entry.name.endswith(endings) and entry.is_file(follow_symlinks=False):
+                    Path(entry.path).unlink(missing_ok=True)
+                    count += 1
+        return count
+
+
+def _part_path(target: Path, run_id: str) -> Path:
+    return target.with_name(fit_name(".", target.name, f".{run_id}.part"))
+
+
+def _standing(publication: _Publication) -> tuple[PublishedKind | None, os.stat_result | None]:
+    """What is to be done given what stands at the target now; None: foreign bytes are in the way."""
+    target, record, sha256 = publication.target, publication.record, publication.sha256
+    try:
+        found = target.lstat()
+    except FileNotFoundError:
+        known = record is not None and record.sha256 == sha256
+        return PublishedKind.RESTORED if known else PublishedKind.NEW, None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "a folder has this name", str(target))
+    if not stat.S_ISREG(found.st_mode):
+        return None, found  # a link or a device is never ours
+    untouched = record is not None and record.stat == _print(found)
+    current = record.sha256 if record is not None and untouched else sha256_of(target)
+    if current == sha256:
+        return PublishedKind.SAME, found
+    if record is not None and current == record.sha256:
+        return PublishedKind.REPLACED, found
+    if record is not None and record.sha256 == sha256:
+        return PublishedKind.CHANGED, found
+    return None, found
+
+
+def _take_name(part: Path, target: Path, expected: os.stat_result | None) -> bool:
+    """Give a finished part its final name. False if what stands there is not what we expected."""
+    if expected is not None:
+        try:
+            if _print(target.lstat()) != _print(expected):
+                return False
+        except FileNotFoundError:
+            return False
+        part.rename(target)
+        return True
+    try:
+        os.link(part, target)  # fails where a rename would silently replace
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        if os.path.lexists(target):
+            return False
+        part.rename(target)
+    return True
+
+
+def _move_aside(target: Path) -> Path:
+    """Rename foreign bytes to `NAME.edited-1.EXT`, or the first such name that is free."""
+    suffix = target.suffix if len(os.fsencode(target.suffix)) <= 32 else ""  # longer, it is no extension
+    stem = target.name.removesuffix(suffix)
+    number = 0
+    while True:
+        number += 1
+        aside = target.with_name(fit_name("", stem, f".edited-{number}{suffix}"))
+        try:
+            os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        except FileExistsError:
+            continue
+        target.rename(aside)  # over our own placeholder, so that two of us cannot take one name
+        return aside
+
+
+_REASONS = {
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "its file system is read-only",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ENOTDIR: "a file has the name of its folder",
+    errno.EISDIR: "a folder has this name",
+}
+
+
+def _refused(target: Path, error: OSError) -> TaskError:
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return TaskError(
+        f"cannot save {target}: {reason}",
+        kind=TaskErrorKind.OUTPUT,
+        code="task.cannot-save",
+        hint="the result is kept: mend this and run again, it costs nothing",
+    )

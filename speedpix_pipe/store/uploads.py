@@ -1,0 +1,63 @@
+"""What was uploaded, so that bytes go over the wire once for as long as the service keeps them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from speedpix_pipe.errors import StoreError
+from speedpix_pipe.store.codec import optional_stamp, to_stamp
+from speedpix_pipe.store.db import Writer, row_kind
+
+_UNKNOWN_EXPIRY_SECONDS = 30 * 60  # how long an upload is trusted whose expiry the service did not tell
+_REMEMBER = row_kind(
+    "upload.remember",
+    8,
+    "INSERT INTO uploads (account, sha256, content_type, url, size, uploaded_at, expires_at) VALUES {rows} "
+    "ON CONFLICT (account, sha256, content_type) DO UPDATE SET url = excluded.url, size = excluded.size, "
+    "uploaded_at = excluded.uploaded_at, expires_at = excluded.expires_at",
+    distinct=True,
+)
+_FORGET = row_kind("upload.forget", 8, "DELETE FROM uploads WHERE (account, sha256) IN (VALUES {rows})")
+
+
+class Uploads:
+    """URLs of uploads by account, content and content type."""
+
+    def __init__(self, reader: sqlite3.Connection, writer: Writer | None, *, now: Callable[[], datetime]) -> None:
+        self._reader = reader
+        self._open_writer = writer
+        self._now = now
+
+    def look(self, account: str, sha256: str, content_type: str, *, margin_seconds: float) -> str | None:
+        """A URL that will still be good for `margin_seconds`."""
+        row = self._reader.execute(
+            "SELECT url, uploaded_at, expires_at FROM uploads WHERE account = ? AND sha256 = ? AND content_type = ?",
+            (account, sha256, content_type),
+        ).fetchone()
+        if row is None:
+            return None
+        url, uploaded_at, expires_at = row
+        if expires_at is None:
+            ends = uploaded_at + _UNKNOWN_EXPIRY_SECONDS * 1_000_000
+        else:
+            ends = expires_at - int(margin_seconds * 1_000_000)
+        return str(url) if to_stamp(self._now()) < ends else None
+
+    def remember(
+        self, account: str, sha256: str, content_type: str, url: str, expires_at: datetime | None, size: int
+    ) -> Awaitable[None]:
+        """Note an upload: queued by the call itself, on disk when awaited."""
+        row = (account, sha256, content_type, url, size, to_stamp(self._now()), optional_stamp(expires_at))
+        return self._writer.ask(_REMEMBER, row)
+
+    def forget(self, account: str, sha256: str) -> Awaitable[None]:
+        """The service says that it has these bytes no longer."""
+        return self._writer.ask(_FORGET, (account, sha256))
+
+    @property
+    def _writer(self) -> Writer:
+        if self._open_writer is None:
+            raise StoreError("this state folder was opened for reading only", code="store.read-only")
+        return self._open_writer
