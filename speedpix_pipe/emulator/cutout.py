@@ -7,7 +7,7 @@ surface is subject, unless it melts into the background without an edge: that is
 
 from dataclasses import dataclass
 
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image, ImageChops, ImageFilter, ImageMath
 
 from speedpix_pipe.emulator.regions import Region, find_regions, paint_regions
 
@@ -16,8 +16,9 @@ __all__ = ["Cutout", "cut_out"]
 _WORK_SIDE = 512
 _SAMPLES_PER_SIDE = 60
 _GRID = 24
-_PLAIN = 26.0
-_CERTAIN = 78
+_PLAIN = 8.0
+_SHADOW_EDGE = 24
+_DEEPEST_SHADOW = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def cut_out(photo: Image.Image) -> Cutout | None:
         return None
     difference = _difference(small, surface)
     threshold = int(max(11, min(40, 3.2 * noise + 5)))
-    subject = _separate(small, difference, threshold)
+    subject = _separate(small, surface, difference, threshold)
     share = sum(subject.histogram()[128:]) / (size[0] * size[1])
     if not 0.004 < share < 0.93:
         return None
@@ -51,27 +52,60 @@ def _difference(picture: Image.Image, surface: Image.Image) -> Image.Image:
     return ImageChops.lighter(ImageChops.lighter(red, green), blue)
 
 
-def _separate(small: Image.Image, difference: Image.Image, threshold: int) -> Image.Image:
+def _separate(small: Image.Image, surface: Image.Image, difference: Image.Image, threshold: int) -> Image.Image:
     """The subject's mask in work size.
 
-    Background grows from the border over all that looks like the surface, and on over soft slopes: a shadow has
-    no edge. It stops at edges, and at what is certainly no shadow.
+    Background grows from the border over all that looks like the surface, and over its shadows: what has the
+    surface's hue, is darker, and begins without an edge.
     """
-    grey = ImageChops.lighter(ImageChops.lighter(*small.split()[:2]), small.split()[2])
-    steepness = ImageChops.subtract(grey.filter(ImageFilter.MaxFilter(3)), grey.filter(ImageFilter.MinFilter(3)))
-    soft = ImageChops.darker(
-        steepness.point([255 if v <= max(7, threshold // 2) else 0 for v in range(256)]),
-        difference.point([255 if v <= _CERTAIN else 0 for v in range(256)]),
-    )
     like_surface = difference.point([255 if v <= threshold else 0 for v in range(256)])
-    passable = ImageChops.lighter(like_surface, soft)
+    dimmed = _dimmed(small, surface)
+    gentle = _steepness(small).point([255 if v <= _SHADOW_EDGE else 0 for v in range(256)])
+    passable = ImageChops.lighter(like_surface, ImageChops.darker(dimmed, gentle))
     width, height = small.size
-    regions = find_regions(passable)
-    alike = [region for region in find_regions(like_surface) if not region.touches_border(width, height)]
-    outside = paint_regions(small.size, (one for one in regions if one.touches_border(width, height)))
-    holes = paint_regions(small.size, (one for one in alike if one.area > width * height * 0.002))
-    background = ImageChops.lighter(outside, holes)
+    close = difference.point([255 if v <= threshold * 0.7 else 0 for v in range(256)]).tobytes()
+    background = paint_regions(
+        small.size,
+        (
+            region
+            for region in find_regions(passable)
+            if region.touches_border(width, height) or _is_hole(region, close, width, height)
+        ),
+    )
+    # An edge is some pixels wide, and half of it lies outside: the background may have what it can claim of it.
+    for _ in range(2):
+        claimed = ImageChops.darker(
+            background.filter(ImageFilter.MaxFilter(3)), ImageChops.lighter(dimmed, like_surface)
+        )
+        background = ImageChops.lighter(background, claimed)
     return _solid(ImageChops.invert(background))
+
+
+def _steepness(picture: Image.Image) -> Image.Image:
+    red, green, blue = picture.split()
+    grey = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    return ImageChops.subtract(grey.filter(ImageFilter.MaxFilter(3)), grey.filter(ImageFilter.MinFilter(3)))
+
+
+def _dimmed(picture: Image.Image, surface: Image.Image) -> Image.Image:
+    """Where the picture is the surface with less light: all channels reduced by nearly the same share."""
+    shares = [
+        ImageMath.lambda_eval(lambda args: args["p"] * 200 / (args["s"] + 1), p=p, s=s).convert("L")
+        for p, s in zip(picture.split(), surface.split(), strict=True)
+    ]
+    most = ImageChops.lighter(ImageChops.lighter(shares[0], shares[1]), shares[2])
+    least = ImageChops.darker(ImageChops.darker(shares[0], shares[1]), shares[2])
+    same = ImageChops.subtract(most, least).point([255 if v <= 13 else 0 for v in range(256)])
+    darker = most.point([255 if _DEEPEST_SHADOW <= v <= 206 else 0 for v in range(256)])
+    return ImageChops.darker(same, darker)
+
+
+def _is_hole(region: Region, close: bytes, width: int, height: int) -> bool:
+    """Whether background shows through here, as within the handle of a cup: a good part must look exactly like it."""
+    if region.area < width * height * 0.0015:
+        return False
+    alike = sum(close.count(255, row * width + first, row * width + last) for row, first, last in region.runs)
+    return alike >= region.area * 0.3
 
 
 def _solid(mask: Image.Image) -> Image.Image:
