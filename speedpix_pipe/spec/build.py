@@ -16,7 +16,7 @@ from speedpix_pipe.errors import PipeError, Problem, Severity, SpecError
 from speedpix_pipe.model import Param, Pipeline, Step
 from speedpix_pipe.spec.declared import build_env, build_limits, build_params, build_watch, build_workflows
 from speedpix_pipe.spec.draft import Draft, member, text_of
-from speedpix_pipe.spec.load import load_source
+from speedpix_pipe.spec.load import load_source, without_gc
 from speedpix_pipe.spec.nearest import did_you_mean
 from speedpix_pipe.spec.places import Node
 from speedpix_pipe.spec.schema import schema_problems
@@ -38,7 +38,8 @@ def load_pipeline(
     file. `source` reads a file's bytes (from git, for `--rev`); `shown` is the name that problems give the file.
     """
     loader = _Loader(source or Path.read_bytes, check_files=check_files)
-    pipeline = loader.load(path, shown if shown is not None else str(path), ())
+    with without_gc():
+        pipeline = loader.load(path, shown if shown is not None else str(path), ())
     return pipeline, sorted(set(loader.problems), key=_by_place(shown if shown is not None else str(path)))
 
 

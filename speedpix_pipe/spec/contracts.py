@@ -73,7 +73,7 @@ def check_output(workflow: Workflow, output: Json) -> list[str]:
     if not isinstance(output, dict):
         return [f"the output must be a mapping, not {described(output)}"]
     checks = _of(workflow).output
-    wrong = []
+    wrong: list[str] = []
     for name, field in workflow.output.items():
         value = output.get(name)
         if value is not None:
@@ -218,7 +218,7 @@ def _plain(value: Any) -> Any:
 def _said(error: jsonschema_rs.ValidationError) -> str:
     """One error of the validator in our words, to follow the name of the value."""
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
-    value = error.instance
+    value: Any = error.instance
     kind: Any = error.kind
     match str(error.schema_path[-1]) if error.schema_path else "":
         case "type":

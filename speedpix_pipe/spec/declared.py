@@ -27,7 +27,9 @@ def build_params(draft: Draft, node: Node | None) -> dict[str, Param]:
         return {}
     draft.refuse_expressions(node, "params")
     return {
-        name: _param(draft, name, node.keys[name], declared) for name, declared in node.members.items() if declared.is_map
+        name: _param(draft, name, node.keys[name], declared)
+        for name, declared in node.members.items()
+        if declared.is_map
     }
 
 
@@ -102,7 +104,9 @@ def build_workflows(draft: Draft, node: Node | None) -> dict[str, Workflow]:
     if node is None:
         return {}
     draft.refuse_expressions(node, "workflows")
-    return {name: _workflow(draft, name, node.keys[name], entry) for name, entry in node.members.items() if entry.is_map}
+    return {
+        name: _workflow(draft, name, node.keys[name], entry) for name, entry in node.members.items() if entry.is_map
+    }
 
 
 def _workflow(draft: Draft, name: str, key: Node, node: Node) -> Workflow:

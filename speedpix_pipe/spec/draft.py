@@ -234,5 +234,3 @@ def _as_written(template: Template) -> Json:
             return _as_written(value)
         case Literal(value=value):
             return value
-
-

@@ -7,7 +7,7 @@ Everything known before a run is judged here, with its place; what expressions y
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from speedpix_pipe.model import (
@@ -21,7 +21,6 @@ from speedpix_pipe.model import (
     Param,
     Template,
     Text,
-    Workflow,
 )
 from speedpix_pipe.spec.contracts import BadSchemaError, check_for, kind_in_words
 from speedpix_pipe.spec.draft import Draft
@@ -70,16 +69,22 @@ def build_input(
     return MapOf(tuple(entries), written.mark)
 
 
-def check_required(draft: Draft, step_key: Node, node: Node | None, names: Iterable[str], owner: str) -> None:
+def check_required(
+    draft: Draft, step_key: Node, input_key: Node | None, node: Node | None, fields: Mapping[str, Field], owner: str
+) -> None:
     """Fields that must be given and are not; a null counts as not given."""
     given = {} if node is None else node.members
-    for name in names:
+    for name in (name for name, field in fields.items() if field.required):
         if name in given and given[name].value is not None:
             continue
-        place = step_key if node is None else given.get(name, node)
-        near = nearest(name, given) if node is not None else None
-        hint = f'"{near}" looks like it' if near and near != name else f"add `{name}:` to the step's input"
-        draft.add(place.problem("spec.missing-input", f"{owner} needs the input {name}", hint=hint, width=None))
+        if nearest(name, (other for other in given if other not in fields)):
+            continue  # it is there, misspelled, and said so
+        place = given.get(name, input_key or step_key)
+        draft.add(
+            place.problem(
+                "spec.missing-input", f"{owner} needs the input {name}", hint=f"add `{name}:` to the step's input"
+            )
+        )
 
 
 # --- files ---
@@ -102,20 +107,9 @@ def _as_files(draft: Draft, node: Node, template: Template, kind: str) -> Templa
         return template
     if node.value.lower().startswith(_URL_BEGINNINGS):
         return template
-    if kind == "files" and isinstance(template, Literal):
-        return _one_file_for_list(draft, node, template)
+    if kind == "files":
+        return template
     return _file(draft, node, template)
-
-
-def _one_file_for_list(draft: Draft, node: Node, template: Literal) -> Template:
-    draft.add(
-        node.problem(
-            "spec.input-type",
-            f'a list of files is wanted here, not the text "{node.value}"',
-            hint=f"write ${{{{ glob('{node.value}') }}}} for a pattern, or [{node.value}] for one file",
-        )
-    )
-    return template
 
 
 def _file(draft: Draft, node: Node, template: Literal | Text) -> FileText:
@@ -163,6 +157,8 @@ def _check_written(
                 return  # said where the field is declared
             if field.type == "string" and isinstance(value, bool | int | float):
                 hint = f'as a text it needs quotes: "{node.written()}"'
+            elif field.type == "files" and isinstance(value, str):
+                hint = f"write ${{{{ glob('{value}') }}}} for a pattern, or [{value}] for one file"
         case FileText():
             if field.type not in {None, "file"}:
                 wrong = [f"must be {kind_in_words(field.type)}; a text that begins like a path names a file"]

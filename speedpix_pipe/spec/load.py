@@ -11,6 +11,7 @@ import gc
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import yaml
 
@@ -23,7 +24,7 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_VALUES = 500_000  # aliases written out; beyond, lists belong into a CSV or JSON file
 MAX_DEPTH = 100
 
-_Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -44,8 +45,7 @@ def load_source(data: bytes, shown: str) -> tuple[Source, Node | None, list[Prob
     reader = _Reader(source)
     try:
         _refuse_unprintable(source)
-        with _without_gc():
-            root = reader.read()
+        root = reader.read()
     except LoadError as error:
         return source, None, [*reader.problems, error.problem]
     return source, root, reader.problems
@@ -98,8 +98,8 @@ def _refuse_unprintable(source: Source) -> None:
 
 
 @contextmanager
-def _without_gc() -> Iterator[None]:
-    """Nodes only ever grow here, and the collector would walk all of them again and again."""
+def without_gc() -> Iterator[None]:
+    """Nodes and steps only ever grow while a spec is read; the collector would walk all of them again and again."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -130,7 +130,7 @@ class _Reader:
         finally:
             parser.dispose()
 
-    def _read_events(self, parser: yaml.SafeLoader) -> Node | None:
+    def _read_events(self, parser: Any) -> Node | None:
         documents = 0
         while (event := parser.get_event()) is not None:
             kind = type(event)
@@ -157,7 +157,7 @@ class _Reader:
 
     # --- values ---
 
-    def _scalar(self, event: yaml.ScalarEvent) -> Node:
+    def _scalar(self, event: Any) -> Node:
         start, end = event.start_mark.index, event.end_mark.index
         if event.tag is not None:
             self._refuse_tag(event.tag, start)
@@ -208,13 +208,12 @@ class _Reader:
             )
         )
 
-    def _aliased(self, event: yaml.AliasEvent) -> Node:
+    def _aliased(self, event: Any) -> Node:
         node = self._anchors.get(event.anchor)
         at, width = event.start_mark.index, len(event.anchor) + 1
         if node is None:
-            hint = did_you_mean(event.anchor, self._anchors) or 'a text that begins with "*" needs quotes: ' + (
-                f'"*{event.anchor}"'
-            )
+            hint = did_you_mean(event.anchor, self._anchors)
+            hint = hint or f'a text that begins with "*" needs quotes: "*{event.anchor}"'
             self.problems.append(
                 self.source.problem(
                     at, "yaml.unknown-alias", f"no anchor &{event.anchor} before this place", hint=hint, width=width
@@ -231,7 +230,7 @@ class _Reader:
 
     # --- structure ---
 
-    def _open(self, event: yaml.CollectionStartEvent, style: str, value: object) -> None:
+    def _open(self, event: Any, style: str, value: object) -> None:
         start = event.start_mark.index
         if event.tag is not None:
             self._refuse_tag(event.tag, start)

@@ -58,9 +58,9 @@ def core_value(text: str) -> object:
             raise NotFiniteError(text)
         return number
     if _OCTAL.fullmatch(text) and len(text) <= _LONGEST_NUMBER:
-        return int(text[2:], 8)
+        return int(text, base=8)
     if _HEXADECIMAL.fullmatch(text) and len(text) <= _LONGEST_NUMBER:
-        return int(text[2:], 16)
+        return int(text, base=16)
     if _NOT_FINITE.fullmatch(text):
         raise NotFiniteError(text)
     return text

@@ -43,8 +43,8 @@ def schema_text() -> str:
 
 
 @cache
-def pipeline_schema() -> Mapping[str, Any]:
-    schema: Mapping[str, Any] = json.loads(schema_text())
+def pipeline_schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(schema_text())
     return schema
 
 
@@ -106,12 +106,14 @@ def _explain(root: Node, error: jsonschema_rs.ValidationError) -> Iterator[Probl
         for unexpected in kind.unexpected:
             yield _unknown_key(node, unexpected, schema, path)
     elif keyword == "required" and isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
-        yield _missing_key(node, key, kind.property, schema, path)
-    elif keyword in {"anyOf", "oneOf"} and "workflow" in str(schema.get(keyword)) and keyword == "oneOf":
-        yield _wrong_kinds(node, key, path)
+        yield from _missing_key(node, key, kind.property, schema, path)
+    elif keyword == "oneOf":
+        yield from _wrong_kinds(node, key, path)
     elif keyword == "anyOf":
         yield from _explain_union(root, node, name, schema, kind.context)
     elif keyword == "not":
+        if not node.is_map:
+            return
         second = node.keys.get("version", node)
         yield second.problem(
             "spec.alias-and-version",
@@ -119,7 +121,7 @@ def _explain(root: Node, error: jsonschema_rs.ValidationError) -> Iterator[Probl
             hint="keep version to pin the release, or alias to follow it",
         )
     else:
-        yield _wrong_value(node, name, keyword, schema, path)
+        yield _wrong_value(node, name, keyword, schema)
 
 
 def _node_at(root: Node, path: Sequence[str | int]) -> tuple[Node, Node | None]:
@@ -185,51 +187,56 @@ def _misplaced(name: str, path: Sequence[str | int]) -> str | None:
 
 def _missing_key(
     node: Node, key: Node | None, name: str, schema: Mapping[str, Any], path: Sequence[str | int]
-) -> Problem:
-    place = key if key is not None and key.source is node.source else node
-    wanted = _resolved(schema["properties"][name]) if name in schema.get("properties", {}) else {}
-    example = next(iter(wanted.get("examples", ())), None)
-    hint = f"add `{name}: {_as_yaml(example)}`" if example is not None and len(_as_yaml(example)) < 60 else None
-    near = nearest(name, (k for k in node.members if k not in schema.get("properties", {})))
-    if near is not None:
-        hint = f'"{near}" looks like it'
-    width = 1 if place is node else None
-    return place.problem("spec.missing-key", f"{name} is missing{_where(path)}", hint=hint, width=width)
-
-
-def _wrong_kinds(node: Node, key: Node | None, path: Sequence[str | int]) -> Problem:
-    given = [name for name in ("workflow", "pipeline", "image") if name in node.members]
-    step = path[-1] if path else ""
-    if given:
-        return node.keys[given[1]].problem(
-            "spec.step-kind",
-            f"step {step} has {listed_and(given)}; a step has exactly one of workflow, pipeline and image",
-            hint="make two steps of it, the second chained with `for_each: ${{ steps.FIRST }}`",
-        )
-    near = next((k for k in node.members if nearest(k, ("workflow", "pipeline", "image"))), None)
-    hint = f'"{near}" looks like one of them' if near else "add `workflow: NAME`, the workflow that the step calls"
-    return (key or node).problem(
-        "spec.step-kind", f"step {step} has none of workflow, pipeline and image; it needs exactly one", hint=hint
+) -> Iterator[Problem]:
+    properties = schema.get("properties", {})
+    if nearest(name, (k for k in node.members if k not in properties)) is not None:
+        return  # it is there, misspelled, and said so
+    wanted = _resolved(properties[name]) if name in properties else {}
+    example = next((_as_yaml(example) for example in wanted.get("examples", ())), "")
+    hint = f"add `{name}: {example}`" if 0 < len(example) < 60 else None
+    yield (key or node).problem(
+        "spec.missing-key", f"{name} is missing{_where(path)}", hint=hint, width=1 if key is None else None
     )
 
 
-def listed_and(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+def _wrong_kinds(node: Node, key: Node | None, path: Sequence[str | int]) -> Iterator[Problem]:
+    if not node.is_map:
+        return
+    kinds = ("workflow", "pipeline", "image")
+    given = [name for name in kinds if name in node.members]
+    step = path[-1] if path else ""
+    if given:
+        yield node.keys[given[1]].problem(
+            "spec.step-kind",
+            f"step {step} has {' and '.join(given)}; a step has exactly one of workflow, pipeline and image",
+            hint="make two steps of it, the second chained with `for_each: ${{ steps.FIRST }}`",
+        )
+    elif not any(nearest(name, kinds) for name in node.members):
+        yield (key or node).problem(
+            "spec.step-kind",
+            f"step {step} has none of workflow, pipeline and image; it needs exactly one",
+            hint="add `workflow: NAME`, the workflow that the step calls",
+        )
+
+
+_NAMED = {
+    "steps": "a step name",
+    "params": "a param name",
+    "matrix": "a matrix name",
+    "outputs": "an output name",
+    "workflows": "a name in workflows",
+}
 
 
 def _bad_name(node: Node, name: str, path: Sequence[str | int]) -> Problem:
-    dotted = path == ["workflows"]
-    rule = "letters, digits, _ - and ." if dotted else "letters of any script, digits and _, and begin with no digit"
+    owner = str(path[-1]) if path else ""
+    rule = "letters of any script, digits and _, and begin with no digit"
+    if owner == "workflows":
+        rule = "letters, digits, _ - and ."
     fixed = identifier_for(name)
-    if path == ["steps"] or path == ["params"]:
-        what = f"a {path[0][:-1]} name" if isinstance(path[0], str) else "a name"
-    else:
-        what = {"matrix": "a matrix name", "outputs": "an output name", "workflows": "a workflow's name"}.get(
-            str(path[-1]), "a name"
-        )
     return node.keys[name].problem(
         "spec.name",
-        f'"{shortened(name)}" cannot be {what}: names have {rule}',
+        f'"{shortened(name)}" cannot be {_NAMED.get(owner, "a name")}: names have {rule}',
         hint=f"call it {fixed}" if fixed else None,
     )
 
@@ -246,16 +253,20 @@ def identifier_for(name: str) -> str | None:
 
 
 def _explain_union(
-    root: Node, node: Node, name: str, schema: Mapping[str, Any], context: Sequence[Sequence[jsonschema_rs.ValidationError]]
+    root: Node,
+    node: Node,
+    name: str,
+    schema: Mapping[str, Any],
+    context: Sequence[Sequence[jsonschema_rs.ValidationError]],
 ) -> Iterator[Problem]:
     """The branch that was meant is the one whose type fits; where none fits, all are offered."""
     for errors in context:
         here = [e for e in errors if str(e.schema_path[-1]) in {"type", "enum", "const"} and _is_at(e, node, root)]
         if not here:
             for error in errors:
-                yield from _explain_below(root, node, error)
+                yield from _explain(root, error)
             return
-    yield _wrong_value(node, name, "anyOf", schema, [])
+    yield _not_listed_in_union(node, name, schema) or _wrong_value(node, name, "anyOf", schema)
 
 
 def _is_at(error: jsonschema_rs.ValidationError, node: Node, root: Node) -> bool:
@@ -270,11 +281,15 @@ def _node_at_or_none(root: Node, path: Sequence[str | int]) -> Node | None:
         return None
 
 
-def _explain_below(root: Node, node: Node, error: jsonschema_rs.ValidationError) -> Iterator[Problem]:
-    yield from _explain(root, error)
+def _not_listed_in_union(node: Node, label: str, schema: Mapping[str, Any]) -> Problem | None:
+    """A word that is none of those which one branch lists."""
+    for branch in schema.get("anyOf", ()):
+        if "enum" in branch and isinstance(node.value, str):
+            return _not_listed(node, label, branch)
+    return None
 
 
-def _wrong_value(node: Node, name: str, keyword: str, schema: Mapping[str, Any], path: Sequence[str | int]) -> Problem:
+def _wrong_value(node: Node, name: str, keyword: str, schema: Mapping[str, Any]) -> Problem:
     value = node.value
     bound = schema.get(keyword)
     label = name or "this"
@@ -310,7 +325,9 @@ def _repeated(node: Node, label: str) -> Problem:
     seen: list[Json] = []
     for item in node.items:
         if item.value in seen:
-            return item.problem("spec.value", f"{kind_of(item.value)} stands twice in {label}", hint="remove one of them")
+            return item.problem(
+                "spec.value", f"{kind_of(item.value)} stands twice in {label}", hint="remove one of them"
+            )
         seen.append(item.value)
     return node.problem("spec.value", f"something stands twice in {label}")
 
@@ -318,7 +335,7 @@ def _repeated(node: Node, label: str) -> Problem:
 def _unexpected(node: Node, label: str, schema: Mapping[str, Any]) -> Problem:
     expected = expectation(schema)
     message = f"{label} must be {expected}, not {kind_of(node.value)}"
-    hint = _quotes_hint(node, schema) or _unit_hint(node, label, schema) or _example_hint(label, schema)
+    hint = _quotes_hint(node, schema) or _unit_hint(node, schema) or _example_hint(label, schema)
     return node.problem("spec.type", message, hint=hint)
 
 
@@ -331,7 +348,7 @@ def _quotes_hint(node: Node, schema: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _unit_hint(node: Node, label: str, schema: Mapping[str, Any]) -> str | None:
+def _unit_hint(node: Node, schema: Mapping[str, Any]) -> str | None:
     words = _resolved(schema).get("patternErrorMessage", "")
     if isinstance(node.value, bool) or not isinstance(node.value, int | float):
         return None
@@ -347,7 +364,9 @@ def _not_listed(node: Node, label: str, schema: Mapping[str, Any]) -> Problem:
     if hint is None and isinstance(node.value, str):
         hint = _type_synonym(node.value, texts)
     return node.problem(
-        "spec.enum", f"{label} must be {listed(texts)}, not {kind_of(node.value)}", hint=hint or _example_hint(label, schema)
+        "spec.enum",
+        f"{label} must be {listed(texts)}, not {kind_of(node.value)}",
+        hint=hint or _example_hint(label, schema),
     )
 
 

@@ -96,7 +96,7 @@ def build_step(draft: Draft, name: str, key: Node, node: Node, around: Surroundi
         matrix=_matrix(draft, fields.get("matrix")),
         key=draft.template(key_node) if key_node is not None else None,
         when=draft.condition(condition) if condition is not None else None,
-        input=_input(draft, key, fields, around, kind, workflow, pipeline),
+        input=_input(draft, key, node.keys.get("input"), fields, around, kind, workflow, pipeline),
         save=_save(draft, fields.get("save")),
         expect=_expect(draft, fields.get("expect")),
         on_error=_on_error(_or_default(fields, around, "on_error")),
@@ -112,7 +112,8 @@ def build_step(draft: Draft, name: str, key: Node, node: Node, around: Surroundi
 
 def _fields(node: Node) -> dict[str, Node]:
     """The step's fields. A misspelled one, which the schema has already reported, counts as what it was meant to be:
-    one wrong letter shall not make a fan-out vanish and raise problems that are none."""
+    one wrong letter shall not make a fan-out vanish and raise problems that are none.
+    """
     known = schema_keys("step")
     fields = dict(node.members)
     for name in node.members:
@@ -162,9 +163,7 @@ def _line_of(workflows: Node | None, name: str) -> int:
     return workflows.keys[name].mark.line if workflows is not None else 0
 
 
-def _warn_alias(
-    draft: Draft, alias: Node | None, fields: Mapping[str, Node], around: Surroundings, name: str
-) -> None:
+def _warn_alias(draft: Draft, alias: Node | None, fields: Mapping[str, Node], around: Surroundings, name: str) -> None:
     cache = _cache(_or_default(fields, around, "cache"))
     if alias is not None and cache.enabled and cache.max_age_seconds is None:
         warn_moving_alias(draft, alias, name)
@@ -175,7 +174,9 @@ def _refuse_workflow_fields(draft: Draft, node: Node, fields: Mapping[str, Node]
         if name in fields:
             place = node.keys.get(name, fields[name])
             draft.add(
-                place.problem("spec.field-not-here", f"{name} belongs to steps that call a workflow, not to {kind} steps")
+                place.problem(
+                    "spec.field-not-here", f"{name} belongs to steps that call a workflow, not to {kind} steps"
+                )
             )
 
 
@@ -241,6 +242,7 @@ def _matrix(draft: Draft, node: Node | None) -> tuple[Axis, ...]:
 def _input(
     draft: Draft,
     key: Node,
+    input_key: Node | None,
     fields: Mapping[str, Node],
     around: Surroundings,
     kind: StepKind,
@@ -254,16 +256,16 @@ def _input(
     if workflow is not None:
         contract, owner = workflow.input, workflow.name
         if contract is not None:
-            check_required(draft, key, node, [n for n, field in contract.items() if field.required], owner)
+            check_required(draft, key, input_key, node, contract, owner)
     elif pipeline is not None:
         contract, owner = _params_as_fields(pipeline), pipeline.name
-        check_required(draft, key, node, [n for n, field in contract.items() if field.required], owner)
+        check_required(draft, key, input_key, node, contract, owner)
     elif kind is StepKind.IMAGE and not ({"image", "images"} & set(() if node is None else node.members)):
         draft.add(
             key.problem(
                 "spec.missing-input",
                 "an image step needs the input image, or images",
-                hint="add `input: {image: ${{ item }}}`".replace("${{ item }}", '"${{ item }}"'),
+                hint='add `input: {image: "${{ item }}"}`',
             )
         )
     return build_input(draft, node, contract, around.params, owner) if node is not None else None

@@ -6,6 +6,7 @@ Imported only when a file could not be read as YAML.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import yaml
 
@@ -16,18 +17,46 @@ _BLOCK_HEADER = re.compile(r"[|>]\S*[ \t]+[^#\s]")
 _NO_SPACE_AFTER_COLON = re.compile(r"[ \t]*(?:- )?([^\s:#'\"\[{]+):([^\s/].*)")
 
 
+@dataclass(frozen=True, slots=True)
+class _Complaint:
+    """What the parser said, and where; `opened_at` is the beginning of what it was reading."""
+
+    source: Source
+    at: int
+    opened_at: int
+    said: str
+    context: str
+
+    @property
+    def char(self) -> str:
+        return self.source.text[self.at : self.at + 1]
+
+    @property
+    def line_begin(self) -> int:
+        return _line_around(self.source, self.at)[0]
+
+    @property
+    def line(self) -> str:
+        return _line_around(self.source, self.at)[1]
+
+
 def explain(error: yaml.YAMLError, source: Source) -> Problem:
     """One good problem for what the parser could not read."""
     at = _offset(error, source)
-    complaint = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
-    context = str(getattr(error, "context", None) or "")
     context_mark = getattr(error, "context_mark", None)
-    opened_at = context_mark.index if context_mark is not None else at
-    for advice in (_expression, _tab, _star, _block_header, _reserved):
-        found = advice(source, at, complaint, context)
+    complaint = _Complaint(
+        source,
+        at,
+        opened_at=context_mark.index if context_mark is not None else at,
+        said=str(getattr(error, "problem", None) or getattr(error, "reason", None) or error),
+        context=str(getattr(error, "context", None) or ""),
+    )
+    for advice in (_expression, _tab, _star, _block_header, _reserved, _escape, _colon, _quote, _flow, _indentation):
+        found = advice(complaint)
         if found is not None:
             return found
-    return _structure(source, at, opened_at, complaint, context)
+    said = f"{complaint.said} {complaint.context}".strip()
+    return source.problem(at, "yaml.syntax", f"YAML cannot read this: {said}")
 
 
 def _offset(error: yaml.YAMLError, source: Source) -> int:
@@ -44,23 +73,23 @@ def _line_around(source: Source, at: int) -> tuple[int, str]:
     return begin, source.text[begin : len(source.text) if end < 0 else end]
 
 
-def _expression(source: Source, at: int, complaint: str, context: str) -> Problem | None:
+def _expression(complaint: _Complaint) -> Problem | None:
     """An unquoted `${{` in a flow mapping, or one that contains `: `."""
-    begin = source.text.rfind("${{", 0, at + 2)
-    line_begin, line = _line_around(source, at)
-    if begin < line_begin or (at - begin > 2 and source.text.find("}}", begin, at) >= 0 and "mapping values" not in complaint):
+    text, at, line_begin = complaint.source.text, complaint.at, complaint.line_begin
+    second_colon = "mapping values" in complaint.said
+    begin = text.rfind("${{", 0, at + 2)
+    if begin < line_begin or text[begin - 1 : begin] in ("'", '"'):
         return None
-    end = source.text.find("}}", begin)
-    if end < 0 or "\n" in source.text[begin:end]:
-        end = line_begin + len(line) - 2
-    if source.text[begin - 1 : begin] in ("'", '"'):
+    if at - begin > 2 and text.find("}}", begin, at) >= 0 and not second_colon:
         return None
-    written = source.text[begin : end + 2]
-    if "mapping values" in complaint:
+    end = text.find("}}", begin)
+    if end < 0 or "\n" in text[begin:end]:
+        end = line_begin + len(complaint.line) - 2
+    written = text[begin : end + 2]
+    why = "an expression inside { } or [ ] needs quotes"
+    if second_colon:
         why = "an expression that contains `: ` needs quotes around the whole value"
-    else:
-        why = "an expression inside { } or [ ] needs quotes"
-    return source.problem(
+    return complaint.source.problem(
         begin, "yaml.unquoted-expression", why, hint=f"write {_quoted(written)}", width=len(written)
     )
 
@@ -71,25 +100,25 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _tab(source: Source, at: int, complaint: str, context: str) -> Problem | None:
-    line_begin, line = _line_around(source, at)
+def _tab(complaint: _Complaint) -> Problem | None:
+    line = complaint.line
     blank = line[: len(line) - len(line.lstrip())]
-    if source.text[at : at + 1] != "\t" and "\t" not in blank:
+    if complaint.char != "\t" and "\t" not in blank:
         return None
-    place = at if source.text[at : at + 1] == "\t" else line_begin + blank.index("\t")
-    return source.problem(
-        place, "yaml.tab", "a tab cannot indent in YAML", hint="indent with spaces, two for each level"
-    )
+    place = complaint.at if complaint.char == "\t" else complaint.line_begin + blank.index("\t")
+    hint = "indent with spaces, two for each level"
+    return complaint.source.problem(place, "yaml.tab", "a tab cannot indent in YAML", hint=hint)
 
 
-def _star(source: Source, at: int, complaint: str, context: str) -> Problem | None:
+def _star(complaint: _Complaint) -> Problem | None:
     """A pattern that begins with `*` reads as an alias."""
-    begin = source.text.rfind("*", 0, at + 1)
-    if "alias" not in context or begin < 0:
+    text = complaint.source.text
+    begin = text.rfind("*", 0, complaint.at + 1)
+    if "alias" not in complaint.context or begin < 0:
         return None
-    match = re.match(r"\*[^\s,\]}#]*", source.text[begin:])
+    match = re.match(r"\*[^\s,\]}#]*", text[begin : begin + 200])
     written = match[0] if match else "*"
-    return source.problem(
+    return complaint.source.problem(
         begin,
         "yaml.unquoted-star",
         f"{written} is read as a YAML alias, because it begins with *",
@@ -98,85 +127,103 @@ def _star(source: Source, at: int, complaint: str, context: str) -> Problem | No
     )
 
 
-def _block_header(source: Source, at: int, complaint: str, context: str) -> Problem | None:
+def _block_header(complaint: _Complaint) -> Problem | None:
     """`when: > 3` begins a folded text."""
-    if "block scalar" not in context:
-        return None
-    line_begin, line = _line_around(source, at)
-    match = _BLOCK_HEADER.search(line)
+    match = _BLOCK_HEADER.search(complaint.line) if "block scalar" in complaint.context else None
     if match is None:
         return None
-    rest = line[match.start() :].strip()
-    return source.problem(
-        line_begin + match.start(),
+    rest = complaint.line[match.start() :].strip()
+    return complaint.source.problem(
+        complaint.line_begin + match.start(),
         "yaml.block-header",
-        f"{rest[0]} at the beginning of a value starts a block of text in YAML, and `{rest[1:].strip()}` cannot follow it",
+        f"{rest[0]} at the beginning of a value starts a block of text in YAML; `{rest[1:].strip()}` cannot follow it",
         hint=f'put the value in quotes, or write the left side too: "item.size {rest}"',
         width=len(rest),
     )
 
 
-def _reserved(source: Source, at: int, complaint: str, context: str) -> Problem | None:
-    char = source.text[at : at + 1]
-    if "cannot start any token" not in complaint or char not in ("@", "`", "%", "|", ">"):
+def _reserved(complaint: _Complaint) -> Problem | None:
+    if "cannot start any token" not in complaint.said or complaint.char not in ("@", "`", "%", "|", ">"):
         return None
-    line_begin, line = _line_around(source, at)
-    rest = re.split(r"[,\]}]", line[at - line_begin :])[0].strip()
-    return source.problem(
-        at, "yaml.reserved", f"a text that begins with {char} needs quotes", hint=f"write {_quoted(rest)}", width=len(rest)
+    rest = re.split(r"[,\]}]", complaint.line[complaint.at - complaint.line_begin :])[0].strip()
+    return complaint.source.problem(
+        complaint.at,
+        "yaml.reserved",
+        f"a text that begins with {complaint.char} needs quotes",
+        hint=f"write {_quoted(rest)}",
+        width=len(rest),
     )
 
 
-def _structure(source: Source, at: int, opened_at: int, complaint: str, context: str) -> Problem:
-    line_begin, line = _line_around(source, at)
-    if "escape" in complaint:
-        return source.problem(
-            at,
-            "yaml.escape",
-            "in double quotes a backslash begins an escape, and this is none",
-            hint="use single quotes, in which a backslash is only a backslash",
-        )
-    if "mapping values" in complaint:
-        glued = _glued_key_above(source, line_begin)
-        if glued is not None and source.text[line_begin:at].count(":") == 0:
+def _escape(complaint: _Complaint) -> Problem | None:
+    if "escape" not in complaint.said:
+        return None
+    return complaint.source.problem(
+        complaint.at,
+        "yaml.escape",
+        "in double quotes a backslash begins an escape, and this is none",
+        hint="use single quotes, in which a backslash is only a backslash",
+    )
+
+
+def _colon(complaint: _Complaint) -> Problem | None:
+    if "expected ':'" in complaint.said:
+        return _missing_colon(complaint.source, complaint.opened_at)
+    if "mapping values" not in complaint.said:
+        return None
+    if ":" not in complaint.source.text[complaint.line_begin : complaint.at]:
+        glued = _glued_key_above(complaint.source, complaint.line_begin)
+        if glued is not None:
             return glued
-        return source.problem(
-            at,
-            "yaml.colon",
-            "a second `: ` on this line, or a line that is indented too far",
-            hint="a text that contains `: ` needs quotes; the keys of one mapping stand in one column",
-        )
-    if "expected ':'" in complaint:
-        return _missing_colon(source, opened_at)
-    if "quoted scalar" in context:
-        return source.problem(opened_at, "yaml.quote", "this quote is never closed", hint=_quote_hint(source, opened_at))
-    if "flow" in context:
-        opening = source.text[opened_at : opened_at + 1]
-        closing = {"[": "]", "{": "}"}.get(opening, "its end")
-        return source.problem(
-            at if at < len(source.text.rstrip()) else opened_at,
-            "yaml.flow",
-            f"between {opening} and {closing} YAML expected a comma or {closing} here",
-            hint="texts that contain , [ ] { } need quotes there",
-        )
-    before = source.text[at - 1 : at]
-    if before in ("'", '"') and at > line_begin and line[: at - line_begin].count(before) > 1:
-        return source.problem(
-            at,
-            "yaml.after-quote",
-            "the quoted text ended just before this place, and nothing may follow it",
-            hint=_quote_hint(source, at - 1),
-        )
-    if "block mapping" in context or "block collection" in context or "block sequence" in context:
-        return source.problem(
-            at,
-            "yaml.indentation",
-            "this line does not fit the indentation of the lines before it",
-            hint="the keys of one mapping, and the dashes of one list, stand in one column",
-            width=max(1, len(line.strip())),
-        )
-    said = f"{complaint} {context}".strip()
-    return source.problem(at, "yaml.syntax", f"YAML cannot read this: {said}")
+    return complaint.source.problem(
+        complaint.at,
+        "yaml.colon",
+        "a second `: ` on this line, or a line that is indented too far",
+        hint="a text that contains `: ` needs quotes; the keys of one mapping stand in one column",
+    )
+
+
+def _quote(complaint: _Complaint) -> Problem | None:
+    source, at = complaint.source, complaint.at
+    if "quoted scalar" in complaint.context:
+        hint = _quote_hint(source, complaint.opened_at)
+        return source.problem(complaint.opened_at, "yaml.quote", "this quote is never closed", hint=hint)
+    before = source.text[at - 1 : at] if at > complaint.line_begin else ""
+    if before not in ("'", '"') or source.text.count(before, complaint.line_begin, at) < 2:
+        return None
+    return source.problem(
+        at,
+        "yaml.after-quote",
+        "the quoted text ended just before this place, and nothing may follow it",
+        hint=_quote_hint(source, at - 1),
+    )
+
+
+def _flow(complaint: _Complaint) -> Problem | None:
+    if "flow" not in complaint.context:
+        return None
+    source = complaint.source
+    opening = source.text[complaint.opened_at : complaint.opened_at + 1]
+    closing = {"[": "]", "{": "}"}.get(opening, "its end")
+    at_end = complaint.at >= len(source.text.rstrip())
+    return source.problem(
+        complaint.opened_at if at_end else complaint.at,
+        "yaml.flow",
+        f"this {opening} is never closed" if at_end else f"after {opening}, a comma or {closing} was expected here",
+        hint="texts that contain , [ ] { } need quotes there",
+    )
+
+
+def _indentation(complaint: _Complaint) -> Problem | None:
+    if not any(word in complaint.context for word in ("block mapping", "block collection", "block sequence")):
+        return None
+    return complaint.source.problem(
+        complaint.at,
+        "yaml.indentation",
+        "this line does not fit the indentation of the lines before it",
+        hint="the keys of one mapping, and the dashes of one list, stand in one column",
+        width=max(1, len(complaint.line.strip())),
+    )
 
 
 def _glued_key_above(source: Source, line_begin: int) -> Problem | None:
