@@ -6,7 +6,6 @@ Blocking, on purpose; the asynchronous face calls these from a thread.
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import io
 import os
@@ -32,11 +31,13 @@ class Source:
         self._stream = stream
         self._owned = owned
         self.name = name
+        self.content: bytes | None = None
+        self.closed = False
         self._start = stream.tell()
         self.size = stream.seek(0, os.SEEK_END) - self._start
-        self._left = 0
+        stream.seek(self._start)
+        self._left = self.size
         self._hash = hashlib.sha256()
-        self.rewind()
 
     def rewind(self) -> None:
         self._stream.seek(self._start)
@@ -52,14 +53,20 @@ class Source:
         self._hash.update(block)
         return block
 
-    def read_all(self) -> bytes:
-        self.rewind()
-        blocks = []
-        while block := self.read():
-            blocks.append(block)
-        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+    def load(self) -> Source:
+        """Hold a file of at most one block in memory, so that sending it needs no further trip to the disk."""
+        if self.size <= BLOCK and self.content is None:
+            blocks = []
+            self._left, self._hash = self.size, hashlib.sha256()
+            while block := self.read():
+                blocks.append(block)
+            self.content = blocks[0] if len(blocks) == 1 else b"".join(blocks)
+            self.close()
+        return self
 
     def head(self) -> bytes:
+        if self.content is not None:
+            return self.content[: _media.SNIFF_SIZE]
         self._stream.seek(self._start)
         head = self._stream.read(min(self.size, _media.SNIFF_SIZE))
         self._stream.seek(self._start)
@@ -71,14 +78,16 @@ class Source:
 
     def measure(self) -> str:
         """Read it once just for its digest."""
-        self.rewind()
-        while self.read():
-            pass
+        if self.content is None:
+            self.rewind()
+            while self.read():
+                pass
         return self.digest()
 
     def close(self) -> None:
-        if self._owned:
+        if self._owned and not self.closed:
             self._stream.close()
+        self.closed = True
 
 
 def open_source(file: Any, name: str | None = None) -> Source:
@@ -86,9 +95,10 @@ def open_source(file: Any, name: str | None = None) -> Source:
     if isinstance(file, str | os.PathLike):
         path = Path(file).expanduser()
         try:
-            if path.is_dir():
-                raise InputError(f"{path} is a folder, not a file")
-            return Source(path.open("rb"), name or path.name, owned=True)
+            # Unbuffered: whole blocks are read, and each system call saved is a fight for the interpreter less.
+            return Source(path.open("rb", buffering=0), name or path.name, owned=True)
+        except IsADirectoryError:
+            raise InputError(f"{path} is a folder, not a file") from None
         except FileNotFoundError:
             raise InputError(
                 f"there is no file {path}",
@@ -125,7 +135,7 @@ def _spool(stream: Any) -> BinaryIO:
 
 
 def data_uri(source: Source, content_type: str) -> str:
-    return f"data:{content_type};base64,{base64.b64encode(source.read_all()).decode()}"
+    return f"data:{content_type};base64,{base64.b64encode(source.load().content or b'').decode()}"
 
 
 def decode_data_uri(uri: str) -> tuple[bytes, str]:
@@ -134,14 +144,20 @@ def decode_data_uri(uri: str) -> tuple[bytes, str]:
 
 
 class Sink:
-    """Bytes that arrive: buffered, then written and hashed a block at a time. Discarded, it leaves nothing."""
+    """Bytes that arrive: buffered, then written and hashed a block at a time. Discarded, it leaves nothing.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
+    With `final`, they are written beside that name and appear under it when they are whole.
+    """
+
+    def __init__(self, path: str | Path, *, final: bool = False) -> None:
+        target = Path(path).expanduser()
+        self.final = target if final else None
+        self._path = part_of(target) if final else target
+        self._file: io.FileIO | None = None
         self._waiting: list[bytes] = []
         self._buffered = 0
         self._hash = hashlib.sha256()
+        self._closed = False
         self.size = 0
         """Bytes received so far, written or not."""
 
@@ -154,24 +170,41 @@ class Sink:
 
     def flush(self) -> None:
         if self._file is None:
-            self._file = self._path.open("wb")
-        chunks, self._waiting, self._buffered = self._waiting, [], 0
-        for chunk in chunks:
-            self._hash.update(chunk)
-            self._file.write(chunk)
+            if self._closed:
+                return  # discarded while this was on its way to a thread
+            self._file = self._open()
+        block = memoryview(self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting))
+        self._waiting, self._buffered = [], 0
+        self._hash.update(block)
+        while block:
+            block = block[self._file.write(block) :]
+
+    def _open(self) -> io.FileIO:
+        try:
+            return self._path.open("wb", buffering=0)
+        except FileNotFoundError:
+            if self.final is None:
+                raise
+            self.final.parent.mkdir(parents=True, exist_ok=True)
+            return self._path.open("wb", buffering=0)
 
     def finish(self) -> str:
-        """Write what is left, close, and return the digest."""
+        """Write what is left, close, give it its name, and return the digest."""
         self.flush()
-        assert self._file is not None
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+        if self.final is not None:
+            self._path.replace(self.final)
+        self._closed = True
         return self._hash.hexdigest()
 
     def restart(self) -> None:
         self.discard()
         self._waiting, self._buffered, self.size, self._hash = [], 0, 0, hashlib.sha256()
+        self._closed = False
 
     def discard(self) -> None:
+        self._closed = True
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -181,22 +214,6 @@ class Sink:
 def part_of(path: Path) -> Path:
     """A name beside `path`, on the same file system, that nobody else uses."""
     return path.with_name(f".{path.name[:200]}.{os.getpid()}-{os.urandom(4).hex()}.part")
-
-
-def put_in_place(part: Path, path: Path) -> None:
-    part.replace(path)
-
-
-def make_room(path: str | Path) -> Path:
-    """The path with `~` expanded and its folder made."""
-    target = Path(path).expanduser()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return target
-
-
-def remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()
 
 
 @dataclass(frozen=True, slots=True)

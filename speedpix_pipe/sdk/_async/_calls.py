@@ -54,6 +54,7 @@ class AsyncCalls:
         self.files = transport or async_lane(Lanes.FILES.value, proxies)
         base = str(config.endpoint).rstrip("/")
         self._urls = {operation: httpx.URL(base + operation.value) for operation in Operation}
+        self._paths = {operation: url.raw_path.decode("ascii") for operation, url in self._urls.items()}
         self._user_agent = ("User-Agent", config.user_agent)
         self._timeout = config.timeout.as_dict()
         read = config.timeout.read
@@ -106,12 +107,10 @@ class AsyncCalls:
         request = httpx.Request(
             "POST",
             self._urls[operation],
-            headers=[self._user_agent, *headers],
+            headers=[self._user_agent, *headers, *self.auth.headers(self._paths[operation], body)],
             content=body,
             extensions={"timeout": timeout},
         )
-        for signed in self.auth.auth_flow(request):
-            request = signed
         what = operation.name.lower()
         lane = self.submissions if operation is Operation.SUBMIT else self.reads
         try:

@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 import httpx
 
 from speedpix_pipe.sdk import _policy
-from speedpix_pipe.sdk._bytes import BLOCK, Sink, Source, open_source, storage_words
+from speedpix_pipe.sdk._bytes import Sink, Source, open_source, storage_words
 from speedpix_pipe.sdk._config import Proxies
 from speedpix_pipe.sdk._lanes import Lanes, async_lane
 from speedpix_pipe.sdk._policy import RetryPolicy
@@ -77,11 +77,16 @@ async def async_put_file(
     clock: AsyncClock | None = None,
 ) -> Moved:
     """PUT a file to a pre-signed URL with exactly this content type; the digest is of the bytes that were sent."""
-    source = await async_in_thread(open_source, Path(path))
+    source = await async_in_thread(_load, path)
     try:
         return await async_put_source(http_client, url, source, content_type, retry=retry, clock=clock)
     finally:
-        await async_in_thread(source.close)
+        if not source.closed:
+            await async_in_thread(source.close)
+
+
+def _load(path: Path | str) -> Source:
+    return open_source(Path(path)).load()
 
 
 async def async_put_source(
@@ -109,8 +114,8 @@ async def async_put_source(
 
 async def _put_once(http_client: AsyncSends, url: str, source: Source, content_type: str) -> None:
     content: bytes | AsyncIterator[bytes]
-    if source.size <= BLOCK:
-        content = await async_in_thread(source.read_all)  # one trip to a thread instead of three
+    if source.content is not None:
+        content = source.content
     else:
         await async_in_thread(source.rewind)
         content = _blocks(source)
@@ -142,7 +147,13 @@ async def async_download(
     A file of more than 32 MiB goes on where it broke off, if storage can. Give a name that nobody reads yet.
     """
     policy, clock = retry or RetryPolicy(), clock or AsyncClock()
-    download = _Download(http_client, url, Sink(Path(path)))
+    return await async_download_into(http_client, url, Sink(path), retry=policy, clock=clock)
+
+
+async def async_download_into(
+    http_client: AsyncSends, url: str, sink: Sink, *, retry: RetryPolicy, clock: AsyncClock
+) -> Moved:
+    download = _Download(http_client, url, sink)
     attempt = 0
     try:
         while True:
@@ -153,7 +164,7 @@ async def async_download(
             except SpeedPixError as error:
                 if download.sink.size > had + RESUME_ABOVE:
                     attempt = 1  # it is getting on: only attempts in vain count
-                pause = policy.pause(error, attempt, paid=False, random=random.random)
+                pause = retry.pause(error, attempt, paid=False, random=random.random)
                 if pause is None:
                     raise
             await clock.sleep(pause)

@@ -44,12 +44,12 @@ class AsyncFiles:
 
     async def create(self, file: Any, *, filename: str | None = None, content_type: str | None = None) -> File:
         """Upload a path, bytes or a binary file (seekable or not). Streamed; `sha256` is of the bytes sent."""
-        source = await async_in_thread(_open, file, filename)
+        source, name, kind = await async_in_thread(_open, file, filename, content_type)
         try:
-            name, kind = await async_in_thread(_name_and_type, source, filename, content_type)
             return await self._upload(source, name, kind)
         finally:
-            await async_in_thread(source.close)
+            if not source.closed:
+                await async_in_thread(source.close)
 
     async def _upload(self, source: Source, name: str, kind: str) -> File:
         body = _wire.ticket_body(name, kind)
@@ -89,9 +89,8 @@ class AsyncFiles:
 
     async def _as_text(self, place: str, local: LocalFile, encoding: FileEncoding) -> str:
         """What goes into the input for one file: the URL of its upload, or its bytes as a data URI."""
-        source = await async_in_thread(open_source, local)
+        source, name, kind = await async_in_thread(_open, local)
         try:
-            name, kind = await async_in_thread(_name_and_type, source, None, None)
             if encoding is FileEncoding.BASE64 and source.size >= BASE64_LIMIT:
                 raise InputError(
                     f"{place} ({name}) has {source.size} bytes; base64 is for files below {BASE64_LIMIT}",
@@ -101,11 +100,12 @@ class AsyncFiles:
                 return await async_in_thread(data_uri, source, kind)
             return (await self._upload_once(source, name, kind)).access_url
         finally:
-            await async_in_thread(source.close)
+            if not source.closed:
+                await async_in_thread(source.close)
 
     async def _upload_once(self, source: Source, name: str, kind: str) -> File:
         """The same content goes up once per client, while its URL is good for ten more minutes."""
-        key = (await async_in_thread(source.measure), kind)
+        key = (source.digest() if source.content is not None else await async_in_thread(source.measure), kind)
         shelf = self._shelves.setdefault(key, _Shelf(AsyncLock()))
         async with shelf.lock:
             now = datetime.fromtimestamp(self._calls.auth.now(), UTC)
@@ -118,13 +118,17 @@ class AsyncFiles:
             return shelf.file
 
 
-def _open(file: Any, filename: str | None) -> Source:
-    if isinstance(file, str):
-        return open_source(file, filename)
-    local = as_local_file(file)
+def _open(file: Any, filename: str | None = None, content_type: str | None = None) -> tuple[Source, str, str]:
+    """In one trip to a thread: open it, tell its type, and hold it if it is small."""
+    local = file if isinstance(file, str) else as_local_file(file)
     if local is None:
         raise InputError(f"files.create takes a path, bytes or a binary file, not {type(file).__name__}")
-    return open_source(local, filename)
+    source = open_source(local, filename)
+    try:
+        return source.load(), *_name_and_type(source, filename, content_type)
+    except BaseException:
+        source.close()
+        raise
 
 
 def _name_and_type(source: Source, filename: str | None, content_type: str | None) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from speedpix_pipe.sdk._async._transfer import (
     EXPIRED,
     AsyncTransferClient,
     Moved,
-    async_download,
+    async_download_into,
     async_open_body,
 )
 from speedpix_pipe.sdk._sleep import async_in_thread
@@ -74,28 +74,28 @@ class AsyncFileOutput(str):
 
     async def save(self, path: str | Path) -> Path:
         """Download to `path`: streamed, and there only when it is whole. Missing folders are made."""
-        target = await async_in_thread(_bytes.make_room, path)
-        part = _bytes.part_of(target)
-        try:
-            await self.download(part)
-            await async_in_thread(_bytes.put_in_place, part, target)
-        except BaseException:
-            _bytes.remove(part)
-            raise
-        return target
+        sink = _bytes.Sink(path, final=True)
+        await self._download(sink)
+        assert sink.final is not None
+        return sink.final
 
     async def download(self, path: str | Path) -> Moved:
         """Download into `path` as it stands, and say what arrived: digest, size, type. `save` is the safe way."""
+        return await self._download(_bytes.Sink(path))
+
+    async def _download(self, sink: _bytes.Sink) -> Moved:
         if self._inline():
             content, kind = _bytes.decode_data_uri(self.url)
-            return await async_in_thread(_write, Path(path), content, kind)
+            sink.take(content)
+            return Moved(await async_in_thread(sink.finish), sink.size, kind)
         calls = self._owner.calls
         http = AsyncTransferClient(calls.files)
         try:
-            return await async_download(http, self._fresh, path, retry=calls.retry, clock=calls.clock)
+            return await async_download_into(http, self._fresh, sink, retry=calls.retry, clock=calls.clock)
         except DownloadError as error:
             await self._renew(error)
-        return await async_download(http, self._fresh, path, retry=calls.retry, clock=calls.clock)
+        await async_in_thread(sink.restart)
+        return await async_download_into(http, self._fresh, sink, retry=calls.retry, clock=calls.clock)
 
     async def read(self) -> bytes:
         """All bytes, fetched anew each time; for a big file use `save` or `iter_bytes`."""
@@ -152,9 +152,3 @@ class AsyncFileOutput(str):
     def content_type(self) -> str:
         """The media type that the name in the URL suggests."""
         return _media.get_content_type(httpx.URL(self.url).path) if not self._inline() else self[5:].split(";")[0]
-
-
-def _write(path: Path, content: bytes, kind: str) -> Moved:
-    sink = _bytes.Sink(path)
-    sink.take(content)
-    return Moved(sink.finish(), sink.size, kind)

@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 import httpx
 
 from speedpix_pipe.sdk import _policy
-from speedpix_pipe.sdk._bytes import BLOCK, Sink, Source, open_source, storage_words
+from speedpix_pipe.sdk._bytes import Sink, Source, open_source, storage_words
 from speedpix_pipe.sdk._config import Proxies
 from speedpix_pipe.sdk._lanes import Lanes, lane
 from speedpix_pipe.sdk._policy import RetryPolicy
@@ -78,11 +78,16 @@ def put_file(
     clock: Clock | None = None,
 ) -> Moved:
     """PUT a file to a pre-signed URL with exactly this content type; the digest is of the bytes that were sent."""
-    source = in_thread(open_source, Path(path))
+    source = in_thread(_load, path)
     try:
         return put_source(http_client, url, source, content_type, retry=retry, clock=clock)
     finally:
-        in_thread(source.close)
+        if not source.closed:
+            in_thread(source.close)
+
+
+def _load(path: Path | str) -> Source:
+    return open_source(Path(path)).load()
 
 
 def put_source(
@@ -110,8 +115,8 @@ def put_source(
 
 def _put_once(http_client: Sends, url: str, source: Source, content_type: str) -> None:
     content: bytes | Iterator[bytes]
-    if source.size <= BLOCK:
-        content = in_thread(source.read_all)  # one trip to a thread instead of three
+    if source.content is not None:
+        content = source.content
     else:
         in_thread(source.rewind)
         content = _blocks(source)
@@ -143,7 +148,11 @@ def download(
     A file of more than 32 MiB goes on where it broke off, if storage can. Give a name that nobody reads yet.
     """
     policy, clock = retry or RetryPolicy(), clock or Clock()
-    download = _Download(http_client, url, Sink(Path(path)))
+    return download_into(http_client, url, Sink(path), retry=policy, clock=clock)
+
+
+def download_into(http_client: Sends, url: str, sink: Sink, *, retry: RetryPolicy, clock: Clock) -> Moved:
+    download = _Download(http_client, url, sink)
     attempt = 0
     try:
         while True:
@@ -154,7 +163,7 @@ def download(
             except SpeedPixError as error:
                 if download.sink.size > had + RESUME_ABOVE:
                     attempt = 1  # it is getting on: only attempts in vain count
-                pause = policy.pause(error, attempt, paid=False, random=random.random)
+                pause = retry.pause(error, attempt, paid=False, random=random.random)
                 if pause is None:
                     raise
             clock.sleep(pause)

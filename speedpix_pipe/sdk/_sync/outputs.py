@@ -16,7 +16,7 @@ from speedpix_pipe.sdk._sync._transfer import (
     EXPIRED,
     Moved,
     TransferClient,
-    download,
+    download_into,
     open_body,
 )
 from speedpix_pipe.sdk.errors import DownloadError
@@ -75,28 +75,28 @@ class FileOutput(str):
 
     def save(self, path: str | Path) -> Path:
         """Download to `path`: streamed, and there only when it is whole. Missing folders are made."""
-        target = in_thread(_bytes.make_room, path)
-        part = _bytes.part_of(target)
-        try:
-            self.download(part)
-            in_thread(_bytes.put_in_place, part, target)
-        except BaseException:
-            _bytes.remove(part)
-            raise
-        return target
+        sink = _bytes.Sink(path, final=True)
+        self._download(sink)
+        assert sink.final is not None
+        return sink.final
 
     def download(self, path: str | Path) -> Moved:
         """Download into `path` as it stands, and say what arrived: digest, size, type. `save` is the safe way."""
+        return self._download(_bytes.Sink(path))
+
+    def _download(self, sink: _bytes.Sink) -> Moved:
         if self._inline():
             content, kind = _bytes.decode_data_uri(self.url)
-            return in_thread(_write, Path(path), content, kind)
+            sink.take(content)
+            return Moved(in_thread(sink.finish), sink.size, kind)
         calls = self._owner.calls
         http = TransferClient(calls.files)
         try:
-            return download(http, self._fresh, path, retry=calls.retry, clock=calls.clock)
+            return download_into(http, self._fresh, sink, retry=calls.retry, clock=calls.clock)
         except DownloadError as error:
             self._renew(error)
-        return download(http, self._fresh, path, retry=calls.retry, clock=calls.clock)
+        in_thread(sink.restart)
+        return download_into(http, self._fresh, sink, retry=calls.retry, clock=calls.clock)
 
     def read(self) -> bytes:
         """All bytes, fetched anew each time; for a big file use `save` or `iter_bytes`."""
@@ -152,9 +152,3 @@ class FileOutput(str):
     def content_type(self) -> str:
         """The media type that the name in the URL suggests."""
         return _media.get_content_type(httpx.URL(self.url).path) if not self._inline() else self[5:].split(";")[0]
-
-
-def _write(path: Path, content: bytes, kind: str) -> Moved:
-    sink = _bytes.Sink(path)
-    sink.take(content)
-    return Moved(sink.finish(), sink.size, kind)
