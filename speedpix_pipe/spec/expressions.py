@@ -1,0 +1,82 @@
+"""Expressions at work: a template and a scope in, a value out.
+
+The language is Jinja2's, parsed by Jinja2 (`syntax`), but evaluated by closures of our own (`program`): that is
+what lets every undefined value, every loop and every byte be accounted for, and what makes them quick.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from speedpix_pipe.errors import AbsentError, ExpressionError
+from speedpix_pipe.model import Expression, ListOf, Literal, MapOf, Template, Text
+from speedpix_pipe.spec.budget import Evaluation
+from speedpix_pipe.spec.program import Closure, lenient, walk
+from speedpix_pipe.spec.scope import ABSENT, MISSING, Scope, StepsView, TaskView
+from speedpix_pipe.spec.templates import plain_names, tree_of
+from speedpix_pipe.spec.values import Undefined, as_text
+
+__all__ = ["ABSENT", "MISSING", "Scope", "StepsView", "TaskView", "evaluate", "render"]
+
+_MOST_PROGRAMS = 50_000
+_programs: dict[str, Closure] = {}
+
+
+def evaluate(expression: Expression, scope: Scope) -> Any:
+    """The expression's own value and type. AbsentError if a task without output is to blame, else ExpressionError."""
+    try:
+        value = (_programs.get(expression.source) or _program(expression.source))(Evaluation(scope))
+    except ExpressionError as error:
+        if error.where is not None:
+            raise
+        raise _placed(error, expression) from None
+    except RecursionError:
+        raise _placed(ExpressionError("a value nested too deeply"), expression) from None
+    except OverflowError:
+        raise _placed(ExpressionError("the result is too large for a number"), expression) from None
+    except (OSError, ValueError, TypeError, MemoryError) as error:
+        raise _placed(ExpressionError(str(error) or type(error).__name__), expression) from error
+    kind = value.__class__
+    if kind is Undefined:
+        raise _placed(value.error(), expression)
+    return list(value) if kind is range else value
+
+
+def render(template: Template, scope: Scope) -> Any:
+    """The value of a template: an expression's own, a text joined from its pieces, lists and objects of these."""
+    if isinstance(template, Expression):
+        return evaluate(template, scope)
+    if isinstance(template, Literal):
+        return template.value
+    if isinstance(template, Text):
+        return "".join([part if isinstance(part, str) else _piece(part, scope) for part in template.parts])
+    if isinstance(template, MapOf):
+        return {entry.name: render(entry.value, scope) for entry in template.entries}
+    assert isinstance(template, ListOf)
+    return [render(item, scope) for item in template.items]
+
+
+def _piece(expression: Expression, scope: Scope) -> str:
+    value = evaluate(expression, scope)
+    if value.__class__ is str:
+        return value
+    try:
+        return as_text(value)
+    except ExpressionError as error:
+        raise _placed(error, expression) from None
+
+
+def _program(source: str) -> Closure:
+    """Compiled once for each source."""
+    if len(_programs) >= _MOST_PROGRAMS:
+        _programs.clear()
+    names = plain_names(source)
+    closure = walk(names[0], names[1:]) if names else lenient(tree_of(source))
+    _programs[source] = closure
+    return closure
+
+
+def _placed(error: ExpressionError, expression: Expression) -> ExpressionError:
+    if isinstance(error, AbsentError):
+        return AbsentError(error.message, hint=error.hint, where=str(expression.mark))
+    return ExpressionError(error.message, code=error.code, hint=error.hint, where=str(expression.mark))

@@ -1,0 +1,236 @@
+"""From the text of a scalar to a template: what is fixed, what is an expression, and what each one names.
+
+Expressions are found with Jinja2's lexer, so that braces and quotes inside them mean what they mean. One kind is
+so common that it has a path of its own: plain names with dots between them.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from jinja2 import nodes
+
+from speedpix_pipe.model import Expression, Literal, Mark, Reference, Template, Text
+from speedpix_pipe.spec.names import NAMES
+from speedpix_pipe.spec.references import NameUse, StepUse, inspect
+from speedpix_pipe.spec.syntax import CLOSE, OPEN, Raw, TemplateError, lex, lex_all, normal, parse_tokens
+from speedpix_pipe.spec.tasks import MANY, ONE
+
+__all__ = ["TemplateError", "Use", "has_expression", "parse", "parse_condition"]
+
+# Anchored at the end of `${{`, so it cannot mistake one expression for another; anything else is lexed.
+_PLAIN = re.compile(r"\s*([^\W\d]\w*(?:\.[^\W\d]\w*)+)\s*\}\}")
+_MOST_EXPRESSIONS = 10_000  # in one text
+
+Locate = Callable[[int], Mark]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A name that an expression uses, with its place: `params.looks` is `("params", "looks")`."""
+
+    names: tuple[str, ...]
+    mark: Mark
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What is known of an expression wherever it stands. Offsets count in its source."""
+
+    normal: str
+    names: frozenset[str]
+    steps: tuple[StepUse, ...]
+    uses: tuple[NameUse, ...]
+
+
+def has_expression(text: str) -> bool:
+    return OPEN in text
+
+
+def parse(value_text: str, locate: Locate, uses: list[Use] | None = None) -> Template:
+    """The template of a scalar's value. `locate` gives the place of a character of it.
+
+    Raises TemplateError with all that is wrong: the first, and the others in its `also`.
+    `uses`, if given, collects every top-level name with its place.
+    """
+    if OPEN not in value_text:
+        return Literal(value_text, locate(0))
+    parts: list[str | Expression] = []
+    errors: list[TemplateError] = []
+    at = count = 0
+    while (start := value_text.find(OPEN, at)) >= 0:
+        if start > at:
+            parts.append(value_text[at:start])
+        count += 1
+        if count > _MOST_EXPRESSIONS:
+            errors.append(
+                TemplateError(f"a text with over {_MOST_EXPRESSIONS:,} expressions", start, 3, "expression.too-long")
+            )
+            break
+        inside = start + len(OPEN)
+        try:
+            end, parsed = _split(value_text, inside)
+        except TemplateError as error:
+            errors.append(error)
+            break  # where the next one begins cannot be known
+        if isinstance(parsed, TemplateError):
+            errors.append(parsed.moved(inside))
+        else:
+            parts.append(_expression(value_text[inside:end], inside, parsed, locate, uses))
+        at = end + len(CLOSE)
+    _raise(errors)
+    if at < len(value_text):
+        parts.append(value_text[at:])
+    solid = [part for part in parts if isinstance(part, Expression) or part.strip()]
+    if len(solid) == 1 and isinstance(solid[0], Expression):
+        return solid[0]
+    _no_bare_steps(parts, value_text)
+    return Text(tuple(parts), locate(0))
+
+
+def parse_condition(text: str, locate: Locate, uses: list[Use] | None = None) -> Expression:
+    """`when`: an expression with or without its delimiters, and nothing beside it."""
+    if text.lstrip().startswith(OPEN):
+        template = parse(text, locate, uses)
+        if isinstance(template, Expression):
+            return template
+        at = text.index(CLOSE, len(text) - len(text.lstrip())) + len(CLOSE)
+        raise TemplateError(
+            "`when` is one expression, without text around it", at, max(len(text.rstrip()) - at, 1), "expression.when",
+            "write the whole condition inside one `${{ }}`, or without any",
+        )  # fmt: skip
+    try:
+        tokens = lex_all(text)
+    except TemplateError as error:
+        if OPEN in text:
+            at = text.index(OPEN)
+            raise TemplateError(
+                "`${{` inside a condition",
+                at,
+                len(OPEN),
+                "expression.when",
+                "`when` is an expression already; leave the delimiters out",
+            ) from None
+        raise error from None
+    parsed = _analysed(text, tokens)
+    _raise([parsed] if isinstance(parsed, TemplateError) else [])
+    assert isinstance(parsed, Parsed)
+    return _expression(text, 0, parsed, locate, uses)
+
+
+def tree_of(source: str) -> nodes.Expr:
+    """The syntax tree of the source of an expression that was parsed before."""
+    return parse_tokens(lex_all(source), len(source))
+
+
+def plain_names(source: str) -> list[str] | None:
+    """The names of a plain `a.b.c`, None for anything else."""
+    found = _PLAIN.match(source + CLOSE)
+    return _plain(found) if found and found.end() == len(source) + len(CLOSE) else None
+
+
+def _plain(found: re.Match[str]) -> list[str] | None:
+    """None if a word means something else, or if there is something to complain about."""
+    names = found.group(1).split(".")
+    if names[0] not in NAMES or not all(map(str.isidentifier, names)):
+        return None
+    if names[0] == "steps" and (len(names) < 3 or names[2] not in _TASK_NAMES):
+        return None
+    return names
+
+
+_TASK_NAMES = frozenset((*ONE, *MANY))
+assert not any(map(keyword.iskeyword, NAMES))  # Jinja2's own words are among Python's
+
+
+def _split(text: str, inside: int) -> tuple[int, Parsed | TemplateError]:
+    """The end of the expression that begins at `inside`, and what is known of it."""
+    found = _PLAIN.match(text, inside)
+    if found is not None:
+        names = _plain(found)
+        if names is not None:
+            return found.end() - len(CLOSE), _plain_parsed(tuple(names), found.start(1) - inside)
+    tokens, end = lex(text, inside)
+    return end, _analysed(text[inside:end], tokens)
+
+
+@lru_cache(maxsize=4096)
+def _plain_parsed(names: tuple[str, ...], offset: int) -> Parsed:
+    written = ".".join(names)
+    if names[0] == "steps":
+        return Parsed(
+            written, frozenset(("steps",)), (StepUse(names[1], names[2], offset, len(".".join(names[:3]))),), ()
+        )
+    return Parsed(written, frozenset(names[:1]), (), (NameUse(names, offset, len(written)),))
+
+
+_known: dict[str, Parsed | TemplateError] = {}
+
+
+def _analysed(source: str, tokens: list[Raw]) -> Parsed | TemplateError:
+    """Parsed once for each source; `tokens` are those of the source."""
+    found = _known.get(source)
+    if found is None:
+        if len(_known) > 20_000:
+            _known.clear()
+        found = _known[source] = _analyse(source, tokens)
+    return found
+
+
+def _analyse(source: str, tokens: list[Raw]) -> Parsed | TemplateError:
+    try:
+        findings = inspect(parse_tokens(tokens, len(source)), tokens)
+    except TemplateError as error:
+        return error
+    except RecursionError:
+        return TemplateError("an expression nested too deeply", 0, 1, "expression.too-long")
+    if findings.errors:
+        first, *others = sorted(findings.errors, key=lambda error: error.offset)
+        first.also = tuple(others)
+        return first
+    names = {use.names[0] for use in findings.uses} | ({"steps"} if findings.steps else set())
+    return Parsed(normal(tokens), frozenset(names), tuple(findings.steps), tuple(findings.uses))
+
+
+def _expression(source: str, base: int, parsed: Parsed, locate: Locate, uses: list[Use] | None) -> Expression:
+    if uses is not None:
+        uses.extend(Use(use.names, locate(base + use.offset), use.width) for use in parsed.uses)
+    references = tuple(
+        Reference(use.step, use.name, use.name in MANY, locate(base + use.offset), use.width) for use in parsed.steps
+    )
+    return Expression(source, parsed.normal, locate(base), references, parsed.names)
+
+
+def _no_bare_steps(parts: list[str | Expression], text: str) -> None:
+    """`steps.X` chains only where it is all there is."""
+    at = 0
+    for part in parts:
+        if isinstance(part, str):
+            at += len(part)
+            continue
+        at += len(OPEN)
+        for reference in part.references:
+            if not reference.name:
+                offset = at + len(part.source) - len(part.source.lstrip())
+                raise TemplateError(
+                    f"`steps.{reference.step}` inside a text", offset, reference.width, "expression.steps",
+                    f"write `steps.{reference.step}.output`",
+                )  # fmt: skip
+        at += len(part.source) + len(CLOSE)
+    assert at <= len(text)
+
+
+def _raise(errors: list[TemplateError]) -> None:
+    if not errors:
+        return
+    flat = [one for error in errors for one in (error, *error.also)]
+    first = flat[0].moved(0)
+    first.also = tuple(other.moved(0) for other in flat[1:])
+    for other in first.also:
+        other.also = ()
+    raise first
