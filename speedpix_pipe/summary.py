@@ -8,6 +8,7 @@ business, and history is the journal's.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
@@ -38,6 +39,9 @@ from speedpix_pipe.events import (
 from speedpix_pipe.model import Json, RunStatus, TaskStatus
 
 MOST_WARNINGS = 100
+
+# Numbers, ids and quoted names differ from task to task where the reason is the same
+_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-fA-F-]{8,}\b|\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,11 @@ def refusal(error: PipeError) -> RunSummary:
         failures=failures,
         outputs={},
     )
+
+
+def common_reason(message: str, key: str | None) -> str:
+    """The message without what varies from task to task: equal reasons are told once."""
+    return _VARYING.sub("…", message.replace(key, "…") if key else message)
 
 
 @dataclass(slots=True)

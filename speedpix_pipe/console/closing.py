@@ -6,14 +6,13 @@ once with the tasks they hit; nothing here grows with the number of tasks.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from speedpix_pipe.console.base import Ink, clip, clip_middle, duration, money, pad, plural, printable
 from speedpix_pipe.model import RunStatus, TaskStatus
-from speedpix_pipe.summary import Failure, RunSummary, StepTally, UnknownTask, exit_code
+from speedpix_pipe.summary import Failure, RunSummary, StepTally, UnknownTask, common_reason, exit_code
 
 COMMAND = "speedpix-pipe"
 MOST_REASONS = 10
@@ -21,9 +20,6 @@ MOST_TASKS = 4
 MOST_FOLDERS = 6
 MOST_STEPS = 12
 LABEL = 10  # cells of the left column
-
-# Numbers, ids and quoted names differ from task to task where the reason is the same
-_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-fA-F-]{8,}\b|\d+(?:\.\d+)?")
 
 
 def render_closing(
@@ -94,8 +90,7 @@ def _grouped(failures: Iterable[Failure]) -> list[list[Failure]]:
     """Failures with the same reason together, the commonest first; those that fail the run before ignored ones."""
     groups: dict[tuple[bool, str | None, str, str], list[Failure]] = {}
     for failure in failures:
-        message = failure.message.replace(failure.key, "…") if failure.key else failure.message
-        reason = (failure.ignored, failure.step, failure.kind, _VARYING.sub("…", message))
+        reason = (failure.ignored, failure.step, failure.kind, common_reason(failure.message, failure.key))
         groups.setdefault(reason, []).append(failure)
     return sorted(groups.values(), key=lambda group: (group[0].ignored, -len(group)))
 
