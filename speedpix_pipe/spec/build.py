@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from speedpix_pipe.errors import PipeError, Problem, Severity, SpecError
-from speedpix_pipe.model import Param, Pipeline, Step
+from speedpix_pipe.model import Pipeline, Step
 from speedpix_pipe.spec.declared import build_env, build_limits, build_params, build_watch, build_workflows
 from speedpix_pipe.spec.draft import Draft, member, text_of
 from speedpix_pipe.spec.load import load_source, without_gc
@@ -21,12 +20,11 @@ from speedpix_pipe.spec.nearest import did_you_mean
 from speedpix_pipe.spec.places import Node
 from speedpix_pipe.spec.schema import schema_problems
 from speedpix_pipe.spec.steps import Surroundings, build_step
+from speedpix_pipe.spec.uses import check_uses
 
 ReadSource = Callable[[Path], bytes]
 
 _DEEPEST = 20  # sub-pipelines inside sub-pipelines
-_PARAM_USED = re.compile(r"\bparams\s*(?:\.\s*(\w+)|\[\s*(['\"])(.*?)\2\s*\])")
-_PARAMS = re.compile(r"\bparams\b")
 
 
 def load_pipeline(
@@ -148,7 +146,7 @@ class _Loader:
             watch=build_watch(draft, member(root, "watch"), params),
             description=text_of(member(root, "description")),
         )
-        _warn_unused_params(draft, pipeline)
+        check_uses(draft, pipeline)
         return pipeline
 
     def _sub_pipeline(self, draft: Draft, node: Node, chain: tuple[Path, ...]) -> Pipeline | None:
@@ -196,28 +194,3 @@ def _digest(own: hashlib._Hash, subs: Iterable[Pipeline]) -> str:
     for digest in sorted({sub.digest for sub in subs}):
         own.update(digest.encode())
     return own.hexdigest()
-
-
-def _warn_unused_params(draft: Draft, pipeline: Pipeline) -> None:
-    used = {watch.param for watch in pipeline.watch}
-    for expression in draft.expressions:
-        if "params" not in expression.source:
-            continue
-        found = _PARAM_USED.findall(expression.source)
-        used.update(plain or quoted for plain, _, quoted in found)
-        if len(found) < len(_PARAMS.findall(expression.source)):
-            return  # `params` as a whole, or by a computed name: all may be used
-    for param in _unused(pipeline.params, used):
-        draft.add(
-            draft.source.problem_at(
-                param.mark,
-                "spec.unused-param",
-                f"no expression uses params.{param.name}",
-                width=len(param.name),
-                severity=Severity.WARNING,
-            )
-        )
-
-
-def _unused(params: Mapping[str, Param], used: set[str]) -> list[Param]:
-    return [param for name, param in params.items() if name not in used]

@@ -229,7 +229,7 @@ def warn_moving_alias(draft: Draft, node: Node | None, where: str) -> None:
         draft.add(
             node.problem(
                 "spec.alias-cached",
-                f"{where}: alias {node.value} may move to another version, and cached results of the old one are used again",
+                f"{where}: alias {node.value} may move on, and cached results of the old version would be used again",
                 hint="pin `version:`, or let results age with `cache: {max_age: 7d}`",
                 severity=Severity.WARNING,
             )

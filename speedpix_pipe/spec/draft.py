@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from speedpix_pipe.errors import Problem
 from speedpix_pipe.model import Entry, Expression, FileText, Json, ListOf, Literal, MapOf, Mark, Template, Text
-from speedpix_pipe.spec import templates
 from speedpix_pipe.spec.places import Node, Source
 from speedpix_pipe.spec.scalars import parse_duration
+from speedpix_pipe.spec.templates import TemplateError, Use, parse, parse_condition
 
 _OPENING = "${{"
 _PLACES = "a step's for_each, matrix, key, when, input, save, expect and image, and in outputs"
 
 Wrap = Callable[[Node, Template], Template]
-_Parsed = TypeVar("_Parsed", Template, Expression)
+_Parsed = TypeVar("_Parsed")
+_Parse = Callable[[str, Callable[[int], Mark], "list[Use] | None"], _Parsed]
 
 
 class Draft:
@@ -32,12 +34,30 @@ class Draft:
         self.folder = folder
         self.check_files = check_files
         self.problems: list[Problem] = []
-        self.expressions: list[Expression] = []
+        self.uses: list[Use] = []
+        self.uses_in_save: list[Use] = []
+        self._collected = self.uses
 
     def add(self, problem: Problem) -> None:
         self.problems.append(problem)
 
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """What is built inside belongs to a `save`, where more names are known."""
+        self._collected = self.uses_in_save
+        try:
+            yield
+        finally:
+            self._collected = self.uses
+
     # --- templates ---
+
+    def chain(self, node: Node) -> Template:
+        """The template of a `for_each`, the one place where `steps.X` may stand alone."""
+        if not isinstance(node.value, str) or _OPENING not in node.value:
+            return self.template(node)
+        parsed = self._parsed(node, parse, node.value)
+        return Literal(None, node.mark) if parsed is None else parsed
 
     def template(self, node: Node, wrap: Wrap | None = None) -> Template:
         """What a value means: a literal unless an expression stands in it. `wrap` may change what a text becomes."""
@@ -67,19 +87,22 @@ class Draft:
     def condition(self, node: Node) -> Expression | None:
         """The expression of a `when`, with or without delimiters."""
         if isinstance(node.value, bool):
-            return self._parsed(node, templates.parse_condition, "true" if node.value else "false")
+            return self._parsed(node, parse_condition, "true" if node.value else "false")
         if not isinstance(node.value, str):
             return None
         if not node.value.strip() and node.written()[:1] in (">", "|"):
             self.add(
                 node.problem(
                     "yaml.block-header",
-                    f"{node.written()[:1]} at the beginning of a value starts a block of text in YAML, here an empty one",
+                    f"{node.written()[:1]} at the beginning of a value starts a block of text in YAML, and it is empty",
                     hint="put the condition in quotes, and write its left side too",
                 )
             )
             return None
-        return self._parsed(node, templates.parse_condition, node.value)
+        condition = self._parsed(node, parse_condition, node.value)
+        if condition is not None:
+            self._refuse_chain(node, condition)
+        return condition
 
     def _map_or_literal(self, node: Node, wrap: Wrap | None) -> Template:
         mapping = self.mapping(node, wrap)
@@ -88,19 +111,33 @@ class Draft:
         return mapping
 
     def _text(self, node: Node) -> Template:
-        parsed = self._parsed(node, templates.parse, node.value)
-        return Literal(None, node.mark) if parsed is None else parsed
+        parsed = self._parsed(node, parse, node.value)
+        if parsed is None:
+            return Literal(None, node.mark)
+        if isinstance(parsed, Expression):
+            self._refuse_chain(node, parsed)
+        return parsed
 
-    def _parsed(self, node: Node, parse: Callable[[str, Callable[[int], Mark]], _Parsed], text: str) -> _Parsed | None:
+    def _refuse_chain(self, node: Node, expression: Expression) -> None:
+        for reference in expression.references:
+            if reference.name:
+                continue
+            name = f"steps.{reference.step}"
+            message = f"{name} alone chains a step, as the whole of for_each; it is no value"
+            hint = f"write {name}.output, or {name}.outputs for all its tasks"
+            self.add(
+                node.source.problem_at(reference.mark, "expression.steps", message, hint=hint, width=reference.width)
+            )
+
+    def _parsed(self, node: Node, parse: _Parse[_Parsed], text: str) -> _Parsed | None:
         try:
-            template = parse(text, node.locator())
-        except templates.TemplateError as error:
-            self.add(self._template_problem(node, error))
+            return parse(text, node.locator(), self._collected)
+        except TemplateError as first:
+            for error in (first, *first.also):
+                self.add(self._template_problem(node, error))
             return None
-        self.expressions.extend(expressions_in(template))
-        return template
 
-    def _template_problem(self, node: Node, error: templates.TemplateError) -> Problem:
+    def _template_problem(self, node: Node, error: TemplateError) -> Problem:
         comment = self._cut_off_by(node)
         if comment is not None:
             begin = node.start + node.written().rfind(_OPENING)
@@ -193,24 +230,6 @@ def texts_of(node: Node | None) -> tuple[str, ...]:
 
 
 # --- templates as text ---
-
-
-def expressions_in(template: Template | None) -> Iterator[Expression]:
-    match template:
-        case Expression():
-            yield template
-        case Text(parts=parts):
-            yield from (part for part in parts if isinstance(part, Expression))
-        case ListOf(items=items):
-            for item in items:
-                yield from expressions_in(item)
-        case MapOf(entries=entries):
-            for entry in entries:
-                yield from expressions_in(entry.value)
-        case FileText(value=value):
-            yield from expressions_in(value)
-        case _:
-            return
 
 
 def normal_text(template: Template) -> str:

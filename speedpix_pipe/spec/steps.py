@@ -79,6 +79,8 @@ def build_step(draft: Draft, name: str, key: Node, node: Node, around: Surroundi
         _refuse_workflow_fields(draft, node, fields, kind)
     for_each = _for_each(draft, fields.get("for_each"), around)
     chain = _CHAIN.fullmatch(for_each.normal) if isinstance(for_each, Expression) else None
+    with draft.saving():
+        save = _save(draft, fields.get("save"))
     condition = fields.get("when")
     key_node = fields.get("key")
     return Step(
@@ -97,7 +99,7 @@ def build_step(draft: Draft, name: str, key: Node, node: Node, around: Surroundi
         key=draft.template(key_node) if key_node is not None else None,
         when=draft.condition(condition) if condition is not None else None,
         input=_input(draft, key, node.keys.get("input"), fields, around, kind, workflow, pipeline),
-        save=_save(draft, fields.get("save")),
+        save=save,
         expect=_expect(draft, fields.get("expect")),
         on_error=_on_error(_or_default(fields, around, "on_error")),
         on_unknown_submit=_on_unknown(_or_default(fields, around, "on_unknown_submit")),
@@ -142,7 +144,7 @@ def _workflow(draft: Draft, fields: Mapping[str, Node], around: Surroundings) ->
                 draft.add(
                     given.problem(
                         "spec.pinned-twice",
-                        f"{field_name} of {name} is given by its entry in workflows, and may not be given again here",
+                        f"{field_name} of {name} stands in its entry in workflows, and may not be given again",
                         hint=f"change it on line {_line_of(around.workflow_nodes, name)}, or name the workflow id itself",
                     )
                 )
@@ -174,9 +176,7 @@ def _refuse_workflow_fields(draft: Draft, node: Node, fields: Mapping[str, Node]
         if name in fields:
             place = node.keys.get(name, fields[name])
             draft.add(
-                place.problem(
-                    "spec.field-not-here", f"{name} belongs to steps that call a workflow, not to {kind} steps"
-                )
+                place.problem("spec.field-not-here", f"{name} is for steps that call a workflow, not for {kind} steps")
             )
 
 
@@ -186,7 +186,7 @@ def _refuse_workflow_fields(draft: Draft, node: Node, fields: Mapping[str, Node]
 def _for_each(draft: Draft, node: Node | None, around: Surroundings) -> Template | None:
     if node is None:
         return None
-    template = draft.template(node)
+    template = draft.chain(node)
     if isinstance(template, Expression | ListOf) or node.is_list:
         return template
     if isinstance(template, Text):
