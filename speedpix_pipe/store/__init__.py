@@ -11,6 +11,7 @@ from speedpix_pipe.store.history import SavedFile, TaskRow
 from speedpix_pipe.store.journal import Journal, RunRow
 from speedpix_pipe.store.ledger import AlreadyOpenError, Ledger, service_of
 from speedpix_pipe.store.outputs import Outputs, Published, PublishedKind
+from speedpix_pipe.store.repair import RepairReport, repair
 from speedpix_pipe.store.store import Store, utc_now
 from speedpix_pipe.store.uploads import Uploads
 
@@ -28,12 +29,14 @@ __all__ = [
     "Pruned",
     "Published",
     "PublishedKind",
+    "RepairReport",
     "RunRow",
     "SavedFile",
     "Store",
     "TaskRow",
     "Uploads",
     "Verdict",
+    "repair",
     "service_of",
     "utc_now",
 ]

@@ -4,6 +4,9 @@ The claims folder on disk is the truth about what is there; a row is the truth a
 folder's own rules (what settles, what is moved where) are the triggers' business.
 """
 
+# ruff: noqa: S608
+# Statements are put together from the constants of this file; values are always bound.
+
 from __future__ import annotations
 
 import os
@@ -19,7 +22,10 @@ from speedpix_pipe.errors import StoreError
 from speedpix_pipe.store.codec import from_stamp, optional_moment, text_in, text_out, to_stamp
 from speedpix_pipe.store.db import CALL, Writer, row_kind
 
-_COLUMNS = "id, watcher, path, bytes_path, sha256, size, state, verdict, reason, step, run_id, arrived_at, judged_at, placed_at"
+_COLUMNS = (
+    "id, watcher, path, bytes_path, sha256, size, state, verdict, reason, step, run_id, arrived_at, judged_at, "
+    "placed_at"
+)
 _CLAIMED = row_kind(
     "arrival.claimed",
     8,

@@ -23,6 +23,7 @@ from speedpix_pipe.store.syncing import Folders, SyncPool, make_folders
 
 BUDGET_BYTES = 10 * 1024**3
 _IN_USE = timedelta(hours=1)  # a blob looked at within this time may be on its way into a running task
+_NAME_LENGTH = 62  # of a blob in its shelf; other names are blobs on their way out
 _TOUCH = timedelta(minutes=10)  # how exact the time of last use is
 
 
@@ -42,7 +43,6 @@ class Blobs:
     def __init__(self, folder: Path, *, sync: SyncPool, now: Callable[[], datetime], hook: Hook | None) -> None:
         self._folder = folder / "blobs"
         self._work = folder / "work"
-        self._trash = folder / "work" / "trash"
         self._sync = sync
         self._now = now
         self._hook = hook
@@ -127,8 +127,7 @@ class Blobs:
     def _remove(self, blob: _Blob) -> bool:
         """Take a blob away unless somebody used it since we looked: `has` touches first, and so shows up here."""
         path = self.path(blob.sha256)
-        self._trash.mkdir(mode=0o700, parents=True, exist_ok=True)
-        grave = self._trash / f"{blob.sha256}.{os.getpid()}.{threading.get_ident()}"
+        grave = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
         try:
             path.rename(grave)
             if grave.stat().st_mtime != blob.used:
@@ -144,8 +143,15 @@ class Blobs:
             for shelf in os.scandir(self._folder):
                 for entry in os.scandir(shelf.path):
                     found = entry.stat(follow_symlinks=False)
-                    if stat.S_ISREG(found.st_mode):
+                    if len(entry.name) != _NAME_LENGTH:
+                        self._bury(entry, found)
+                    elif stat.S_ISREG(found.st_mode):
                         yield _Blob(shelf.name + entry.name, found.st_size, found.st_mtime)
+
+    def _bury(self, entry: os.DirEntry[str], found: os.stat_result) -> None:
+        """Finish the removal that another prune died in."""
+        if self._now().timestamp() - found.st_mtime > _IN_USE.total_seconds():
+            Path(entry.path).unlink(missing_ok=True)
 
     def _pass(self, point: str) -> None:
         if self._hook is not None:

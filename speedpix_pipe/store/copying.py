@@ -48,7 +48,7 @@ def copy_bytes(source: int, target: int) -> None:
 def sha256_of(path: Path) -> str:
     """The digest of a file's bytes. Does not wait for a pipe that took its place."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(descriptor, "rb", buffering=0) as file:
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

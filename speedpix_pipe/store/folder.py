@@ -9,6 +9,7 @@ from pathlib import Path
 from speedpix_pipe.errors import StoreError
 
 DATABASE = "journal.db"
+MENDING = "journal.mending"  # stands while `runs repair` is at work, or after it died: names the old file
 _RESERVE_BYTES = 4 * 1024**2
 _ROOM_BYTES = 256 * 1024**2
 _ROOM_SHARE = 0.01

@@ -5,6 +5,9 @@ Looks are plain reads on a connection of their own; changes go through the write
 Finished results, by fingerprint, stand beside it: they answer for every account of a service.
 """
 
+# ruff: noqa: S608
+# Statements are put together from the constants of this file; values are always bound.
+
 from __future__ import annotations
 
 import asyncio

@@ -105,12 +105,14 @@ class Outputs:
 
         Raises `TaskError` of kind `output` where the target cannot be written.
         """
+        row = self._reader.execute("SELECT sha256, stat FROM outputs WHERE path = ?", (os.fsencode(target),)).fetchone()
+        record = None if row is None else _Record(row[0], row[1])
+        if record is not None and record.sha256 == sha256 and _untouched(target, record):
+            return Published(PublishedKind.SAME, target)  # the usual answer when all is done: no thread, no sync
         if (run_id, target.parent) not in self._folders:
             # Known before the first part is written there, so that a later start can sweep what a crash leaves.
             await self._writer.ask(_FOLDER, (run_id, os.fsencode(target.parent)))
             self._folders.add((run_id, target.parent))
-        row = self._reader.execute("SELECT sha256, stat FROM outputs WHERE path = ?", (os.fsencode(target),)).fetchone()
-        record = None if row is None else _Record(row[0], row[1])
         publication = _Publication(blob, target, sha256, run_id, size, record)
         try:
             published, printed = await self._sync.run(lambda folders: self._publish(publication, folders))
@@ -206,6 +208,14 @@ class Outputs:
                     Path(entry.path).unlink(missing_ok=True)
                     count += 1
         return count
+
+
+def _untouched(target: Path, record: _Record) -> bool:
+    try:
+        found = target.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and record.stat == _print(found)
 
 
 def _part_path(target: Path, run_id: str) -> Path:

@@ -17,7 +17,7 @@ from speedpix_pipe.store.blobs import BUDGET_BYTES, Blobs, Pruned
 from speedpix_pipe.store.codec import decode_json
 from speedpix_pipe.store.db import Hook, Writer, connect, damaged, translated
 from speedpix_pipe.store.digests import Digests
-from speedpix_pipe.store.folder import DATABASE, Reserve, has_room, make_folder
+from speedpix_pipe.store.folder import DATABASE, MENDING, Reserve, has_room, make_folder
 from speedpix_pipe.store.journal import Journal
 from speedpix_pipe.store.ledger import Ledger
 from speedpix_pipe.store.locks import RunLocks, alone, entrance, share_folder, spec_lock
@@ -186,6 +186,8 @@ def _open_reader(folder: Path) -> sqlite3.Connection:
 def _prepare(folder: Path) -> None:
     """Bring the tables up to date and look at the ledger, before anybody may use them."""
     path = folder / DATABASE
+    if (folder / MENDING).exists():
+        raise damaged(path, "a repair of it did not come to its end")
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's other files take its mode
     try:
         with contextlib.closing(connect(path, write=True)) as connection:

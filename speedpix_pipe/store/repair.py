@@ -1,0 +1,279 @@
+"""`runs repair`: what can still be read of a damaged journal goes into a new one, and the old file is kept.
+
+The ledger comes first, since a submission that is forgotten would be paid for again. Rows are read in the order of
+their numbers with leaps over the pages that cannot be read. If the very first page is gone, the one of an empty
+journal takes its place, for it says where the tables begin. Submissions whose row is lost are made again from the
+journal's events, as far as those can be read.
+"""
+
+# ruff: noqa: S608
+# Statements are put together from table and column names of our own schema.
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from speedpix_pipe.errors import StoreError
+from speedpix_pipe.model import SubmissionState
+from speedpix_pipe.store.codec import text_out
+from speedpix_pipe.store.db import connect
+from speedpix_pipe.store.folder import DATABASE, MENDING
+from speedpix_pipe.store.locks import alone, entrance
+from speedpix_pipe.store.migrations import migrate
+from speedpix_pipe.store.syncing import sync_folder
+
+_TABLES = ("submissions", "results", "arrivals", "outputs", "output_folders", "uploads", "runs", "events")
+_PAGE_ROWS = 200
+_LAST = 2**63 - 1
+_STATES = frozenset(state.value for state in SubmissionState)
+_LEDGER_EVENTS = "('PredictionRequested', 'PredictionCreated', 'TaskSucceeded', 'TaskCached', 'TaskUnknown')"
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What a repair brought back."""
+
+    kept: Path  # the old file
+    rows: dict[str, int]  # saved, by table
+    gaps: dict[str, int]  # stretches that could not be read, by table
+    rebuilt: int  # submissions made again from the journal's events
+
+    @property
+    def complete(self) -> bool:
+        return not any(self.gaps.values())
+
+
+def repair(folder: Path, *, now: Callable[[], datetime]) -> RepairReport:
+    """Mend the journal of a state folder that nobody uses. May be run again if it is interrupted."""
+    folder = folder.absolute()
+    path = folder / DATABASE
+    if not path.exists() and not (folder / MENDING).exists():
+        raise StoreError(f"there is no journal in {folder}", code="store.empty")
+    with entrance(folder), alone(folder, purpose="mended"):
+        kept = _keep_old(folder, now().strftime("%Y%m%dT%H%M%S"))
+        work = folder / "work" / "repair"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(mode=0o700, parents=True)
+        old, new = work / "old.db", work / "new.db"
+        for ending in ("", "-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(f"{kept}{ending}", f"{old}{ending}")
+        report = _salvage(old, new, kept)
+        for ending in ("-wal", "-shm"):
+            Path(f"{path}{ending}").unlink(missing_ok=True)  # else SQLite would apply the old log to the new file
+        new.rename(path)
+        sync_folder(folder)
+        (folder / MENDING).unlink(missing_ok=True)
+        shutil.rmtree(work, ignore_errors=True)
+    return report
+
+
+def _keep_old(folder: Path, stamp: str) -> Path:
+    """Copy the old file and its log aside, and mark the folder as being mended until the new file is in place."""
+    marker = folder / MENDING
+    if marker.exists():
+        return folder / marker.read_text(encoding="utf-8")
+    kept = folder / f"journal.damaged-{stamp}.db"
+    for ending in ("", "-wal"):
+        with contextlib.suppress(FileNotFoundError):
+            _copy_synced(Path(f"{folder / DATABASE}{ending}"), Path(f"{kept}{ending}"))
+    sync_folder(folder)
+    marker.write_text(kept.name, encoding="utf-8")
+    _sync(marker)
+    sync_folder(folder)
+    return kept
+
+
+def _copy_synced(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    target.chmod(0o600)
+    _sync(target)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _salvage(old: Path, new: Path, kept: Path) -> RepairReport:
+    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as target:
+        migrate(target)
+        if not _readable(old):
+            _lend_first_page(new, old)
+        rows: dict[str, int] = {}
+        gaps: dict[str, int] = {}
+        with contextlib.closing(sqlite3.connect(old, isolation_level=None)) as source:
+            target.execute("BEGIN")
+            for table in _TABLES:
+                rows[table], gaps[table] = _copy_table(source, target, table)
+            rebuilt = _rebuild(target)
+            target.execute("COMMIT")
+        (verdict,) = target.execute("PRAGMA integrity_check").fetchone()
+        if verdict != "ok":
+            raise StoreError(f"the mended journal is not sound: {verdict}", code="store.damaged")
+    with contextlib.closing(connect(new, write=True)):
+        pass  # leaves it in WAL mode, its log folded in
+    _sync(new)
+    return RepairReport(kept, rows, gaps, rebuilt)
+
+
+def _readable(path: Path) -> bool:
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.DatabaseError:
+        return False
+    return "submissions" in names
+
+
+def _lend_first_page(template: Path, broken: Path) -> None:
+    """Put the first page of an empty journal into a file that lost its own: header and list of tables."""
+    with template.open("rb") as file:
+        page = bytearray(file.read(4096))
+    with broken.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        page[18:20] = b"\x01\x01"  # no log: the old one belongs to a header that is gone
+        page[28:32] = (size // 4096).to_bytes(4, "big")
+        page[32:40] = bytes(8)  # no list of free pages
+        page[92:96] = page[24:28]  # the page count above holds for this change counter
+        file.seek(0)
+        file.write(page)
+    Path(f"{broken}-wal").unlink(missing_ok=True)
+
+
+def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> tuple[int, int]:
+    columns = [row[1] for row in target.execute(f"PRAGMA table_info({table})")]
+    statement = f"INSERT OR IGNORE INTO {table} VALUES ({','.join('?' * len(columns))})"
+    count, gaps = 0, [0]
+    for row in _rows(source, table, columns, gaps):
+        if table == "submissions" and not _is_submission(dict(zip(columns, row, strict=True))):
+            gaps[0] += 1
+            continue
+        with contextlib.suppress(sqlite3.IntegrityError):  # a column lost its value
+            count += target.execute(statement, row).rowcount
+    return count, gaps[0]
+
+
+def _is_submission(row: dict[str, Any]) -> bool:
+    texts = (row["account"], row["fingerprint"], row["run_id"], row["step"])
+    return row["state"] in _STATES and all(isinstance(text, str) for text in texts)
+
+
+def _rows(source: sqlite3.Connection, table: str, columns: list[str], gaps: list[int]) -> Iterator[tuple[Any, ...]]:
+    """All rows that can be read, in the order of their numbers."""
+    statement = f"SELECT {', '.join(columns)} FROM {table} NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT ?"
+
+    def read(after: int, limit: int) -> list[tuple[Any, ...]] | None:
+        try:
+            return source.execute(statement, (after, limit)).fetchall()
+        except sqlite3.DatabaseError:
+            return None
+
+    last = -1
+    while True:
+        rows = read(last, _PAGE_ROWS)
+        if rows is None:
+            rows = read(last, 1)  # up to the very row that cannot be read
+        if rows is None:
+            gaps[0] += 1
+            beyond = _leap(last, read)
+            if beyond is None:
+                return
+            last = beyond
+        elif not rows:
+            return
+        else:
+            yield from rows
+            last = rows[-1][0]
+
+
+def _leap(last: int, read: Callable[[int, int], list[tuple[Any, ...]] | None]) -> int | None:
+    """The first number after which rows can be read again: found by doubling, then by halving."""
+    bad, gap = last, 1
+    while read(last + gap, 1) is None:
+        bad, gap = last + gap, gap * 2
+        if last + gap > _LAST:
+            return None
+    good = last + gap
+    while good - bad > 1:
+        middle = (good + bad) // 2
+        if read(middle, 1) is None:
+            bad = middle
+        else:
+            good = middle
+    return good
+
+
+def _rebuild(target: sqlite3.Connection) -> int:
+    """Make lost submissions again from events; without an id, what became of them is unknown."""
+    known = {number for (number,) in target.execute("SELECT id FROM submissions")}
+    lost: dict[int, dict[str, Any]] = {}
+    rows = target.execute(
+        f"SELECT runs.id, runs.service, at, kind, task, body FROM events JOIN runs ON number = events.id >> 32 "
+        f"WHERE kind IN {_LEDGER_EVENTS} ORDER BY events.id"
+    ).fetchall()
+    done = set()
+    for run_id, service, at, kind, task, body in rows:
+        fields = _fields(body)
+        number = fields.get("submission")
+        if kind in {"TaskSucceeded", "TaskCached"}:
+            done.add(fields.get("prediction_id"))
+        elif isinstance(number, int) and number not in known:
+            made = lost.setdefault(number, {"run_id": run_id, "service": service, "at": at, "task": text_out(task)})
+            made.update(fields)
+    accounts = dict(target.execute("SELECT run_id, account FROM submissions ORDER BY id").fetchall())
+    return sum(_insert_lost(target, number, made, accounts, done) for number, made in sorted(lost.items()))
+
+
+def _fields(body: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _insert_lost(
+    target: sqlite3.Connection, number: int, made: dict[str, Any], accounts: dict[str, str], done: set[Any]
+) -> int:
+    """One lost submission; its account is that of its run's others, else of any other at this service."""
+    service, prediction = made["service"], made.get("prediction_id")
+    others = [account for account in accounts.values() if account.startswith(f"{service}|")]
+    account = accounts.get(made["run_id"]) or (others[-1] if others else None)
+    if account is None or "fingerprint" not in made:
+        return 0
+    state = "unknown" if prediction is None else "succeeded" if prediction in done else "created"
+    step, _, key = made["task"].partition("@")
+    try:
+        target.execute(
+            "INSERT INTO submissions (id, account, fingerprint, state, run_id, paid_run_id, step, key, price, "
+            "prediction_id, requested_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10)",
+            (
+                number,
+                account,
+                made["fingerprint"],
+                state,
+                made["run_id"],
+                step,
+                key,
+                made.get("price"),
+                prediction,
+                made["at"],
+            ),
+        )
+    except sqlite3.IntegrityError:  # another row stands open for this fingerprint
+        return 0
+    return 1
