@@ -179,10 +179,6 @@ class Option:
     default: Json = None
     required: bool = False
 
-    def schema(self) -> dict[str, Json]:
-        found = {**self.kind.schema(), "description": self.about}
-        return found if self.default is None else {**found, "default": self.default}
-
 
 def filled(options: Mapping[str, Option], given: Mapping[str, Json]) -> dict[str, Json]:
     """The given values, with defaults where none or null is given."""

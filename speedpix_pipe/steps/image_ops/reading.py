@@ -54,40 +54,39 @@ def verified(path: Path) -> ImageFacts:
     """The same after decoding every pixel of every frame."""
     with _opened(path) as image:
         found = _facts(image)
-        with _sentences(path):
-            seen = 0
-            for frame in range(found.frames):
-                image.seek(frame)
-                image.load()
-                seen += image.width * image.height
-                if seen > MAX_FRAME_PIXELS:
-                    break  # a minute of video as GIF; its beginning has been seen
+        seen = 0
+        for frame in range(found.frames):
+            image.seek(frame)
+            image.load()
+            seen += image.width * image.height
+            if seen > MAX_FRAME_PIXELS:
+                break  # a minute of video as GIF; its beginning has been seen
         return found
 
 
 def read(path: Path, name: str | None = None, *, enough: int | None = None) -> Picture:
     """The picture, ready to be worked on. With `enough`, a JPEG may come smaller, but no side below that."""
-    with _opened(path) as image, _sentences(path):
+    with _opened(path) as image:
         if enough is not None:
             image.draft(image.mode, (enough, enough))
         kind = _format(image)
+        turn = _TURNS.get(_orientation(image))  # before `_exif`, which takes it out
         icc = image.info.get("icc_profile") or None
         exif = _exif(image)
         dpi = image.info.get("dpi")
         image.load()
         plain, icc = _workable(image, icc)
+        plain = plain.transpose(turn) if turn is not None else plain
     return Picture(plain, name or path.stem, kind, icc=icc, exif=exif, dpi=dpi if _plausible(dpi) else None)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[ImageFile]:
-    """The file, its header read and its size found to be bearable."""
+    """The file, its header read and its size found to be bearable; what goes wrong inside becomes a sentence."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DecompressionBombWarning)  # our limit is stricter than its second one
         warnings.simplefilter("ignore", UserWarning)  # damaged EXIF; it is left out
-        with _sentences(path):
-            image = Image.open(path)
-        with image:
+        with _sentences(path), Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise PictureError(_too_large(path, f"{image.width} x {image.height}"))
             yield image
@@ -166,7 +165,7 @@ _TURNS = {
 
 
 def _workable(image: ImageFile, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
-    """Upright, in one of our four modes; and the profile that its colours are now in."""
+    """In one of our four modes; and the profile that its colours are now in."""
     plain: Image.Image = image
     if image.mode in {"CMYK", "LAB"}:
         plain, icc = in_srgb(image, icc), None
@@ -178,8 +177,6 @@ def _workable(image: ImageFile, icc: bytes | None) -> tuple[Image.Image, bytes |
         plain = image.convert("LA" if image.mode in {"L", "LA", "La"} else "RGBA")
     elif image.mode not in {"L", "RGB"}:
         plain = image.convert("RGB")
-    turn = _TURNS.get(_orientation(image))
-    plain = plain.transpose(turn) if turn is not None else plain
     if plain is image:
         plain = image.copy()  # lives on when the file is closed
     plain.info = {}
