@@ -135,8 +135,8 @@ def _polish(picture: Image.Image, mask: Image.Image) -> Image.Image:
     area = (left // 2 * 2 - 8, top // 2 * 2 - 8, right // 2 * 2 + 8, bottom // 2 * 2 + 8)
     sharp, cover = picture.crop(area), mask.crop(area)
     # The blur must not pull the void in over the edge, so it is used inside only.
-    inner = cover.filter(ImageFilter.BoxBlur(2)).point([0] * 255 + [255])
-    sharp.paste(sharp.filter(ImageFilter.GaussianBlur(2.1)), mask=inner)
+    inner = cover.filter(ImageFilter.BoxBlur(4)).point([0] * 255 + [255])
+    sharp.paste(sharp.filter(ImageFilter.GaussianBlur(4)), mask=inner)
     sharp.putalpha(cover)
     whole = Image.new("RGBA", (picture.width // _SUPER, picture.height // _SUPER), (0, 0, 0, 0))
     whole.paste(sharp.reduce(_SUPER), (area[0] // _SUPER, area[1] // _SUPER))
@@ -185,7 +185,7 @@ def _shade(face: Face, towards: Vector) -> tuple[int, int, int]:
         2 * facing * normal[1] - towards[1],
         2 * facing * normal[2] - towards[2],
     )
-    softbox = _ramp(0.26, 0.14, abs(mirror[0] + 0.62)) * _ramp(-0.42, -0.30, mirror[1]) * _ramp(0.98, 0.86, mirror[1])
+    softbox = _ramp(0.28, 0.12, abs(mirror[0] + 0.62)) * _ramp(-0.48, -0.26, mirror[1]) * _ramp(0.98, 0.86, mirror[1])
     edge = (1 - facing) ** 4
     shine = material.gloss * (0.55 * softbox + 0.26 * edge * (0.4 + 0.6 * max(0.0, mirror[1])))
     lobe = max(0.0, dot(mirror, _KEY)) ** 14 * 0.22 * (0.35 + material.gloss)
@@ -216,7 +216,7 @@ def turned(
     *,
     centre: Vector = (0.0, 0.0, 0.0),
     inside: bool = False,
-    around: int = 76,
+    around: int = 96,
     along: int = 66,
     ribs: tuple[int, float] = (0, 0.0),
 ) -> list[Face]:

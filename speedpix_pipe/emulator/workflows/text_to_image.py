@@ -37,7 +37,8 @@ _MOODS = {
 }
 _WORDS = {
     "beach": "sea", "ocean": "sea", "water": "sea", "海": "sea",
-    "dusk": "sunset", "evening": "sunset", "日落": "sunset", "star": "night", "moon": "night", "夜": "night", "winter": "snow", "雪": "snow", "dune": "desert", "sand": "desert",
+    "dusk": "sunset", "evening": "sunset", "日落": "sunset", "star": "night", "moon": "night", "夜": "night",
+    "winter": "snow", "雪": "snow", "dune": "desert", "sand": "desert",
     "沙": "desert", "tree": "forest", "green": "forest", "林": "forest", "mountain": "snow", "山": "forest",
 }  # fmt: skip
 
