@@ -243,3 +243,13 @@ def test_rendered_options_that_are_wrong_never_reach_the_pool():
     with pytest.raises(TaskError, match="must be a whole number"):
         made(pool, [("resize", {"width": "wide"})])
     assert pool.asked == []
+
+
+def test_every_operation_and_option_is_documented():
+    page = (SCHEMA.parents[2] / "docs/images.md").read_text("utf-8")
+    for name, operation_ in OPERATIONS.items():
+        section = page.split(f"### {name}\n")[1].split("\n##")[0]
+        assert operation_.SUMMARY in section
+        for option, meant in operation_.OPTIONS.items():
+            assert f"| `{option}` |" in section
+            assert meant.about in section
