@@ -7,8 +7,7 @@ its other mistakes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,14 +40,9 @@ class Draft:
     def add(self, problem: Problem) -> None:
         self.problems.append(problem)
 
-    @contextmanager
-    def saving(self) -> Iterator[None]:
-        """What is built inside belongs to a `save`, where more names are known."""
-        self._collected = self.uses_in_save
-        try:
-            yield
-        finally:
-            self._collected = self.uses
+    def collect_for_save(self, *, on: bool) -> None:
+        """What is built from here on belongs to a `save`, where more names are known; or does so no more."""
+        self._collected = self.uses_in_save if on else self.uses
 
     # --- templates ---
 

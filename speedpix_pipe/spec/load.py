@@ -17,7 +17,7 @@ import yaml
 
 from speedpix_pipe.errors import Problem, Severity
 from speedpix_pipe.spec.nearest import did_you_mean
-from speedpix_pipe.spec.places import Node, Source
+from speedpix_pipe.spec.places import Branch, Node, Source
 from speedpix_pipe.spec.scalars import NotFiniteError, core_value, has_leading_zero
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -116,7 +116,7 @@ class _Reader:
         self.source = source
         self.problems: list[Problem] = []
         self._anchors: dict[str, Node] = {}
-        self._stack: list[Node] = []
+        self._stack: list[Branch] = []
         self._root: Node | None = None
 
     def read(self) -> Node | None:
@@ -234,8 +234,7 @@ class _Reader:
         start = event.start_mark.index
         if event.tag is not None:
             self._refuse_tag(event.tag, start)
-        node = Node(self.source, style, value, start, event.end_mark.index)
-        node.open = True
+        node = Branch(self.source, style, value, start, event.end_mark.index)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         self._stack.append(node)
@@ -288,7 +287,7 @@ class _Reader:
             )
         )
 
-    def _add_member(self, parent: Node, key: Node, node: Node) -> None:
+    def _add_member(self, parent: Branch, key: Node, node: Node) -> None:
         name = key.value
         if name == "<<" and not key.style:
             if parent.merges is not None:
@@ -325,7 +324,7 @@ class _Reader:
             )
         )
 
-    def _merge(self, node: Node, merged: Node) -> None:
+    def _merge(self, node: Branch, merged: Node) -> None:
         """`<<`: what the mapping does not have itself, shallowly; of several, the first wins."""
         del node.keys["<<"]
         for origin in merged.items if merged.is_list else [merged]:

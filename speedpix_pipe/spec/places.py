@@ -7,7 +7,8 @@ spec has thousands of nodes and no problems. What the values mean is left to the
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from speedpix_pipe.errors import Problem, Severity
 from speedpix_pipe.model import Json, Mark
@@ -101,20 +102,14 @@ class Node:
     `style` is `map`, `list`, or how a scalar was written: empty for plain, else `'`, `"`, `|` or `>`.
     """
 
-    __slots__ = (
-        "end",
-        "items",
-        "keys",
-        "members",
-        "merges",
-        "open",
-        "pending",
-        "size",
-        "source",
-        "start",
-        "style",
-        "value",
-    )
+    __slots__ = ("end", "source", "start", "style", "value")
+
+    # What only mappings and lists have; a spec is mostly scalars, and these cost them nothing.
+    size = 1  # how many values this is once aliases are written out
+    open = False  # still being read: an alias to it would be endless
+    members: Mapping[str, Node] = MappingProxyType({})
+    keys: Mapping[str, Node] = MappingProxyType({})
+    items: Sequence[Node] = ()
 
     def __init__(self, source: Source, style: str, value: Json, start: int, end: int) -> None:
         self.source = source
@@ -122,13 +117,6 @@ class Node:
         self.value = value
         self.start = start
         self.end = end
-        self.size = 1  # how many values this is once aliases are written out
-        self.open = False  # still being read: an alias to it would be endless
-        self.pending: Node | None = None  # a key that waits for its value
-        self.merges: Node | None = None  # the value of `<<`
-        self.members: dict[str, Node] = {} if style == "map" else _NO_MEMBERS
-        self.keys: dict[str, Node] = {} if style == "map" else _NO_MEMBERS
-        self.items: list[Node] = [] if style == "list" else _NO_ITEMS
 
     @property
     def is_map(self) -> bool:
@@ -191,8 +179,22 @@ class Node:
         return begin if self.source.text.startswith(self.value, begin) else None
 
 
-_NO_MEMBERS: dict[str, Node] = {}
-_NO_ITEMS: list[Node] = []
+class Branch(Node):
+    """A mapping or a list, while it is read and after."""
+
+    __slots__ = ("items", "keys", "members", "merges", "open", "pending", "size")
+
+    def __init__(self, source: Source, style: str, value: Json, start: int, end: int) -> None:
+        super().__init__(source, style, value, start, end)
+        self.size = 1
+        self.open = True
+        self.pending: Node | None = None  # a key that waits for its value
+        self.merges: Node | None = None  # the value of `<<`
+        self.members: dict[str, Node] = {}
+        self.keys: dict[str, Node] = {}
+        self.items: list[Node] = []
+
+
 _ESCAPE_DIGITS = {"x": 2, "u": 4, "U": 8}
 
 

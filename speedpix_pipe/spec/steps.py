@@ -79,8 +79,9 @@ def build_step(draft: Draft, name: str, key: Node, node: Node, around: Surroundi
         _refuse_workflow_fields(draft, node, fields, kind)
     for_each = _for_each(draft, fields.get("for_each"), around)
     chain = _CHAIN.fullmatch(for_each.normal) if isinstance(for_each, Expression) else None
-    with draft.saving():
-        save = _save(draft, fields.get("save"))
+    draft.collect_for_save(on=True)
+    save = _save(draft, fields.get("save"))
+    draft.collect_for_save(on=False)
     condition = fields.get("when")
     key_node = fields.get("key")
     return Step(
@@ -145,7 +146,7 @@ def _workflow(draft: Draft, fields: Mapping[str, Node], around: Surroundings) ->
                     given.problem(
                         "spec.pinned-twice",
                         f"{field_name} of {name} stands in its entry in workflows, and may not be given again",
-                        hint=f"change it on line {_line_of(around.workflow_nodes, name)}, or name the workflow id itself",
+                        hint=f"change it on line {_line_of(around.workflow_nodes, name)}, or name the id itself",
                     )
                 )
         _warn_alias(draft, member(member(around.workflow_nodes, name), "alias"), fields, around, name)
