@@ -11,7 +11,7 @@ from speedpix_pipe.files.content import Sniffed, image_size, sha256_file, sniff
 from speedpix_pipe.files.paths import collision_key, resolve, safe_join, safe_save_path, shown_path
 from speedpix_pipe.files.pattern import find_files, has_magic, pattern_covers
 from speedpix_pipe.files.read import READ_LIMIT, read_file
-from speedpix_pipe.files.value import FILE_NAMES, Digests, FileValue, Stamp
+from speedpix_pipe.files.value import FILE_NAMES, Digests, FileValue
 
 __all__ = [
     "FILE_NAMES",
@@ -21,7 +21,6 @@ __all__ = [
     "FileValue",
     "FolderFiles",
     "Sniffed",
-    "Stamp",
     "canonical_json",
     "collision_key",
     "find_files",

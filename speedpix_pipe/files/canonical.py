@@ -12,7 +12,7 @@ _encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False, 
 
 
 def canonical_json(value: Json) -> bytes:
-    """Keys sorted, text untouched, integers in full, `1.0` as `1`. ValueError for NaN, TypeError for what is no JSON."""
+    """Keys sorted, text untouched, integers in full, `1.0` as `1`. ValueError for NaN, TypeError for no JSON."""
     return _encode(_canonical(value)).encode("utf-8")
 
 

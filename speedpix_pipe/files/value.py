@@ -6,10 +6,8 @@ A run may hold a hundred thousand of them, so each is a path and a pointer until
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from speedpix_pipe.files.content import image_size, sha256_file
 from speedpix_pipe.files.paths import shown_path
@@ -19,44 +17,18 @@ FILE_NAMES = (
     *("path", "dir", "rel", "name", "stem", "suffix", "size", "mtime", "sha256", "url"),
     *("width", "height", "format"),
 )
-_SETTLED_NS = 3_000_000_000  # a file younger than this may change again within one tick of its time stamp
-
-
-class Stamp(NamedTuple):
-    """What tells whether a file is still the one that was hashed."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, stat: os.stat_result) -> Stamp:
-        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 class Digests(Protocol):
     """Where digests are remembered between runs."""
 
-    def get(self, stamp: Stamp) -> str | None: ...
+    def digest(self, path: Path) -> str:
+        """The digest of a file's bytes, hashed if need be."""
+        ...
 
-    def put(self, stamp: Stamp, sha256: str) -> None: ...
-
-
-def digest(path: Path, digests: Digests | None, now_ns: Callable[[], int] = time.time_ns) -> str:
-    """SHA-256 of a file, taken from `digests` where its stamp is known and old enough to be trusted."""
-    if digests is None:
-        return sha256_file(path)
-    began = now_ns()
-    stamp = Stamp.of(path.stat())
-    known = digests.get(stamp)
-    if known is not None:
-        return known
-    found = sha256_file(path)
-    if began - stamp.mtime_ns >= _SETTLED_NS and Stamp.of(path.stat()) == stamp:
-        digests.put(stamp, found)
-    return found
+    def peek(self, path: Path) -> str | None:
+        """The digest if it is remembered and the file has not changed since."""
+        ...
 
 
 class Home:
@@ -175,8 +147,22 @@ class FileValue:
     def sha256(self) -> str:
         facts = self._know()
         if facts.sha256 is None:
-            facts.sha256 = digest(self.absolute, self._home.digests)
+            digests = self._home.digests
+            facts.sha256 = sha256_file(self.absolute) if digests is None else digests.digest(self.absolute)
         return facts.sha256
+
+    @property
+    def known(self) -> bool:
+        """Whether `sha256` is to be had without reading the file."""
+        facts = self._know()
+        if facts.sha256 is None and self._home.digests is not None:
+            facts.sha256 = self._home.digests.peek(self.absolute)
+        return facts.sha256 is not None
+
+    def forget(self) -> None:
+        """Look at a local file anew when next asked: it may have changed."""
+        if self.origin is None:
+            self._facts = None
 
     @property
     def url(self) -> str | None:

@@ -66,7 +66,7 @@ CHECKS: dict[str, Callable[..., bool]] = {
 
 
 def _known_filter(name: str) -> bool:
-    from speedpix_pipe.spec.filters_list import FILTERS
+    from speedpix_pipe.spec.filters import FILTERS
 
     return name in FILTERS
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 from typing import Any
 
 from speedpix_pipe.errors import AbsentError, ExpressionError
-from speedpix_pipe.model import Expression, ListOf, Literal, MapOf, Template, Text
+from speedpix_pipe.files import FolderFiles
+from speedpix_pipe.model import Expression, FileText, ListOf, Literal, MapOf, Template, Text
 from speedpix_pipe.spec.budget import Evaluation
-from speedpix_pipe.spec.program import Closure, lenient, walk
+from speedpix_pipe.spec.program import lenient
 from speedpix_pipe.spec.scope import ABSENT, MISSING, Scope, StepsView, TaskView
 from speedpix_pipe.spec.templates import plain_names, tree_of
 from speedpix_pipe.spec.values import Undefined, as_text
+from speedpix_pipe.spec.walk import Closure, walk
 
 __all__ = ["ABSENT", "MISSING", "Scope", "StepsView", "TaskView", "evaluate", "render"]
 
 _MOST_PROGRAMS = 50_000
+_URLS = ("http://", "https://", "data:")
 _programs: dict[str, Closure] = {}
 
 
@@ -52,8 +55,22 @@ def render(template: Template, scope: Scope) -> Any:
         return "".join([part if isinstance(part, str) else _piece(part, scope) for part in template.parts])
     if isinstance(template, MapOf):
         return {entry.name: render(entry.value, scope) for entry in template.entries}
+    if isinstance(template, FileText):
+        return _file(template, scope)
     assert isinstance(template, ListOf)
     return [render(item, scope) for item in template.items]
+
+
+def _file(template: FileText, scope: Scope) -> Any:
+    """A text of the spec that names a file. One that turns out to be a URL is sent as it is."""
+    text = render(template.value, scope)
+    if text.startswith(_URLS):
+        return text
+    files = scope.files or FolderFiles(scope.folder)
+    try:
+        return files.file(text)
+    except ExpressionError as error:
+        raise ExpressionError(error.message, code=error.code, hint=error.hint, where=str(template.mark)) from None
 
 
 def _piece(expression: Expression, scope: Scope) -> str:

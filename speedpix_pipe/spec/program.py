@@ -16,14 +16,12 @@ from speedpix_pipe.errors import ExpressionError
 from speedpix_pipe.spec import operators
 from speedpix_pipe.spec.budget import Evaluation
 from speedpix_pipe.spec.checks import check
-from speedpix_pipe.spec.filters_list import apply_filter
+from speedpix_pipe.spec.filters import apply_filter
 from speedpix_pipe.spec.filters_text import call_method
 from speedpix_pipe.spec.functions import FUNCTIONS, call_function
 from speedpix_pipe.spec.names import CONSTANTS, root
-from speedpix_pipe.spec.tasks import task_name
-from speedpix_pipe.spec.values import Undefined, attribute, described, sliced, subscript
-
-Closure = Callable[[Evaluation], Any]
+from speedpix_pipe.spec.values import Undefined, described, sliced, subscript
+from speedpix_pipe.spec.walk import Closure, followed, walk
 
 _BINARY: dict[type[nodes.BinExpr], Callable[[Evaluation, Any, Any], Any]] = {
     nodes.Add: operators.add,
@@ -96,42 +94,7 @@ def _getattr(node: nodes.Getattr) -> Closure:
     names.reverse()
     if isinstance(inner, nodes.Name) and inner.name not in CONSTANTS:
         return walk(inner.name, names)
-    return _followed(lenient(inner), names, "the value")
-
-
-def walk(name: str, names: list[str]) -> Closure:
-    """`name.a.b.c`, the commonest expression of all."""
-    if name == "steps":
-        if len(names) == 1:
-            return _chain(names[0])
-        start: Closure = task_name(names[0], names[1])
-        written, names = f"steps.{names[0]}.{names[1]}", names[2:]
-    else:
-        start, written = root(name), name
-    return _followed(start, names, written) if names else start
-
-
-def _chain(step: str) -> Closure:
-    def chain(_ev: Evaluation) -> Any:
-        raise ExpressionError(f"`steps.{step}` is no value: it chains a step, as the whole of `for_each`")
-
-    return chain
-
-
-def _followed(start: Closure, names: list[str], written: str) -> Closure:
-    owners = [".".join([written, *names[:at]]) for at in range(len(names))]
-    if len(names) == 1:
-        only, owner = names[0], owners[0]
-        return lambda ev: attribute(start(ev), only, owner)
-    steps = list(zip(names, owners, strict=True))
-
-    def follow(ev: Evaluation) -> Any:
-        value = start(ev)
-        for name, owner in steps:
-            value = value[name] if value.__class__ is dict and name in value else attribute(value, name, owner)
-        return value
-
-    return follow
+    return followed(lenient(inner), names, "the value")
 
 
 def _getitem(node: nodes.Getitem) -> Closure:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from jinja2 import nodes
 
 from speedpix_pipe.spec.checks import CHECKS
-from speedpix_pipe.spec.filters_list import FILTERS
+from speedpix_pipe.spec.filters import FILTERS
 from speedpix_pipe.spec.filters_text import TEXT_METHODS
 from speedpix_pipe.spec.functions import FUNCTIONS
 from speedpix_pipe.spec.names import CONSTANTS, NAMES
