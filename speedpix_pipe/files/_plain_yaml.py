@@ -24,7 +24,7 @@ _CORE_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq")}
 
 
 def plain_yaml(text: str, limit: int) -> Json:
-    """The value of a YAML text with at most `limit` nodes, aliases written out. ValueError if it is wrong."""
+    """The value of a YAML text whose aliases repeat at most `limit` nodes. ValueError if it is wrong."""
     try:
         root = yaml.compose(text, _Loader)
     except yaml.YAMLError as error:
@@ -35,24 +35,28 @@ def plain_yaml(text: str, limit: int) -> Json:
 class _Builder:
     def __init__(self, limit: int) -> None:
         self.left = limit
+        self.seen: set[int] = set()
 
-    def value(self, node: yaml.Node) -> Json:
-        self.left -= 1
-        if self.left < 0:
-            raise ValueError("too many values once its aliases are written out")
+    def value(self, node: yaml.Node, *, again: bool = False) -> Json:
+        if again:
+            self.left -= 1
+            if self.left < 0:
+                raise ValueError("too many values once its aliases are written out")
         if node.tag not in _CORE_TAGS and not node.tag.startswith("tag:yaml.org,2002:"):
             raise _wrong(node, f"the tag {node.tag} is not allowed")
         if isinstance(node, yaml.ScalarNode):
             return node.value if node.style else _plain(node)
+        again = again or id(node) in self.seen
+        self.seen.add(id(node))
         if isinstance(node, yaml.SequenceNode):
-            return [self.value(inner) for inner in node.value]
+            return [self.value(inner, again=again) for inner in node.value]
         made: dict[str, Json] = {}
         for key, inner in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise _wrong(key, "a key that is no text")
             if key.value in made:
                 raise _wrong(key, f"the key {key.value!r} stands twice")
-            made[key.value] = self.value(inner)
+            made[key.value] = self.value(inner, again=again)
         return made
 
 

@@ -36,11 +36,13 @@ def shown_path(path: Path | str, folder: Path | str) -> str:
 
 def safe_join(folder: Path, relative: str) -> Path:
     """`folder / relative`, refused if it would leave the folder by `..`, an absolute path or a link."""
+    if "\0" in relative:
+        raise ExpressionError("a path with a NUL byte", code="files.outside")
     joined = folder / relative
     lexical = os.path.normpath(joined)
     inside = os.path.normpath(folder)
     real = joined.resolve()
-    if "\0" in relative or not Path(lexical).is_relative_to(inside) or not real.is_relative_to(folder.resolve()):
+    if not Path(lexical).is_relative_to(inside) or not real.is_relative_to(folder.resolve()):
         raise ExpressionError(f"`{relative}` leads out of its folder", code="files.outside")
     return Path(lexical)
 

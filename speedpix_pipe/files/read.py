@@ -13,7 +13,7 @@ from speedpix_pipe.errors import ExpressionError
 from speedpix_pipe.model import Json
 
 READ_LIMIT = 64 * 1024 * 1024
-_YAML_NODES = 2_000_000
+_YAML_REPEATED = 200_000
 
 
 def read_file(path: Path, shown: str) -> Json:
@@ -94,7 +94,7 @@ def _table(text: str, delimiter: str) -> Json:
 def _yaml(text: str) -> Json:
     from speedpix_pipe.files._plain_yaml import plain_yaml
 
-    return plain_yaml(text, _YAML_NODES)
+    return plain_yaml(text, _YAML_REPEATED)
 
 
 _PARSERS = {

@@ -45,7 +45,7 @@ class Home:
 class _Facts:
     """What was found out about one file so far."""
 
-    __slots__ = ("blob", "image", "image_known", "kept", "sha256", "stat")
+    __slots__ = ("blob", "image", "image_known", "kept", "saved", "sha256", "stat")
 
     def __init__(self) -> None:
         self.stat: os.stat_result | None = None
@@ -54,6 +54,7 @@ class _Facts:
         self.image_known = False
         self.kept: KeptFile | None = None
         self.blob: Path | None = None
+        self.saved = False
 
 
 class FileValue:
@@ -80,7 +81,7 @@ class FileValue:
         """A file of a result: its bytes are those of `blob`, its name that of the saved file if there is one."""
         value = cls(shown_path(saved or blob, folder), Home(str(folder)))
         facts = value._know()
-        facts.kept, facts.blob, facts.sha256 = kept, blob, kept.sha256
+        facts.kept, facts.blob, facts.saved, facts.sha256 = kept, blob, saved is not None, kept.sha256
         return value
 
     def _know(self) -> _Facts:
@@ -115,8 +116,9 @@ class FileValue:
     @property
     def name(self) -> str:
         kept = self.origin
-        if kept is not None and self._facts is not None and self.path.endswith(str(self._facts.blob)):
-            return kept.name or f"{kept.sha256[:16]}.{kept.extension}"  # a blob's own name says nothing
+        if kept is not None and self._facts is not None and not self._facts.saved:
+            # A blob's own name says nothing.
+            return kept.name.rpartition("/")[2] or f"{kept.sha256[:16]}.{kept.extension}"
         return self.path.rpartition("/")[2]
 
     @property
