@@ -138,7 +138,7 @@ def _pretty(value: Json) -> str:
 
 
 def _chunks(thumbnails: Iterable[Thumbnail]) -> Iterator[tuple[int, Markup]]:
-    """Thumbnails by number in blocks of some hundred kilobytes with their last number: each is read only when wanted."""
+    """Thumbnails by number in blocks of some hundred kilobytes, each with its last number."""
     block: dict[int, list[Json]] = {}
     size = 0
     for number, made in enumerate(thumbnails):

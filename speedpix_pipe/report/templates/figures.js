@@ -8,7 +8,7 @@ function drawFailures() {
     const shown = group.tasks.slice(0, 12).map((number) => tasks[number]);
     place.append(make("div", { class: "fault" },
       make("p", {}, make("strong", { class: `st-${group.status}` }, `${group.tasks.length} × ${group.step}`),
-        ` ${[words[group.status], group.kind !== group.status && group.kind, group.ignored && words.ignored].filter(Boolean).join(", ")}`),
+        ` ${[words[group.status], words[`kind_${group.kind}`], group.ignored && `(${words.ignored})`].filter(Boolean).join(" ")}`),
       make("p", { class: "message", tabindex: group.message.length > 300 ? "0" : null }, group.message),
       make("ul", {}, ...shown.map((task) => make("li", {}, make("button", { type: "button", on: { click: () => showTask(task) } },
         [labelOf(task.row), ...Object.values(task.m)].join(", ")))),

@@ -77,11 +77,11 @@ function applyFilters() {
   for (const row of rows) {
     row.fits = new Set(all ? row.tasks : row.tasks.filter(fits));
     row.element.hidden = !row.fits.size;
-    if (row.fits.size) shown += 1;
+    if (row.fits.size && row.key) shown += 1; // the run's own results are no item
     narrowRow(row);
   }
-  byId("shown").textContent = say("showing", { shown, total: rows.length });
-  byId("nothing").hidden = shown > 0;
+  byId("shown").textContent = say("showing", { shown, total: rows.filter((row) => row.key).length });
+  byId("nothing").hidden = rows.some((row) => row.fits.size);
 }
 
 document.body.dataset.size = store("speedpix-size") ?? "m";
