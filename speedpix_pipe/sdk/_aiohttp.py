@@ -78,7 +78,7 @@ class _Call:
             self._request.method,
             # Encoded already: a pre-signed URL must arrive letter by letter as it was handed out.
             yarl.URL(str(self._request.url), encoded=True),
-            headers=self._request.headers.multi_items(),
+            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._request.headers.raw],
             data=body,
             allow_redirects=False,
             timeout=self._timeout,
