@@ -11,7 +11,8 @@ from speedpix_pipe.plan.graph import Grows, Node, axis_templates, expressions_in
 from speedpix_pipe.plan.keys import key_text, own_key_text
 from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.tasks import Element, Hole, Unit
-from speedpix_pipe.spec.expressions import Scope, render
+from speedpix_pipe.spec.expressions import render
+from speedpix_pipe.spec.scope import Scope
 
 LARGEST = 1_000_000
 VARYING = frozenset({"item", "index", "matrix", "steps"})

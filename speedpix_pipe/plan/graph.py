@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from speedpix_pipe.model import Expression, ListOf, MapOf, Pipeline, Reference, Step, Template, Text
+from speedpix_pipe.model import Expression, FileText, ListOf, MapOf, Pipeline, Reference, Step, Template, Text
 
 ONE_NAMES = frozenset({"output", "file", "item", "index", "matrix", "key"})
 
@@ -135,6 +135,8 @@ def expressions_in(template: Template | None) -> Iterator[Expression]:
             for part in template.parts:
                 if isinstance(part, Expression):
                     yield part
+        case FileText():
+            yield from expressions_in(template.value)
         case ListOf():
             for item in template.items:
                 yield from expressions_in(item)

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from speedpix_pipe.files import FileAccess
 from speedpix_pipe.model import Json
 from speedpix_pipe.plan.graph import Dim, Graph, Grows, Link, Node, Role, Space, make_link
 from speedpix_pipe.plan.tasks import Effect, Task, Unit
 from speedpix_pipe.plan.walk import Walk
-from speedpix_pipe.spec.expressions import ABSENT, MISSING, FileAccess, Scope, TaskView
+from speedpix_pipe.spec.params import Files
+from speedpix_pipe.spec.scope import ABSENT, MISSING, Scope, TaskView
 
 
 @dataclass(slots=True)
@@ -22,6 +24,7 @@ class Surroundings:
     run: Mapping[str, str]
     git: Mapping[str, Json]
     files: Mapping[int, FileAccess]  # by the number of the space: each pipeline has a folder of its own
+    param_files: Files
 
 
 class Scopes:
@@ -31,6 +34,7 @@ class Scopes:
         self.walk = walk
         self.around = around
         self._spaces = {id(space): number for number, space in enumerate(walk.graph.spaces)}
+        self.param_files = around.param_files
         self._links: dict[tuple[tuple[Dim, ...], int, bool], Link] = {}
 
     def of_task(self, task: Task, extra: Mapping[str, Any] | None = None) -> Scope:
@@ -78,6 +82,7 @@ class Scopes:
         number = self._spaces[id(space)]
         params = self.around.params if space.enter is None else self._inner_params(space, task)
         return Scope(
+            folder=space.pipeline.folder,
             params=params,
             env=self.around.env,
             run=self.around.run,
@@ -127,8 +132,8 @@ def view_of(task: Task) -> TaskView:
     has_index = task.has_item and task.index is not None
     return TaskView(
         key=task.key,
-        item=task.item if task.has_item else None,
-        index=task.index if has_index else None,
+        item=task.item if task.has_item else MISSING,
+        index=task.index if has_index else MISSING,
         matrix=task.matrix,
         output=task.output if task.effect is Effect.OK else ABSENT,
         files=tuple(task.files),

@@ -16,13 +16,13 @@ queue opens. Three kinds of queue exist:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any
 
 from speedpix_pipe.model import OnError, TaskStatus
-from speedpix_pipe.plan.graph import Graph, Grows, Link, Node, Role
 from speedpix_pipe.plan.gauges import Gather, Gauge
+from speedpix_pipe.plan.graph import Graph, Grows, Link, Node, Role
 from speedpix_pipe.plan.keys import coordinate, cut, join_axes, key_text
 from speedpix_pipe.plan.tasks import (
     Born,
@@ -71,6 +71,7 @@ class Walk:
         self._gauges: list[dict[tuple[bool, tuple[int, ...]], Gauge]] = [{} for _ in graph.nodes]
         self._todo: deque[Task | Unit] = deque()
         self._commands: list[Command] = []
+        self.wanted: Callable[[Task], bool] = lambda _: True  # which tasks of `demand` start unasked
         for node in graph.nodes:
             for link in (*node.list_links, *node.axis_links, *node.when_links, *node.run_links):
                 if link.many:
@@ -224,7 +225,7 @@ class Walk:
         self.tasks[node.index].setdefault(place, task)
         self.unfinished += 1
         if self._demand is not None:
-            task.demanded = node.index in self._demand
+            task.demanded = node.index in self._demand and self.wanted(task)
         for gather in self._gathers_of[node.index]:
             gather.open.rise(place)
             gather.members.setdefault(gather.open.key(place), []).append(task)

@@ -124,6 +124,16 @@ class Outputs:
         assert isinstance(published, Published)
         return published
 
+    def current(self, target: Path, sha256: str) -> bool:
+        """Whether the target holds what we last wrote there, and that is this content. One row and one stat."""
+        row = self._reader.execute("SELECT sha256, stat FROM outputs WHERE path = ?", (os.fsencode(target),)).fetchone()
+        if row is None or row[0] != sha256:
+            return False
+        try:
+            return bool(row[1] == _print(target.lstat()))
+        except OSError:
+            return False
+
     def recorded(self, target: Path) -> str | None:
         """The digest of what we last wrote there."""
         row = self._reader.execute("SELECT sha256 FROM outputs WHERE path = ?", (os.fsencode(target),)).fetchone()

@@ -1,0 +1,104 @@
+"""The service that a run talks to: the real one, or the emulator embedded in this process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from speedpix_pipe.model import Pipeline, Workflow
+from speedpix_pipe.settings import Settings
+
+if TYPE_CHECKING:
+    from speedpix_pipe.sdk import AsyncSpeedPix
+
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """`name` stands in fingerprints, `account` in the ledger."""
+
+    name: str
+    account: str
+    connect: Callable[[], AsyncSpeedPix]
+    local: bool = False
+
+
+def service_name(endpoint: str) -> str:
+    """An endpoint's host and port, as fingerprints have it."""
+    parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+
+def to_service(settings: Settings) -> Connection:
+    """The service that the environment names. AccessError where credentials are missing."""
+    credentials = settings.credentials()
+    name = service_name(credentials.endpoint)
+    key = hashlib.sha256(credentials.app_key.reveal().encode()).hexdigest()[:16]
+
+    def connect() -> AsyncSpeedPix:
+        from speedpix_pipe.sdk import AsyncSpeedPix
+
+        return AsyncSpeedPix(
+            credentials.app_key.reveal(), credentials.app_secret.reveal(), credentials.endpoint, use_file_output=False
+        )
+
+    return Connection(name, f"{name}|{key}", connect)
+
+
+@contextmanager
+def to_emulator(pipeline: Pipeline, note: Callable[[str], None], *, latency: float = 0.0) -> Iterator[Connection]:
+    """The embedded emulator, for as long as the run lasts. It finds a workflow by id, by name, or by its contract."""
+    from speedpix_pipe.emulator import EmulatorOptions, EmulatorThread
+
+    options = EmulatorOptions(latency=latency, workflows=_by_id(pipeline, note), fallback=_unknown)
+    with EmulatorThread(options) as emulator:
+
+        def connect() -> AsyncSpeedPix:
+            from speedpix_pipe.sdk import AsyncSpeedPix
+
+            return AsyncSpeedPix(options.app_key, options.app_secret, emulator.url, use_file_output=False)
+
+        yield Connection(LOCAL, f"{LOCAL}|{LOCAL}", connect, local=True)
+
+
+def _by_id(pipeline: Pipeline, note: Callable[[str], None]) -> Mapping[str, Callable[[Any], Any]]:
+    """Workflows of the spec that the emulator does not know by their id."""
+    from speedpix_pipe.emulator.workflows import WORKFLOWS
+
+    found: dict[str, Callable[[Any], Any]] = {}
+    for workflow in _workflows(pipeline):
+        if workflow.id in WORKFLOWS:
+            continue
+        if workflow.name in WORKFLOWS:
+            found[workflow.id] = WORKFLOWS[workflow.name].run
+        elif workflow.output is not None:
+            note(f"{workflow.name} exists on the service only: it is answered from its contract")
+            found[workflow.id] = _contract_answer(workflow)
+    return found
+
+
+def _workflows(pipeline: Pipeline) -> Iterator[Workflow]:
+    for step in pipeline.steps.values():
+        if step.workflow is not None:
+            yield step.workflow
+        if step.pipeline is not None:
+            yield from _workflows(step.pipeline)
+
+
+def _contract_answer(workflow: Workflow) -> Callable[[Any], Any]:
+    def answer(inputs: Any) -> Any:
+        from speedpix_pipe.emulator import contracts
+
+        fields = {name: {"type": field.type, **dict(field.schema)} for name, field in (workflow.output or {}).items()}
+        return contracts.answer(workflow.name, fields, inputs)
+
+    return answer
+
+
+def _unknown(workflow_id: str, inputs: dict[str, Any]) -> Any:  # noqa: ARG001 - the emulator's shape
+    return None

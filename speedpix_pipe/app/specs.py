@@ -1,0 +1,170 @@
+"""From a request to a pipeline that may be run: loaded, woven, its params known; or every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from speedpix_pipe import vcs
+from speedpix_pipe.app.request import SpecRequest
+from speedpix_pipe.errors import Problem, SpecError, UsageError
+from speedpix_pipe.files import FileValue, FolderFiles, find_files
+from speedpix_pipe.files.value import Digests
+from speedpix_pipe.model import Json, Mark, Pipeline
+from speedpix_pipe.plan.graph import Graph, expressions_in
+from speedpix_pipe.plan.scopes import Surroundings
+from speedpix_pipe.plan.weave import weave
+from speedpix_pipe.settings import Settings, load_settings
+from speedpix_pipe.spec.build import has_errors, load_pipeline
+from speedpix_pipe.spec.expressions import render
+from speedpix_pipe.spec.params import resolve_params
+from speedpix_pipe.spec.scope import Scope
+from speedpix_pipe.steps.expect import check_expectations
+from speedpix_pipe.steps.image import check_operations
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A spec, ready to be walked."""
+
+    pipeline: Pipeline
+    graph: Graph
+    params: Mapping[str, Any]
+    warnings: list[Problem]
+    settings: Settings
+    git: vcs.GitFacts | None
+
+
+class ParamFiles:
+    """How params find their files: patterns of the command line start at the current folder, all else at the spec's."""
+
+    def __init__(self, folder: Path, digests: Digests | None) -> None:
+        self._folder = folder
+        self._digests = digests
+
+    def glob(self, pattern: str, folder: Path) -> Sequence[FileValue]:
+        inside = folder == self._folder
+        return find_files(
+            pattern if inside else str(folder / pattern), self._folder, allow_empty=True, digests=self._digests
+        )
+
+    def file(self, path: Path, folder: Path) -> FileValue:
+        return FileValue.local(path, folder, digests=self._digests)
+
+
+def load(
+    request: SpecRequest,
+    *,
+    digests: Digests | None = None,
+    unknown_ok: bool = False,
+    skip: frozenset[str] = frozenset(),
+) -> tuple[Loaded | None, list[Problem]]:
+    """Everything known about a spec, and everything wrong with it. None where it cannot be walked."""
+    spec = request.spec
+    pipeline, problems = load_pipeline(
+        request.cwd / spec, shown=str(spec), source=_source(request), check_files=request.check_files
+    )
+    if pipeline is None or has_errors(problems):
+        return None, problems
+    settings = load_settings(pipeline.folder, request.settings.environment)
+    graph, woven = weave(pipeline)
+    problems += woven
+    for inner in _pipelines(pipeline):
+        problems += _operation_problems(inner)
+        if inner is not pipeline:
+            problems += weave(inner)[1]
+    files = ParamFiles(pipeline.folder, digests)
+    cwd = request.cwd
+    params, wrong = resolve_params(
+        pipeline, request.params, request.params_file, cwd=cwd, files=files, unknown_ok=unknown_ok, skip=skip
+    )
+    problems += [_with_snippet(problem, pipeline) for problem in wrong]
+    loaded = Loaded(pipeline, graph, params, problems, settings, vcs.facts(pipeline.path))
+    return (None if has_errors(problems) else loaded), _unique(problems)
+
+
+def require(request: SpecRequest, *, digests: Digests | None = None, skip: frozenset[str] = frozenset()) -> Loaded:
+    """A spec that may be run; SpecError with every problem otherwise."""
+    loaded, problems = load(request, digests=digests, skip=skip)
+    if loaded is None:
+        raise SpecError(problems)
+    return replace(loaded, warnings=problems)
+
+
+def surroundings(loaded: Loaded, *, run: Mapping[str, str], digests: Digests | None) -> Surroundings:
+    """What all expressions of a run share."""
+    files = {number: FolderFiles(space.pipeline.folder, digests) for number, space in enumerate(loaded.graph.spaces)}
+    git: Mapping[str, Json] = {"commit": None, "dirty": None}
+    if loaded.git is not None:
+        git = {"commit": loaded.git.commit, "dirty": loaded.git.dirty}
+    names = {name for pipeline in _pipelines(loaded.pipeline) for name in pipeline.env}
+    env = loaded.settings.spec_environment(sorted(names))
+    return Surroundings(
+        params=loaded.params,
+        env=env,
+        run=run,
+        git=git,
+        files=files,
+        param_files=ParamFiles(loaded.pipeline.folder, digests),
+    )
+
+
+def _source(request: SpecRequest) -> Callable[[Path], bytes] | None:
+    if request.rev is None:
+        return None
+    spec = request.cwd / request.spec
+    commit = vcs.resolve(request.rev, spec)
+
+    def read(path: Path) -> bytes:
+        try:
+            return vcs.show(commit, path)
+        except UsageError as error:
+            raise FileNotFoundError(error.message) from error
+
+    return read
+
+
+def _pipelines(pipeline: Pipeline) -> list[Pipeline]:
+    """The pipeline and all below it, each once."""
+    found: dict[Path, Pipeline] = {}
+    todo = [pipeline]
+    while todo:
+        current = todo.pop()
+        if current.path not in found:
+            found[current.path] = current
+            todo.extend(step.pipeline for step in current.steps.values() if step.pipeline is not None)
+    return list(found.values())
+
+
+def _operation_problems(pipeline: Pipeline) -> list[Problem]:
+    """What is wrong with `image:` operations and `expect`, whose rules live with the steps."""
+    problems = []
+    for step in pipeline.steps.values():
+        if step.operations:
+            for finding in check_operations(step.operations):
+                mark = finding.mark or step.operations[min(finding.index, len(step.operations) - 1)].mark
+                problems.append(_problem(pipeline, mark, "spec.image", finding.message, finding.hint))
+        for path, template in step.expect.items():
+            if not any(expressions_in(template)):
+                problems += [
+                    _problem(pipeline, template.mark, "spec.expect", missed.message, missed.hint)
+                    for missed in check_expectations({path: render(template, Scope(pipeline.folder))})
+                ]
+    return problems
+
+
+def _problem(pipeline: Pipeline, mark: Mark, code: str, message: str, hint: str | None) -> Problem:
+    return _with_snippet(Problem(mark.path, mark.line, mark.column, code, message, hint=hint), pipeline)
+
+
+def _with_snippet(problem: Problem, pipeline: Pipeline) -> Problem:
+    if problem.snippet is not None or problem.path != pipeline.shown:
+        return problem
+    lines = pipeline.text.splitlines()
+    return replace(problem, snippet=lines[problem.line - 1]) if 0 < problem.line <= len(lines) else problem
+
+
+def _unique(problems: list[Problem]) -> list[Problem]:
+    return list(dict.fromkeys(problems))

@@ -1,0 +1,422 @@
+"""The driver of a run: carries out the commands of the walk, and feeds back what happened.
+
+One loop. Commands that need no waiting (births, lists, conditions, cached tasks) are carried out at once; tasks
+that wait for the world live in asyncio tasks of their own and hand their ending to one inbox. Endings are
+journalled, applied to the walk, and shown, in that order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from speedpix_pipe.clock import Clock
+from speedpix_pipe.engine.lanes import Lanes, Stop
+from speedpix_pipe.engine.life import Ending, Failed, Finished, InDoubt, Lives, Skipped, output_of
+from speedpix_pipe.errors import AbsentError, AccessError, ExpressionError, PipeError, StoreError, TaskError
+from speedpix_pipe.events import (
+    Event,
+    ItemFound,
+    TaskCached,
+    TaskCancelled,
+    TaskFailed,
+    TaskSkipped,
+    TaskSucceeded,
+    TaskUnknown,
+)
+from speedpix_pipe.files import FileValue
+from speedpix_pipe.model import Json, OnError, Result, StepKind, TaskStatus
+from speedpix_pipe.plan.fanout import Fanout
+from speedpix_pipe.plan.graph import Role
+from speedpix_pipe.plan.scopes import Scopes, visible
+from speedpix_pipe.plan.tasks import Born, Command, Decide, Ended, Expand, Run, Task, Unit
+from speedpix_pipe.plan.walk import Walk
+from speedpix_pipe.spec.expressions import evaluate, render
+from speedpix_pipe.steps.base import Keeper, StoppedError, UnknownOutcomeError
+from speedpix_pipe.steps.rendered import shown
+
+LOG = logging.getLogger("speedpix_pipe")
+LOOKAHEAD = 32  # tasks beyond `concurrency` that may upload or download meanwhile
+SLICE_SECONDS = 0.02  # how long commands are carried out before the loop may breathe
+
+
+@dataclass(slots=True)
+class Driver:
+    """Drives one walk to its end."""
+
+    walk: Walk
+    scopes: Scopes
+    lives: Lives
+    lanes: Lanes
+    keeper: Keeper
+    clock: Clock
+    emit: Callable[[Event], None]
+    remember: Callable[[Result], None]  # result URLs of this run
+    widths: Mapping[StepKind, int]  # how many tasks of a kind may be under way
+    on_static_error: Callable[[Unit, ExpressionError], None] | None = None
+    check_born: Callable[[Task], None] | None = None  # static checks, while nothing has been paid for
+    access_error: AccessError | None = None
+    _ready: dict[StepKind, list[tuple[tuple[int, ...], int, Task]]] = field(default_factory=dict)
+    _under_way: dict[asyncio.Task[None], Task] = field(default_factory=dict)
+    _running: dict[StepKind, int] = field(default_factory=dict)
+    _endings: deque[tuple[Task, Ending, float]] = field(default_factory=deque)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _number: Any = field(default_factory=count)
+    _fanout: Fanout = field(init=False)
+    _fatal: PipeError | None = None
+    _claiming: bool = True
+
+    def __post_init__(self) -> None:
+        self._fanout = Fanout(self.scopes, self._list_failed)
+
+    def _list_failed(self, unit: Unit, error: ExpressionError) -> None:
+        if self._claiming and self.on_static_error is not None:
+            self.on_static_error(unit, error)
+
+    # --- the run ---
+
+    async def prepare(self) -> None:
+        """Everything that is known without any task's output: births, keys, paths. Nothing is paid for."""
+        await self._carry_out(self.walk.start())
+        self._claiming = False
+
+    async def run(self) -> None:
+        """Until nothing is left to do, or the run takes no new work and what is in flight has ended."""
+        while True:
+            await self._launch()
+            if self._fatal is not None:
+                await self._abandon()
+                raise self._fatal
+            if not self._under_way and not self._endings:
+                break
+            await self._wake.wait()
+            self._wake.clear()
+            while self._endings:
+                task, ending, seconds = self._endings.popleft()
+                await self._end(task, ending, seconds)
+
+    def cancel_rest(self) -> int:
+        """What did not end is cancelled. Returns how many tasks that are."""
+        left = 0
+        for task in self.walk.cancel_rest():
+            if visible(task.node) and task.demanded:
+                left += 1
+                self.emit(TaskCancelled(step=task.node.name, key=task.key))
+        return left
+
+    async def interrupt(self, grace_seconds: float) -> None:
+        """Give what is in flight so long to finish what cannot be left; then leave everything else."""
+        if self._under_way:
+            grace = asyncio.ensure_future(self.clock.sleep(grace_seconds))
+            flying = asyncio.ensure_future(asyncio.wait(set(self._under_way)))
+            await asyncio.wait({grace, flying}, return_when=asyncio.FIRST_COMPLETED)
+            grace.cancel()
+            flying.cancel()
+        self.leave()
+
+    def leave(self) -> None:
+        """End every wait now. Predictions go on at the service."""
+        for life in self._under_way:
+            life.cancel()
+
+    async def _abandon(self) -> None:
+        self.leave()
+        if self._under_way:
+            await asyncio.wait(set(self._under_way))
+
+    # --- commands ---
+
+    async def _carry_out(self, commands: Iterable[Command]) -> None:
+        todo = deque(commands)
+        until = self.clock.monotonic() + SLICE_SECONDS
+        while todo:
+            todo.extend(self._one(todo.popleft()))
+            if self.clock.monotonic() > until:
+                await self.clock.sleep(0)
+                until = self.clock.monotonic() + SLICE_SECONDS
+
+    def _one(self, command: Command) -> list[Command]:
+        match command:
+            case Born(task):
+                self._born(task)
+                return []
+            case Expand(unit):
+                return self.walk.expanded(unit, self._fanout.expand(unit))
+            case Decide(task):
+                return self._decide(task)
+            case Run(task):
+                return self._make_ready(task)
+            case Ended(task):
+                self._tell_ended(task)
+                return []
+
+    def _born(self, task: Task) -> None:
+        if not visible(task.node):
+            return
+        self.emit(
+            ItemFound(
+                step=task.node.name,
+                key=task.key,
+                index=task.index,
+                item=shown(task.item) if task.has_item else None,
+                matrix=shown(task.matrix) if task.matrix else None,
+                order=task.order,
+            )
+        )
+        if self._claiming and self.check_born is not None and not task.stand_in:
+            self.check_born(task)
+
+    def _decide(self, task: Task) -> list[Command]:
+        assert task.node.step.when is not None
+        try:
+            value = evaluate(task.node.step.when, self.scopes.of_task(task))
+        except AbsentError as error:
+            return self._skip(task, str(error))
+        except ExpressionError as error:
+            return self._fail(task, Failed("input", error.code, str(error)), 0.0)
+        if not isinstance(value, bool):
+            message = f"{task.node.step.when.mark}: `when` must be true or false, not {value!r:.60}"
+            return self._fail(task, Failed("input", "task.when", message), 0.0)
+        return self.walk.decided(task, run=value)
+
+    def _make_ready(self, task: Task) -> list[Command]:
+        if task.node.role is not Role.STEP:
+            return self._through(task)
+        heap = self._ready.setdefault(task.node.step.kind, [])
+        heapq.heappush(heap, ((-task.depth, *task.order), next(self._number), task))
+        return []
+
+    def _through(self, task: Task) -> list[Command]:
+        """In and out of a sub-pipeline: params rendered, outputs gathered. No waiting."""
+        step = task.node.step
+        try:
+            if task.node.role is Role.ENTER:
+                return self._enter(task)
+            assert step.pipeline is not None
+            scope = self.scopes.of_task(task)
+            outputs = step.pipeline.outputs
+            output = {entry.name: render(entry.value, scope) for entry in outputs.entries} if outputs else {}
+        except AbsentError as error:
+            return self._skip(task, str(error))
+        except ExpressionError as error:
+            return self._fail(task, Failed("input", error.code, str(error)), 0.0)
+        task.output = output
+        task.files = [value for value in output.values() if isinstance(value, FileValue)]
+        self.emit(TaskSucceeded(step=task.node.name, key=task.key, seconds=0.0, output=shown(output)))
+        return self.walk.ended(task, TaskStatus.SUCCEEDED)
+
+    def _enter(self, task: Task) -> list[Command]:
+        from speedpix_pipe.plan.inner import inner_params
+
+        task.output = inner_params(task, self.scopes)
+        return self.walk.ended(task, TaskStatus.SUCCEEDED)
+
+    # --- starting ---
+
+    async def _launch(self) -> None:
+        """Start what may start. Cached tasks end here and now, and may make others ready."""
+        again = True
+        while again and self.lanes.stop is None and self._fatal is None:
+            again = False
+            for kind, heap in self._ready.items():
+                while heap and self._running.get(kind, 0) < self.widths[kind] and self.lanes.stop is None:
+                    _, _, task = heapq.heappop(heap)
+                    if await self._start(task):
+                        again = True
+                        break  # the heaps may have changed
+
+    async def _start(self, task: Task) -> bool:
+        """Whether the task ended at once."""
+        try:
+            finished = self.lives.from_cache(task)
+        except (ExpressionError, TaskError) as error:
+            await self._end(task, _failure(error), 0.0)
+            return True
+        if finished is not None:
+            await self._end(task, finished, 0.0)
+            return True
+        kind = task.node.step.kind
+        self._running[kind] = self._running.get(kind, 0) + 1
+        life = asyncio.create_task(self._live(task))
+        self._under_way[life] = task
+        life.add_done_callback(self._landed)
+        return False
+
+    def _landed(self, life: asyncio.Task[None]) -> None:
+        task = self._under_way.pop(life)
+        self._running[task.node.step.kind] -= 1
+        self._wake.set()
+
+    async def _live(self, task: Task) -> None:
+        """The boundary of a task: whatever goes wrong in it ends here."""
+        began = self.clock.monotonic()
+        try:
+            ending = await self.lives.live(task)
+        except (StoppedError, asyncio.CancelledError):
+            return  # it stays as it is, and is cancelled with the run
+        except UnknownOutcomeError as error:
+            ending = InDoubt(str(error), error.submission)
+        except (ExpressionError, TaskError) as error:
+            ending = _failure(error)
+        except AccessError as error:
+            self.access_error = self.access_error or error
+            self.lanes.halt(Stop(error.message, resumable=False, drain=True))
+            ending = Failed("access", error.code, error.message)
+        except StoreError as error:
+            self._fatal = self._fatal or error
+            return
+        except Exception as error:
+            LOG.exception("a bug in %s", task.name)
+            ending = Failed("internal", "task.bug", f"{type(error).__name__}: {error}")
+        self._endings.append((task, ending, self.clock.monotonic() - began))
+
+    # --- endings ---
+
+    async def _end(self, task: Task, ending: Ending, seconds: float) -> None:
+        match ending:
+            case Finished():
+                commands = self._finish(task, ending, seconds)
+            case Failed():
+                commands = self._fail(task, ending, seconds)
+            case Skipped(reason):
+                commands = self._skip(task, reason)
+            case InDoubt():
+                commands = self._doubt(task, ending)
+        await self._carry_out(commands)
+
+    def _finish(self, task: Task, ending: Finished, seconds: float) -> list[Command]:
+        result, prepared = ending.result, ending.prepared
+        files = self._file_values(task, result, ending.saved)
+        task.files = list(files.values())
+        task.output = output_of(result, files)
+        self.remember(result)
+        name, key = task.node.name, task.key
+        if ending.cached is not None:
+            self.emit(
+                TaskCached(
+                    step=name,
+                    key=key,
+                    fingerprint=prepared.fingerprint or "",
+                    output=result.output,
+                    files=result.files,
+                    prediction_id=result.prediction_id,
+                    source=ending.cached,
+                    price=task.node.step.price,
+                )
+            )
+        else:
+            self.emit(
+                TaskSucceeded(
+                    step=name,
+                    key=key,
+                    seconds=seconds,
+                    attempts=ending.attempts,
+                    fingerprint=prepared.fingerprint,
+                    output=result.output,
+                    files=result.files,
+                    prediction_id=result.prediction_id,
+                )
+            )
+        return self.walk.ended(task, TaskStatus.SUCCEEDED if ending.cached is None else TaskStatus.CACHED)
+
+    def _file_values(self, task: Task, result: Result, saved: Mapping[str, Path]) -> dict[str, FileValue]:
+        folder = task.node.space.pipeline.folder
+        return {
+            kept.place: FileValue.kept(kept, self.keeper.path(kept.sha256), saved.get(kept.place), folder)
+            for kept in result.files
+        }
+
+    def _fail(self, task: Task, ending: Failed, seconds: float) -> list[Command]:
+        on_error = task.node.step.on_error
+        ignored = on_error is OnError.IGNORE
+        self.emit(
+            TaskFailed(
+                step=task.node.name,
+                key=task.key,
+                kind=str(ending.kind),
+                code=ending.code,
+                message=ending.message,
+                attempts=ending.attempts,
+                seconds=seconds,
+                ignored=ignored,
+                prediction_id=ending.prediction_id,
+            )
+        )
+        if not ignored:
+            self.lanes.failed(f"{task.name}: {ending.message}")
+        if on_error is OnError.STOP:
+            reason = f"{task.name} failed, and its step says on_error: stop"
+            self.lanes.halt(Stop(reason, resumable=True, drain=True))
+        return self.walk.ended(task, TaskStatus.FAILED, reason=ending.message)
+
+    def _skip(self, task: Task, reason: str) -> list[Command]:
+        self.emit(TaskSkipped(step=task.node.name, key=task.key, reason=reason))
+        return self.walk.ended(task, TaskStatus.SKIPPED, reason=reason)
+
+    def _doubt(self, task: Task, ending: InDoubt) -> list[Command]:
+        row = ending.submission
+        self.emit(
+            TaskUnknown(
+                step=task.node.name,
+                key=task.key,
+                message=ending.message,
+                fingerprint=row.fingerprint,
+                submission=row.id,
+                price=row.price,
+            )
+        )
+        self.lanes.failed(f"{task.name}: {ending.message}")
+        return self.walk.ended(task, TaskStatus.UNKNOWN, reason=ending.message)
+
+    def _tell_ended(self, task: Task) -> None:
+        """Tasks that the walk itself ended."""
+        if not visible(task.node):
+            return
+        step, key = task.node.name, task.key
+        match task.status:
+            case TaskStatus.SKIPPED:
+                cause = task.cause.name if task.cause else None
+                by_failure = task.effect is not None and task.effect.value == "blame"
+                self.emit(TaskSkipped(step=step, key=key, reason=task.reason, cause=cause, by_failure=by_failure))
+            case TaskStatus.CANCELLED:
+                self.emit(TaskCancelled(step=step, key=key))
+            case _:
+                ignored = task.node.step.on_error is OnError.IGNORE
+                self.emit(
+                    TaskFailed(step=step, key=key, kind="input", code="task.list", message=task.reason, ignored=ignored)
+                )
+                if not ignored:
+                    self.lanes.failed(f"{task.name}: {task.reason}")
+
+    # --- the end ---
+
+    def outputs(self) -> dict[str, Json]:
+        """The pipeline's own `outputs`; null where a task they need has no output."""
+        template = self.walk.graph.pipeline.outputs
+        if template is None:
+            return {}
+        scope = self.scopes.of_outputs()
+        found: dict[str, Json] = {}
+        for entry in template.entries:
+            try:
+                found[entry.name] = shown(render(entry.value, scope))
+            except ExpressionError:
+                found[entry.name] = None
+        return found
+
+
+def _failure(error: ExpressionError | TaskError) -> Ending:
+    if isinstance(error, AbsentError):
+        return Skipped(str(error))
+    if isinstance(error, TaskError):
+        message = f"{error.message} ({error.hint})" if error.hint else error.message
+        return Failed(error.kind, error.code, message, prediction_id=error.prediction_id)
+    message = f"{error} ({error.hint})" if error.hint else str(error)
+    return Failed("input", error.code, message)

@@ -1,0 +1,296 @@
+"""One task's life: rendered, looked up, run by its kind, saved.
+
+What may happen at once is decided in `lanes`, when a life begins in `drive`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from speedpix_pipe.clock import Clock
+from speedpix_pipe.engine.saving import Saver
+from speedpix_pipe.errors import TaskErrorKind
+from speedpix_pipe.events import TaskStarted
+from speedpix_pipe.files import FileValue
+from speedpix_pipe.model import Json, Result, StepKind, Submission
+from speedpix_pipe.plan.scopes import Scopes
+from speedpix_pipe.plan.targets import Target
+from speedpix_pipe.plan.tasks import Task
+from speedpix_pipe.spec.expressions import render
+from speedpix_pipe.steps import open_kind
+from speedpix_pipe.steps.base import Emit, Gates, Job, Keeper, Kit, Prepared, StoppedError
+from speedpix_pipe.steps.base import StepKind as Kind
+from speedpix_pipe.steps.rendered import files_in
+from speedpix_pipe.steps.service import ChangedError
+
+CHANGES = 2  # how often a task starts over because a file changed while it was uploaded
+
+
+class Results(Protocol):
+    """Finished results by fingerprint: the ledger's other side."""
+
+    def result(self, fingerprint: str) -> Result | None: ...
+
+    def keep_result(self, fingerprint: str, service: str, result: Result, *, kind: str) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A task with a result, its own or a cached one."""
+
+    result: Result
+    prepared: Prepared
+    saved: Mapping[str, Path]
+    cached: str | None = None  # `cache` or `twin`
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    kind: TaskErrorKind | str
+    code: str
+    message: str
+    attempts: int = 1
+    prediction_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    message: str
+    submission: Submission
+
+
+Ending = Finished | Failed | Skipped | InDoubt
+
+
+class Lives:
+    """Carries tasks of a run through their lives."""
+
+    def __init__(
+        self,
+        kit: Kit,
+        scopes: Scopes,
+        saver: Saver,
+        gates: Gates,
+        results: Results,
+        keeper: Keeper,
+        emit: Emit,
+        clock: Clock,
+    ) -> None:
+        self._kit = kit
+        self._scopes = scopes
+        self._saver = saver
+        self._gates = gates
+        self._results = results
+        self._keeper = keeper
+        self._emit = emit
+        self._clock = clock
+        self._kinds: dict[StepKind, Kind] = {}
+        self._twins: dict[str, asyncio.Future[Result]] = {}
+        self._targets: dict[Task, list[Target]] = {}
+
+    def kind(self, name: StepKind) -> Kind:
+        found = self._kinds.get(name)
+        if found is None:
+            found = self._kinds[name] = open_kind(name.value, self._kit)
+        return found
+
+    async def aclose(self) -> None:
+        for kind in self._kinds.values():
+            await kind.aclose()
+
+    def claim(self, task: Task) -> None:
+        """Claim the task's paths now; later ones find them taken."""
+        self._targets[task] = self._saver.claim(task)
+
+    # --- the quick way: nothing to wait for ---
+
+    def from_cache(self, task: Task) -> Finished | None:
+        """A task whose result is kept and whose files stand: no waiting, no thread, no task of asyncio's."""
+        rendered = self._render(task)
+        if not all(file.known for _, file in files_in(rendered)):
+            return None
+        prepared = self._prepare(task, rendered)
+        if prepared.expect or not self._simple(task):
+            return None
+        result = self._kept(task, prepared)
+        if result is None:
+            return None
+        targets = self._claimed(task)
+        if not self._saver.is_current(task, targets, result):
+            return None
+        self._started(task, prepared)
+        saved = self._saver.current_files(task, targets, result)
+        return Finished(result, prepared, saved, cached="cache")
+
+    @staticmethod
+    def _simple(task: Task) -> bool:
+        """Whether a cached result needs no further look: a contract may have changed since it was kept."""
+        workflow = task.node.step.workflow
+        return workflow is None or not workflow.output
+
+    # --- the whole way ---
+
+    async def live(self, task: Task) -> Ending:
+        changes = 0
+        while True:
+            try:
+                return await self._live(task)
+            except ChangedError as error:
+                changes += 1
+                if changes > CHANGES:
+                    return Failed(TaskErrorKind.INPUT, "task.file-changing", str(error))
+
+    async def _live(self, task: Task) -> Ending:
+        rendered = self._render(task, fresh=True)
+        unknown = [file for _, file in files_in(rendered) if not file.known]
+        if unknown:
+            await asyncio.to_thread(_hash_all, unknown)
+        prepared = self._prepare(task, rendered)
+        targets = self._claimed(task)
+        self._started(task, prepared)
+        kind = self.kind(task.node.step.kind)
+        job = self._job(task, prepared)
+        result, cached = await self._result(task, prepared, kind, job)
+        faults = await kind.faults(task.node.step, prepared, result)
+        if faults:
+            message = "; ".join(faults)
+            return Failed(TaskErrorKind.TASK, "task.contract", message, job.attempts, result.prediction_id)
+        saved = await self._saver.save(task, targets, result)
+        return Finished(result, prepared, saved, cached, job.attempts)
+
+    async def _result(self, task: Task, prepared: Prepared, kind: Kind, job: Job) -> tuple[Result, str | None]:
+        fingerprint = prepared.fingerprint
+        if fingerprint is None:
+            return await kind.run(job), None
+        kept = self._kept(task, prepared)
+        if kept is not None:
+            return kept, "cache"
+        twin = self._twins.get(fingerprint)
+        if twin is not None:
+            return await _from_twin(twin), "twin"
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(_looked_at)
+        self._twins[fingerprint] = future
+        try:
+            result = await kind.run(job)
+            await self._results.keep_result(fingerprint, kind.service, result, kind=task.node.step.kind.value)
+            await kind.accept(job)
+        except BaseException as error:
+            del self._twins[fingerprint]
+            if isinstance(error, asyncio.CancelledError):
+                future.cancel()
+            else:
+                future.set_exception(error)
+            raise
+        del self._twins[fingerprint]
+        future.set_result(result)
+        return result, None
+
+    # --- parts ---
+
+    def _render(self, task: Task, *, fresh: bool = False) -> dict[str, Any]:
+        """The input, nulls left out. `fresh`: files are looked at anew."""
+        step = task.node.step
+        if step.input is None:
+            return {}
+        scope = self._scopes.of_task(task)
+        rendered = {}
+        for entry in step.input.entries:
+            value = render(entry.value, scope)
+            if value is not None:
+                rendered[entry.name] = value
+        for _, file in files_in(rendered):
+            if file.origin is None:
+                if fresh:
+                    file.forget()
+                self._saver.reads.add(file.absolute)
+        return rendered
+
+    def _prepare(self, task: Task, rendered: Mapping[str, Any]) -> Prepared:
+        step = task.node.step
+        return self.kind(step.kind).prepare(step, task.name, rendered, self._scopes.of_task(task))
+
+    def _claimed(self, task: Task) -> list[Target]:
+        found = self._targets.get(task)
+        if found is None:
+            found = self._targets[task] = self._saver.claim(task)
+        return found
+
+    def _kept(self, task: Task, prepared: Prepared) -> Result | None:
+        """The kept result for this fingerprint, whole and young enough."""
+        if prepared.fingerprint is None:
+            return None
+        result = self._results.result(prepared.fingerprint)
+        if result is None or self._too_old(task, result):
+            return None
+        return result if all(self._keeper.has(kept.sha256, kept.size) for kept in result.files) else None
+
+    def _too_old(self, task: Task, result: Result) -> bool:
+        age = task.node.step.cache.max_age_seconds
+        if age is None or result.received_at is None:
+            return False
+        return (self._clock.now() - result.received_at).total_seconds() > age
+
+    def _job(self, task: Task, prepared: Prepared) -> Job:
+        stale = False
+        if prepared.fingerprint is not None and task.node.step.cache.max_age_seconds is not None:
+            old = self._results.result(prepared.fingerprint)
+            stale = old is not None and self._too_old(task, old)
+        return Job(
+            run_id=self._kit.run_id,
+            step=task.node.step,
+            node=task.node.name,
+            key=task.key,
+            order=(-task.depth, *task.order),
+            prepared=prepared,
+            gates=self._gates,
+            emit=self._emit,
+            price=task.node.step.price,
+            stale=stale,
+        )
+
+    def _started(self, task: Task, prepared: Prepared) -> None:
+        self._emit(
+            TaskStarted(
+                step=task.node.name,
+                key=task.key,
+                fingerprint=prepared.fingerprint,
+                input=prepared.shown,
+                input_files=prepared.files,
+            )
+        )
+
+
+def _hash_all(files: list[FileValue]) -> None:
+    for file in files:
+        _ = file.sha256
+
+
+async def _from_twin(twin: asyncio.Future[Result]) -> Result:
+    await asyncio.wait({twin})
+    if twin.cancelled():
+        raise StoppedError
+    return twin.result()
+
+
+def _looked_at(future: asyncio.Future[Result]) -> None:
+    """A failure that no twin waited for is not one that nobody handled."""
+    if not future.cancelled():
+        future.exception()
+
+
+def output_of(result: Result, files: Mapping[str, FileValue]) -> Json:
+    """The output as expressions see it: an `image:` step's file is a file value."""
+    if isinstance(result.output, dict) and set(result.output) == {"image"} and "image" in files:
+        return {"image": files["image"]}
+    return result.output

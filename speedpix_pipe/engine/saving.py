@@ -1,0 +1,190 @@
+"""Final files of tasks: which paths a task may write, and writing them from what is kept.
+
+Paths are claimed before anything is paid for, so that two tasks can never mean the same file. How a file comes
+to stand whole under its name is `store.outputs`'.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from speedpix_pipe.errors import TaskError, TaskErrorKind
+from speedpix_pipe.events import FileSaved, Warned
+from speedpix_pipe.files import collision_key, resolve, shown_path
+from speedpix_pipe.model import Json, KeptFile, Result
+from speedpix_pipe.plan.scopes import Scopes
+from speedpix_pipe.plan.targets import STAND_IN, Target, uses
+from speedpix_pipe.plan.tasks import Task
+from speedpix_pipe.steps.base import Emit, Keeper
+from speedpix_pipe.steps.places import at
+
+
+class Published(Protocol):
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def moved_aside(self) -> Path | None: ...
+
+
+class Outputs(Protocol):
+    """The store's final files."""
+
+    def current(self, target: Path, sha256: str) -> bool: ...
+
+    async def publish(self, blob: Path, target: Path, *, sha256: str, run_id: str, size: int) -> Published: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One thing to be saved: a kept file, or a plain value."""
+
+    target: Target
+    number: int
+    kept: KeptFile | None
+    value: Json = None
+
+
+class Claims:
+    """Who may write which path. Case and the form of letters do not tell paths apart, nor does a free extension."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, list[tuple[str | None, str]]] = {}
+
+    def take(self, path: str, owner: str, *, any_extension: bool) -> str | None:
+        """Claim a path; the name of whoever has it already, if it is another."""
+        folder, slash, name = collision_key(path).rpartition("/")
+        stem, dot, suffix = name.rpartition(".")
+        if not dot:
+            stem, suffix = name, ""
+        wanted = None if any_extension else suffix
+        known = self._owners.setdefault(f"{folder}{slash}{stem}", [])
+        for extension, holder in known:
+            if extension is None or wanted is None or extension == wanted:
+                return holder if holder != owner else None
+        known.append((wanted, owner))
+        return None
+
+
+class Saver:
+    """Saves the files of one run's tasks."""
+
+    def __init__(self, scopes: Scopes, outputs: Outputs, keeper: Keeper, run_id: str, emit: Emit) -> None:
+        self.reads: set[Path] = set()  # files that the run was given: never replaced
+        self._scopes = scopes
+        self._outputs = outputs
+        self._keeper = keeper
+        self._run_id = run_id
+        self._emit = emit
+        self._claims = Claims()
+
+    def claim(self, task: Task) -> list[Target]:
+        """Render the task's `save` and claim its paths. A bad or taken path costs nothing yet."""
+        targets = [Target(rule, self._scopes.of_task(task)) for rule in task.node.step.save]
+        for number, target in enumerate(targets):
+            path = target.path(1, STAND_IN)
+            owner = f"{task.name}#{number}"
+            holder = self._claims.take(path, owner, any_extension=uses(target.rule.target, "ext"))
+            if holder is not None:
+                other = holder.rpartition("#")[0]
+                message = f"{other} saves to {path} too" if other != task.name else f"two rules of `save` mean {path}"
+                raise TaskError(
+                    message,
+                    kind=TaskErrorKind.INPUT,
+                    code="task.collision",
+                    hint="put item.stem, matrix or n into the path",
+                )
+        return targets
+
+    def is_current(self, task: Task, targets: Sequence[Target], result: Result) -> bool:
+        """Whether every file of the result stands under its name already, untouched."""
+        folder = task.node.space.pipeline.folder
+        for piece in _pieces(targets, result):
+            if piece.kept is None:
+                return False
+            path = resolve(piece.target.path(piece.number, piece.kept.extension), folder)
+            if not self._outputs.current(path, piece.kept.sha256):
+                return False
+        return True
+
+    def current_files(self, task: Task, targets: Sequence[Target], result: Result) -> dict[str, Path]:
+        """The saved path of each kept file, by its place; for results that are current."""
+        folder = task.node.space.pipeline.folder
+        found = {}
+        for piece in _pieces(targets, result):
+            assert piece.kept is not None
+            path = resolve(piece.target.path(piece.number, piece.kept.extension), folder)
+            found[piece.kept.place] = path
+            self._tell(task, path, piece.kept.sha256, piece.kept.size, piece.kept.media_type)
+        return found
+
+    async def save(self, task: Task, targets: Sequence[Target], result: Result) -> dict[str, Path]:
+        """Publish what `save` names; the saved path of each kept file, by its place."""
+        folder = task.node.space.pipeline.folder
+        saved: dict[str, Path] = {}
+        for piece in _pieces(targets, result):
+            if piece.kept is not None:
+                kept = piece.kept
+                digest, size, extension, media_type = kept.sha256, kept.size, kept.extension, kept.media_type
+            else:
+                digest, size, extension = await self._keep_value(piece.value)
+                media_type = "application/json" if extension == "json" else "text/plain"
+            path = resolve(piece.target.path(piece.number, extension), folder)
+            if path in self.reads:
+                raise TaskError(
+                    f"{shown_path(path, folder)} is an input of this run and is not replaced",
+                    kind=TaskErrorKind.OUTPUT,
+                    hint="save to another folder",
+                )
+            blob = self._keeper.path(digest)
+            published = await self._outputs.publish(blob, path, sha256=digest, run_id=self._run_id, size=size)
+            self._report(task, path, published)
+            self._tell(task, path, digest, size, media_type)
+            if piece.kept is not None:
+                saved[piece.kept.place] = path
+        return saved
+
+    def _tell(self, task: Task, path: Path, digest: str, size: int, media_type: str) -> None:
+        shown = shown_path(path, self._scopes.walk.graph.pipeline.folder)
+        self._emit(
+            FileSaved(step=task.node.name, key=task.key, path=shown, sha256=digest, size=size, media_type=media_type)
+        )
+
+    def _report(self, task: Task, path: Path, published: Published) -> None:
+        if published.kind == "changed":
+            self._emit(Warned(code="output.changed", message=f"{path} was edited since it was saved and is left alone"))
+        elif published.moved_aside is not None:
+            message = f"{path} held other bytes; they are now {published.moved_aside.name} ({task.name})"
+            self._emit(Warned(code="output.moved-aside", message=message))
+
+    async def _keep_value(self, value: Json) -> tuple[str, int, str]:
+        """A value that is no file becomes one: text as it is, anything else as JSON."""
+        if isinstance(value, str):
+            data, extension = value.encode("utf-8"), "txt"
+        else:
+            data, extension = json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n", "json"
+        part = self._keeper.work / f"{uuid4().hex}.part"
+        part.write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        await self._keeper.adopt(part, digest, len(data))
+        return digest, len(data), extension
+
+
+def _pieces(targets: Sequence[Target], result: Result) -> Iterable[_Piece]:
+    by_place = {kept.place: kept for kept in result.files}
+    for target in targets:
+        if target.rule.path is None:
+            for number, kept in enumerate(result.files, start=1):
+                yield _Piece(target, number, kept)
+            continue
+        if target.rule.path in by_place:
+            yield _Piece(target, 1, by_place[target.rule.path])
+            continue
+        for number, here in enumerate(at(result.output, target.rule.path), start=1):
+            yield _Piece(target, number, by_place.get(here.place), here.value)

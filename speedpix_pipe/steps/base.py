@@ -1,0 +1,223 @@
+"""What a kind of step is, and what it is given: the shapes between the engine and the work itself.
+
+A kind prepares a task (pure but for reading files: what will be asked, under which fingerprint) and runs it (the
+work itself, ending in a `Result` whose files are kept). Looking results up, saving them under their final names
+and telling the world is the engine's. The ledger, the executor and the blob store come in as Protocols, since
+their rooms lie above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from speedpix_pipe.clock import Clock
+from speedpix_pipe.events import Event
+from speedpix_pipe.model import Json, Result, Step, Submission, SubmissionState
+from speedpix_pipe.spec.scope import Scope
+
+if TYPE_CHECKING:
+    from speedpix_pipe.steps.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A task that is ready to be looked up or run."""
+
+    fingerprint: str | None  # None: never cached, such as the entry of a sub-pipeline
+    input: Mapping[str, Any]  # rendered, nulls left out; files as FileValue
+    shown: Json  # the input for eyes: files as their paths
+    files: tuple[tuple[str, str, str], ...] = ()  # (field, path, sha256) of every file in the input
+    operations: Sequence[tuple[str, Mapping[str, Any]]] = ()  # of an `image:` step
+    expect: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a transfer moved."""
+
+    sha256: str
+    size: int
+    media_type: str | None = None
+
+
+class Executor(Protocol):
+    """Where bytes are moved and pixels worked. Every job is idempotent and writes only where it is told to."""
+
+    async def download(self, url: str, target: Path) -> Moved: ...
+
+    async def upload(self, url: str, source: Path, content_type: str) -> Moved: ...
+
+    async def pixels(self, function: str, *args: Any) -> Any: ...
+
+    async def hash(self, path: Path) -> str: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Ledger(Protocol):
+    """The rows of paid submissions, as a kind uses them."""
+
+    def look(self, account: str, fingerprint: str) -> Submission | None: ...
+
+    def owner_lives(self, submission: Submission) -> bool: ...
+
+    async def intend(
+        self,
+        *,
+        account: str,
+        fingerprint: str,
+        run_id: str,
+        step: str,
+        key: str,
+        price: float | None,
+        replaces: int | None = None,
+    ) -> Submission: ...
+
+    def created(self, submission_id: int, prediction_id: str) -> Awaitable[None]: ...
+
+    def settle(self, submission_id: int, state: SubmissionState, *, message: str | None = None) -> Awaitable[None]: ...
+
+
+class Uploads(Protocol):
+    def look(self, account: str, sha256: str, content_type: str, *, margin_seconds: float) -> str | None: ...
+
+    def remember(
+        self, account: str, sha256: str, content_type: str, url: str, expires_at: datetime | None, size: int
+    ) -> Awaitable[None]: ...
+
+
+class Keeper(Protocol):
+    """Keeps bytes for good: the blob store."""
+
+    @property
+    def work(self) -> Path:
+        """A folder on the same file system, for files on their way."""
+        ...
+
+    def path(self, sha256: str) -> Path: ...
+
+    def has(self, sha256: str, size: int) -> bool: ...
+
+    async def adopt(self, part: Path, sha256: str, size: int) -> Path: ...
+
+
+class Gates(Protocol):
+    """What holds work back: limits, lanes, and the end of the run. Every wait raises `Stopped` once it is over."""
+
+    def slot(self, order: tuple[int, ...]) -> AbstractAsyncContextManager[None]:
+        """A prediction in flight."""
+        ...
+
+    def submitting(self, price: float | None, *, task: str) -> AbstractAsyncContextManager[None]:
+        """The window between intent and answer: limits are counted here, and the pace is kept."""
+        ...
+
+    def uploading(self) -> AbstractAsyncContextManager[None]: ...
+
+    def downloading(self) -> AbstractAsyncContextManager[None]: ...
+
+    def throttled(self, retry_after: float | None) -> None:
+        """The service asked for patience: everybody slows down."""
+        ...
+
+    def accepted(self) -> None: ...
+
+    def refused(self, price: float | None) -> None: ...
+
+    def unknown(self) -> None:
+        """A submission ended in doubt: three in a row, and they go one at a time."""
+        ...
+
+    async def pause(self, seconds: float) -> None: ...
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Around a wait that may be cut short when the run stops: nothing is lost by it."""
+        ...
+
+    def check(self) -> None:
+        """Raises `Stopped` when nothing new may be submitted."""
+        ...
+
+
+class StoppedError(Exception):
+    """The run takes no new work: a signal, a limit, `on_error: stop`. The task stays as it is."""
+
+
+class UnknownOutcomeError(Exception):
+    """A submission of this fingerprint may or may not have been accepted; nothing repeats it unasked."""
+
+    def __init__(self, message: str, submission: Submission) -> None:
+        super().__init__(message)
+        self.submission = submission
+
+
+class Emit(Protocol):
+    def __call__(self, event: Event) -> None: ...
+
+
+@dataclass(slots=True)
+class Job:
+    """One task to be run by its kind."""
+
+    run_id: str
+    step: Step
+    node: str  # the step's full name, `outer.inner` below a sub-pipeline
+    key: str
+    order: tuple[int, ...]  # deeper and earlier first
+    prepared: Prepared
+    gates: Gates
+    emit: Emit
+    attempts: int = 1
+    price: float | None = None
+    stale: bool = False  # a result exists and is too old for the step's `cache.max_age`
+
+    @property
+    def task(self) -> str:
+        return f"{self.node}@{self.key}"
+
+
+@dataclass(slots=True)
+class Kit:
+    """What kinds work with: everything of a run that is not about one task."""
+
+    run_id: str
+    folder: Path
+    no_cache: bool
+    service: Service
+    ledger: Ledger
+    keeper: Keeper
+    executor: Executor
+    clock: Clock
+    random: Callable[[], float]
+
+
+class StepKind(Protocol):
+    """A kind of step. One instance serves a whole run."""
+
+    @property
+    def service(self) -> str:
+        """Whose results these are: part of what a kept result is filed under."""
+        ...
+
+    def prepare(self, step: Step, task: str, rendered: Mapping[str, Any], scope: Scope) -> Prepared:
+        """What will be asked, and under which fingerprint. Raises TaskError for an input that breaks its contract."""
+        ...
+
+    async def run(self, job: Job) -> Result:
+        """Do the work. The files of the result are kept when this returns."""
+        ...
+
+    async def accept(self, job: Job) -> None:
+        """The result is on disk."""
+        ...
+
+    async def faults(self, step: Step, prepared: Prepared, result: Result) -> list[str]:
+        """What is wrong with a result: a broken contract, a missed `expect`. Asked again of a cached one."""
+        ...
+
+    async def aclose(self) -> None: ...

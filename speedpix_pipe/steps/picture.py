@@ -1,0 +1,140 @@
+"""Steps of kind `image:`: work on pixels on this machine, for free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from speedpix_pipe.errors import TaskError, TaskErrorKind
+from speedpix_pipe.files import FileValue, resolve, sniff
+from speedpix_pipe.model import Json, KeptFile, Result, Step
+from speedpix_pipe.plan.fingerprint import image_fingerprint, salt_of
+from speedpix_pipe.spec.expressions import render
+from speedpix_pipe.spec.scope import Scope
+from speedpix_pipe.steps.base import Job, Kit, Prepared
+from speedpix_pipe.steps.expect import ExpectedFile, InputFile, check_expect
+from speedpix_pipe.steps.image import (
+    IMAGE_CODE_VERSION,
+    SourcePicture,
+    check_rendered,
+    file_options,
+    pictures_of,
+    run_image,
+)
+from speedpix_pipe.steps.rendered import input_files, rendered_expect, shown
+
+Operations = Sequence[tuple[str, Mapping[str, Any]]]
+
+
+class ImageKind:
+    """Pixel work in the executor's pool."""
+
+    service = "image"
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    def prepare(self, step: Step, task: str, rendered: Mapping[str, Any], scope: Scope) -> Prepared:
+        operations: Operations = [(operation.name, render(operation.options, scope)) for operation in step.operations]
+        for finding in check_rendered(operations):
+            raise TaskError(finding.message, kind=TaskErrorKind.INPUT, code="task.image", hint=finding.hint)
+        pictures_of(rendered)
+        operations = self._with_files(operations, scope)
+        kit = self._kit
+        salt = salt_of(step, task, kit.run_id, cached=step.cache.enabled and not kit.no_cache)
+        fingerprint = image_fingerprint(
+            [[name, options] for name, options in operations],
+            rendered,
+            version=str(IMAGE_CODE_VERSION),
+            known_url=kit.service.digest_of,
+            salt=salt,
+        )
+        files = (*input_files(rendered), *input_files(dict(operations)))
+        expect = rendered_expect(step, scope)
+        return Prepared(fingerprint, rendered, shown(rendered), files, operations=operations, expect=expect)
+
+    @staticmethod
+    def _with_files(operations: Operations, scope: Scope) -> Operations:
+        """Options that name a file get it as a file value: its content counts, not its name."""
+        ready = [(name, dict(options)) for name, options in operations]
+        for index, option in file_options(operations):
+            value = ready[index][1][option]
+            if isinstance(value, str) and not value.startswith(("http://", "https://")):
+                path = resolve(value, scope.folder)
+                if not path.is_file():
+                    raise TaskError(f"{ready[index][0]}: no file {value}", kind=TaskErrorKind.INPUT, code="task.file")
+                ready[index][1][option] = FileValue.local(path, scope.folder)
+        return ready
+
+    async def run(self, job: Job) -> Result:
+        work = self._kit.keeper.work / uuid4().hex
+        work.mkdir(parents=True)
+        try:
+            made = await run_image(
+                job.prepared.operations,
+                job.prepared.input,
+                locate=self._locate,
+                folder=work,
+                pool=self._kit.executor,
+            )
+            digest = await self._kit.executor.hash(made.path)
+            size = made.path.stat().st_size
+            sniffed = sniff(made.path)
+            await self._kit.keeper.adopt(made.path, digest, size)
+        finally:
+            for left in work.iterdir():
+                left.unlink()
+            work.rmdir()
+        kept = KeptFile(
+            place="image",
+            sha256=digest,
+            size=size,
+            media_type=sniffed.media_type,
+            extension=sniffed.extension,
+            name=f"image.{sniffed.extension}",
+            width=made.facts.width,
+            height=made.facts.height,
+        )
+        return Result({"image": {"sha256": digest}}, (kept,), None, self._kit.clock.now())
+
+    async def _locate(self, value: Json) -> SourcePicture:
+        """A file value, or the URL of a result of this run, as a file on this machine."""
+        if isinstance(value, FileValue):
+            return SourcePicture(value.absolute, value.stem)
+        if isinstance(value, Mapping) and isinstance(value.get("url"), str):
+            value = value["url"]
+        if isinstance(value, str):
+            digest = self._kit.service.digest_of(value)
+            if digest is not None:
+                return SourcePicture(self._kit.keeper.path(digest), Path(value.partition("?")[0]).stem)
+        shown_value = str(shown(value))[:80]
+        raise TaskError(
+            f"an image step works on files of this run, not on {shown_value}",
+            kind=TaskErrorKind.INPUT,
+            hint="use steps.X.file, steps.X.files or file('...')",
+        )
+
+    async def accept(self, job: Job) -> None:
+        """Nothing was paid."""
+
+    async def faults(self, step: Step, prepared: Prepared, result: Result) -> list[str]:  # noqa: ARG002 - one shape
+        if not prepared.expect:
+            return []
+        keeper = self._kit.keeper
+        files = [ExpectedFile(kept, keeper.path(kept.sha256)) for kept in result.files]
+        output = {kept.place: {"url": f"https://local/{kept.sha256}"} for kept in result.files}
+        places = [ExpectedFile(_at_url(file.kept), file.path) for file in files]
+        inputs = [
+            InputFile(digest, keeper.path(digest)) for _, _, digest in prepared.files if keeper.path(digest).exists()
+        ]
+        return await check_expect(prepared.expect, output, places, inputs, self._kit.executor)
+
+    async def aclose(self) -> None:
+        """The pool is the executor's."""
+
+
+def _at_url(kept: KeptFile) -> KeptFile:
+    return replace(kept, place=f"{kept.place}.url")

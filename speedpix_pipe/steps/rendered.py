@@ -1,0 +1,46 @@
+"""A task's rendered input: how it looks in the journal, and which files stand in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from speedpix_pipe.files import FileValue
+from speedpix_pipe.model import Json, Step
+from speedpix_pipe.spec.expressions import render
+from speedpix_pipe.spec.scope import Scope
+
+
+def shown(value: Any) -> Json:
+    """As JSON, files as their paths."""
+    match value:
+        case FileValue():
+            return value.path
+        case Mapping():
+            return {key: shown(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [shown(inner) for inner in value]
+        case _:
+            return value
+
+
+def files_in(value: Any, place: str = "") -> Iterator[tuple[str, FileValue]]:
+    """Every file value with its place in the input."""
+    match value:
+        case FileValue():
+            yield place, value
+        case Mapping():
+            for key, inner in value.items():
+                yield from files_in(inner, f"{place}.{key}" if place else str(key))
+        case list() | tuple():
+            for number, inner in enumerate(value):
+                yield from files_in(inner, f"{place}.{number}")
+
+
+def input_files(rendered: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """(place, path, sha256) of every file value in the input."""
+    return tuple([(place, file.path, file.sha256) for place, file in files_in(rendered)])
+
+
+def rendered_expect(step: Step, scope: Scope) -> dict[str, Mapping[str, Any]]:
+    return {path: render(template, scope) for path, template in step.expect.items()}

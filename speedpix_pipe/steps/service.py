@@ -1,0 +1,208 @@
+"""The run's one connection to the service: its client, what has been uploaded, and which result URLs are still good.
+
+Uploads are shared by content, within a run and (through `Uploads`) between runs. Submitting and waiting for a
+prediction is `workflow`'s; this room knows nothing of tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from speedpix_pipe.clock import Clock
+from speedpix_pipe.errors import AccessError, TaskError, TaskErrorKind
+from speedpix_pipe.events import UploadFinished
+from speedpix_pipe.files import FileValue, sniff
+from speedpix_pipe.model import KeptFile
+from speedpix_pipe.steps.base import Emit, Gates, Keeper, Uploads
+
+if TYPE_CHECKING:
+    from speedpix_pipe.sdk import AsyncSpeedPix
+    from speedpix_pipe.sdk.errors import SpeedPixError
+
+GOOD_FOR = timedelta(minutes=5)  # how long a result URL must still live to be passed on
+ASSUMED_LIFE = timedelta(minutes=30)  # of a result URL without a known expiry
+UPLOAD_MARGIN_SECONDS = 600.0
+
+
+class ChangedError(Exception):
+    """A file had other bytes while it was uploaded than when it was fingerprinted. Nothing was submitted."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} keeps changing")
+
+
+class Service:
+    """One connection for all tasks of a run. The client is made when the first task needs it."""
+
+    def __init__(
+        self,
+        connect: Callable[[], AsyncSpeedPix],
+        *,
+        name: str,
+        account: str,
+        uploads: Uploads,
+        keeper: Keeper,
+        clock: Clock,
+        emit: Emit,
+    ) -> None:
+        self.name = name  # `local`, or the endpoint's host and port
+        self.account = account
+        self.answered = False  # whether the service ever gave an answer in this run
+        self._connect = connect
+        self._client: AsyncSpeedPix | None = None
+        self._uploads = uploads
+        self._keeper = keeper
+        self._clock = clock
+        self._emit = emit
+        self._on_their_way: dict[tuple[str, str], asyncio.Task[str]] = {}
+        self._results: dict[str, tuple[KeptFile, datetime]] = {}
+
+    @property
+    def client(self) -> AsyncSpeedPix:
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
+
+    async def aclose(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    # --- results of this run, by their URLs ---
+
+    def remember(self, files: Iterable[KeptFile], received_at: datetime | None) -> None:
+        """From now on these URLs mean their content."""
+        for kept in files:
+            if kept.url is not None:
+                self._results[kept.url] = (kept, received_at or self._clock.now())
+
+    def digest_of(self, url: str) -> str | None:
+        found = self._results.get(url)
+        return found[0].sha256 if found else None
+
+    def _still_good(self, kept: KeptFile, received_at: datetime) -> bool:
+        expires = kept.url_expires_at or received_at + ASSUMED_LIFE
+        return expires - self._clock.now() >= GOOD_FOR
+
+    # --- what is sent ---
+
+    async def sendable(self, value: Any, gates: Gates, *, margin_seconds: float) -> Any:
+        """An input as the service takes it: files uploaded (distinct ones at once), everything else untouched."""
+        files: dict[Any, Any] = {}
+        self._collect(value, files)
+        if not files:
+            return value
+        places = list(files)
+        urls = await asyncio.gather(
+            *[self.url_of(files[place], gates, margin_seconds=margin_seconds) for place in places]
+        )
+        return _filled(value, dict(zip(places, urls, strict=True)))
+
+    def _collect(self, value: Any, into: dict[Any, Any]) -> None:
+        match value:
+            case FileValue():
+                into[value] = value
+            case str():
+                found = self._results.get(value)
+                if found is not None and not self._still_good(*found):
+                    into[value] = found[0]
+            case Mapping():
+                for inner in value.values():
+                    self._collect(inner, into)
+            case list() | tuple():
+                for inner in value:
+                    self._collect(inner, into)
+
+    async def url_of(self, file: FileValue | KeptFile, gates: Gates, *, margin_seconds: float) -> str:
+        """A URL under which the service can read the file."""
+        kept = file.origin if isinstance(file, FileValue) else file
+        if kept is not None and kept.url is not None:
+            known = self._results.get(kept.url)
+            if known is not None and self._still_good(*known):
+                return kept.url
+        if kept is not None:
+            path, digest = self._keeper.path(kept.sha256), kept.sha256
+            name = kept.name or f"{digest[:16]}.{kept.extension}"
+        else:
+            assert isinstance(file, FileValue)
+            path, digest, name = file.absolute, file.sha256, file.name
+        media_type = sniff(path).media_type
+        known_url = self._uploads.look(self.account, digest, media_type, margin_seconds=margin_seconds)
+        if known_url is not None:
+            return known_url
+        key = (digest, media_type)
+        task = self._on_their_way.get(key)
+        if task is None:
+            work = self._upload(path, name, digest, media_type, gates)
+            task = self._on_their_way[key] = asyncio.ensure_future(work)
+            task.add_done_callback(lambda _: self._on_their_way.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _upload(self, path: Any, name: str, digest: str, media_type: str, gates: Gates) -> str:
+        from speedpix_pipe.sdk.errors import SpeedPixError
+
+        async with gates.uploading():
+            began = self._clock.monotonic()
+            try:
+                sent = await self.client.files.create(path, filename=name, content_type=media_type)
+            except SpeedPixError as error:
+                raise self.translate(error, f"uploading {name}") from error
+            except OSError as error:
+                raise TaskError(
+                    f"{path}: {error.strerror or error}", kind=TaskErrorKind.INPUT, code="task.file"
+                ) from error
+        self.answered = True
+        if sent.sha256 != digest:
+            raise ChangedError(str(path))
+        await self._uploads.remember(self.account, digest, media_type, sent.access_url, sent.expires_at, sent.size)
+        seconds = self._clock.monotonic() - began
+        self._emit(UploadFinished(path=str(path), sha256=digest, size=sent.size, seconds=seconds))
+        return sent.access_url
+
+    # --- errors ---
+
+    def translate(self, error: SpeedPixError, doing: str) -> AccessError | TaskError:
+        """An SDK error in the runner's words. What no task can mend (key, secret, permission) is an AccessError."""
+        from speedpix_pipe.sdk import errors as sdk
+
+        message = f"{doing}: {error}"
+        match error:
+            case (
+                sdk.AuthenticationError()
+                | sdk.SignatureError()
+                | sdk.PermissionDeniedError()
+                | sdk.ConfigurationError()
+            ):
+                return AccessError(message, code="access.refused")
+            case sdk.ConnectError() if not self.answered:
+                hint = "check SPEEDPIX_ENDPOINT, the network and the proxy settings"
+                return AccessError(message, code="access.unreachable", hint=hint)
+            case sdk.NotFoundError() if not self.answered and error.http_status == 404:
+                return AccessError(message, code="access.endpoint", hint="check SPEEDPIX_ENDPOINT")
+            case sdk.DownloadError():
+                kind = TaskErrorKind.DOWNLOAD
+            case sdk.TransportError() | sdk.UploadError():
+                kind = TaskErrorKind.TRANSPORT
+            case sdk.SpeedPixTimeoutError():
+                kind = TaskErrorKind.TRANSPORT
+            case sdk.PredictionError() | sdk.ContentAuditError():
+                kind = TaskErrorKind.TASK
+            case sdk.InputError():
+                kind = TaskErrorKind.INPUT
+            case _:
+                kind = TaskErrorKind.GATEWAY
+        return TaskError(message, kind=kind)
+
+
+def _filled(value: Any, urls: Mapping[Any, str]) -> Any:
+    match value:
+        case FileValue() | str():
+            return urls.get(value, value)
+        case Mapping():
+            return {key: _filled(inner, urls) for key, inner in value.items()}
+        case list() | tuple():
+            return [_filled(inner, urls) for inner in value]
+        case _:
+            return value
