@@ -38,7 +38,7 @@ def load_pipeline(
     loader = _Loader(source or Path.read_bytes, check_files=check_files)
     with without_gc():
         pipeline = loader.load(path, shown if shown is not None else str(path), ())
-    return pipeline, sorted(set(loader.problems), key=_by_place(shown if shown is not None else str(path)))
+    return pipeline, sorted(without_echoes(loader.problems), key=_by_place(shown if shown is not None else str(path)))
 
 
 def require_pipeline(
@@ -53,6 +53,27 @@ def require_pipeline(
 
 def has_errors(problems: Iterable[Problem]) -> bool:
     return any(problem.severity is Severity.ERROR for problem in problems)
+
+
+def without_echoes(problems: Iterable[Problem]) -> list[Problem]:
+    """Each mistake once: what YAML or a misplaced expression explains is not said again in other words."""
+    places: dict[tuple[str, int, int], list[Problem]] = {}
+    for problem in dict.fromkeys(problems):
+        places.setdefault((problem.path, problem.line, problem.column), []).append(problem)
+    return [problem for here in places.values() for problem in _loudest(here)]
+
+
+def _loudest(here: list[Problem]) -> list[Problem]:
+    if len(here) == 1:
+        return here
+    causes = [p for p in here if p.code.startswith(_CAUSES) and p.severity is Severity.ERROR]
+    if causes:
+        return causes
+    return [p for p in here if p.code not in _ECHOES] or here[:1]
+
+
+_CAUSES = ("yaml.", "expression.not-here")
+_ECHOES = frozenset({"yaml.leading-zero", "spec.no-file"})
 
 
 def _by_place(first: str) -> Callable[[Problem], tuple[bool, str, int, int]]:
@@ -81,10 +102,11 @@ class _Loader:
                 hint = "a spec begins with `apiVersion: speedpix-pipe/v1`"
                 self.problems.append(source.problem(0, "spec.empty", "the file is empty", hint=hint))
             return None
-        self.problems += schema_problems(root)
+        against_schema = schema_problems(root)
+        self.problems += against_schema
         if not root.is_map:
             return None
-        draft = Draft(source, real.parent, check_files=self._check_files)
+        draft = Draft(source, real.parent, against_schema, check_files=self._check_files)
         pipeline = self._build(draft, root, real, (*above, real), hashlib.sha256(data))
         self.problems += draft.problems
         return pipeline
@@ -127,8 +149,7 @@ class _Loader:
 
             around = Surroundings(params, workflows, workflow_nodes, defaults, step_nodes, sub_pipeline)
             for name, node in step_nodes.members.items():
-                if node.is_map:
-                    steps[name] = build_step(draft, name, step_nodes.keys[name], node, around)
+                steps[name] = build_step(draft, name, step_nodes.keys[name], node, around)
         outputs = _mapping(root, "outputs")
         pipeline = Pipeline(
             name=text_of(member(root, "name")) or real.stem,
@@ -145,8 +166,9 @@ class _Loader:
             outputs=draft.mapping(outputs) if outputs is not None else None,
             watch=build_watch(draft, member(root, "watch"), params),
             description=text_of(member(root, "description")),
+            text=draft.source.text,
         )
-        check_uses(draft, pipeline)
+        check_uses(draft, pipeline, warn=not has_errors([*self.problems, *draft.problems]))
         return pipeline
 
     def _sub_pipeline(self, draft: Draft, node: Node, chain: tuple[Path, ...]) -> Pipeline | None:

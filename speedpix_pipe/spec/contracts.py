@@ -60,7 +60,7 @@ def check_input(workflow: Workflow, rendered: Mapping[str, Json]) -> list[str]:
     for name, field in workflow.input.items():
         value = rendered.get(name)
         if value is not None:
-            wrong.extend(f"{name} {said}" for said in checks[name](value))
+            wrong.extend(about(name, said) for said in checks[name](value))
         elif field.required:
             wrong.append(f"{name} is missing; {workflow.name} needs it")
     return wrong
@@ -77,7 +77,7 @@ def check_output(workflow: Workflow, output: Json) -> list[str]:
     for name, field in workflow.output.items():
         value = output.get(name)
         if value is not None:
-            wrong.extend(f"{name} {said}" for said in checks[name](value))
+            wrong.extend(about(name, said) for said in checks[name](value))
         elif field.required:
             wrong.append(f"{name} is missing in the output; {workflow.name} promises it")
     return wrong
@@ -246,6 +246,11 @@ def _said(error: jsonschema_rs.ValidationError) -> str:
         case _:
             said = f"is not allowed: {error.message.splitlines()[0][:200]}"
     return f"{path} {said}" if path else said
+
+
+def about(name: str, said: str, joint: str = " ") -> str:
+    """The name of a value and what is wrong with it, or with a part of it: `size must be ...`, `sizes[2] must ...`."""
+    return name + (said if said.startswith(("[", ".")) else joint + said)
 
 
 def _short(value: Json) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from speedpix_pipe.errors import Severity
 from speedpix_pipe.model import Batch, Field, Json, Limits, Param, Watch, Workflow
-from speedpix_pipe.spec.contracts import BadSchemaError, check_for
+from speedpix_pipe.spec.contracts import BadSchemaError, about, check_for
 from speedpix_pipe.spec.draft import Draft, duration_of, flag_of, integer_of, member, number_of, text_of, texts_of
 from speedpix_pipe.spec.nearest import did_you_mean
 from speedpix_pipe.spec.places import Node
@@ -26,23 +26,20 @@ def build_params(draft: Draft, node: Node | None) -> dict[str, Param]:
     if node is None:
         return {}
     draft.refuse_expressions(node, "params")
-    return {
-        name: _param(draft, name, node.keys[name], declared)
-        for name, declared in node.members.items()
-        if declared.is_map
-    }
+    return {name: _param(draft, name, node.keys[name], declared) for name, declared in node.members.items()}
 
 
 def _param(draft: Draft, name: str, key: Node, node: Node) -> Param:
     kind = text_of(member(node, "type"))
-    schema = {word: value for word, value in node.value.items() if word not in _PARAM_WORDS}
+    written = node.value if node.is_map else {}
+    schema = {word: value for word, value in written.items() if word not in _PARAM_WORDS}
     param = Param(
         name=name,
         type=kind if kind in _PARAM_TYPES else "string",
         schema=schema,
         mark=key.mark,
         required="default" not in node.members,
-        default=node.value.get("default"),
+        default=written.get("default"),
         allow_empty=flag_of(member(node, "allow_empty")) or False,
         description=text_of(member(node, "description")),
     )
@@ -54,7 +51,7 @@ def _param(draft: Draft, name: str, key: Node, node: Node) -> Param:
 
 def _check_declaration(draft: Draft, what: str, kind: str | None, schema: Mapping[str, Json], node: Node) -> None:
     """The JSON Schema keywords themselves."""
-    if not schema:
+    if not schema or draft.is_reported(node):
         return
     try:
         check_for(kind, schema)
@@ -86,7 +83,7 @@ def _check_default(draft: Draft, param: Param, node: Node) -> None:
         hint = None
         if param.type == "string" and isinstance(given.value, bool | int | float):
             hint = f'as a text it needs quotes: "{given.written()}"'
-        draft.add(given.problem("spec.default", f"the default of {param.name} {said}", hint=hint))
+        draft.add(given.problem("spec.default", about(f"the default of {param.name}", said), hint=hint))
 
 
 def _file_default(kind: str, value: Json) -> list[str]:

@@ -7,7 +7,7 @@ its other mistakes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,10 +28,11 @@ _Parse = Callable[[str, Callable[[int], Mark], "list[Use] | None"], _Parsed]
 class Draft:
     """One file under construction."""
 
-    def __init__(self, source: Source, folder: Path, *, check_files: bool) -> None:
+    def __init__(self, source: Source, folder: Path, reported: Sequence[Problem], *, check_files: bool) -> None:
         self.source = source
         self.folder = folder
         self.check_files = check_files
+        self._reported = reported  # by the schema
         self.problems: list[Problem] = []
         self.uses: list[Use] = []
         self.uses_in_save: list[Use] = []
@@ -39,6 +40,12 @@ class Draft:
 
     def add(self, problem: Problem) -> None:
         self.problems.append(problem)
+
+    def is_reported(self, node: Node) -> bool:
+        """Whether the schema has something against the node or a part of it."""
+        first, last = node.source.mark(node.start), node.source.mark(node.end)
+        begin, end = (first.line, first.column), (last.line, last.column)
+        return any(begin <= (problem.line, problem.column) <= end for problem in self._reported)
 
     def collect_for_save(self, *, on: bool) -> None:
         """What is built from here on belongs to a `save`, where more names are known; or does so no more."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from speedpix_pipe.files import resolve
 from speedpix_pipe.model import (
     Entry,
     Expression,
@@ -22,7 +23,7 @@ from speedpix_pipe.model import (
     Template,
     Text,
 )
-from speedpix_pipe.spec.contracts import BadSchemaError, check_for, kind_in_words
+from speedpix_pipe.spec.contracts import BadSchemaError, about, check_for, kind_in_words
 from speedpix_pipe.spec.draft import Draft
 from speedpix_pipe.spec.nearest import did_you_mean, nearest
 from speedpix_pipe.spec.places import Node
@@ -121,13 +122,13 @@ def _file(draft: Draft, node: Node, template: Literal | Text) -> FileText:
 def check_exists(draft: Draft, node: Node, written: str) -> None:
     """A file that the spec names must be there; a wrong name gets the nearest one of its folder."""
     try:
-        path = Path(written).expanduser() if written.startswith("~/") else draft.folder / written
+        path = resolve(written, draft.folder)
         if path.is_file():
             return
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
         hint = None if path.is_dir() else _nearest_file(path)
     except (OSError, ValueError, RuntimeError):
-        what, hint = "cannot be a path", None
+        what, hint = "cannot be found", None
     draft.add(node.problem("spec.no-file", f"the file {written} {what}", hint=hint))
 
 
@@ -174,7 +175,7 @@ def _check_written(
         case _:
             pass
     for said in wrong:
-        draft.add(node.problem("spec.input-type", f"{owner}: {field.name} {said}", hint=hint))
+        draft.add(node.problem("spec.input-type", about(f"{owner}: {field.name}", said), hint=hint))
 
 
 def _check_joined(field: Field) -> tuple[list[str], str | None]:

@@ -87,12 +87,13 @@ def _refuse_unprintable(source: Source) -> None:
     if match is None:
         return
     name = "a NUL byte" if match[0] == "\0" else f"the control character U+{ord(match[0]):04X}"
+    escape = f'write it as "\\u{ord(match[0]):04x}", in double quotes, if it is meant'
     raise LoadError(
         source.problem(
             match.start(),
             "yaml.control-character",
             f"{name} cannot stand in a spec",
-            hint='write it as an escape in double quotes, such as "\\x07", if it is meant',
+            hint=None if match[0] == "\0" else escape,
         )
     )
 

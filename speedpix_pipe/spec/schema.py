@@ -21,6 +21,8 @@ from speedpix_pipe.spec.nearest import did_you_mean, listed, nearest
 from speedpix_pipe.spec.places import Node
 
 _NAME = "pipeline.v1.schema.json"
+_LONGEST_EXAMPLE = 80
+_DECLARED_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "file", "files"})
 _MOST_PROBLEMS = 200  # a file that is wrong all over is not read to its end
 
 _KINDS = {
@@ -100,6 +102,8 @@ def _explain(root: Node, error: jsonschema_rs.ValidationError) -> Iterator[Probl
     kind: Any = error.kind
     # The name of the nearest key says what the value is for.
     name = next((part for part in reversed(path) if isinstance(part, str)), "")
+    if path and isinstance(path[-1], int):
+        name = f"an element of {name}"
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.PropertyNames):
         yield _bad_name(node, str(kind.error.instance), path)
     elif keyword == "additionalProperties":
@@ -109,6 +113,8 @@ def _explain(root: Node, error: jsonschema_rs.ValidationError) -> Iterator[Probl
         yield from _missing_key(node, key, kind.property, schema, path)
     elif keyword == "oneOf":
         yield from _wrong_kinds(node, key, path)
+    elif keyword == "pattern" and "${{" in node.value:
+        return  # that no expression may stand here is said by `build`
     elif keyword == "anyOf":
         yield from _explain_union(root, node, name, schema, kind.context)
     elif keyword == "not":
@@ -261,7 +267,11 @@ def _explain_union(
 ) -> Iterator[Problem]:
     """The branch that was meant is the one whose type fits; where none fits, all are offered."""
     for errors in context:
-        here = [e for e in errors if str(e.schema_path[-1]) in {"type", "enum", "const"} and _is_at(e, node, root)]
+        here = [
+            e
+            for e in errors
+            if str(e.schema_path[-1]) in {"type", "enum", "const", "pattern"} and _is_at(e, node, root)
+        ]
         if not here:
             for error in errors:
                 yield from _explain(root, error)
@@ -313,7 +323,8 @@ def _wrong_value(node: Node, name: str, keyword: str, schema: Mapping[str, Any])
         case "minProperties":
             message = "steps is empty; it holds at least one step" if label == "steps" else f"{label} is empty"
         case "maxProperties":
-            message = f"an element of {label} is one operation, and here are {len(value)}"
+            message = f"{label} is one operation, and here are {len(value)}"
+            return node.problem("spec.value", message, hint="make an element of each")
         case "uniqueItems":
             return _repeated(node, label)
         case _:
@@ -335,17 +346,35 @@ def _repeated(node: Node, label: str) -> Problem:
 def _unexpected(node: Node, label: str, schema: Mapping[str, Any]) -> Problem:
     expected = expectation(schema)
     message = f"{label} must be {expected}, not {kind_of(node.value)}"
-    hint = _quotes_hint(node, schema) or _unit_hint(node, schema) or _example_hint(label, schema)
+    hint = _quotes_hint(node, schema) or _unit_hint(node, schema) or _wrapped_hint(node, label, schema)
+    hint = hint or _example_hint(label, schema)
     return node.problem("spec.type", message, hint=hint)
 
 
 def _quotes_hint(node: Node, schema: Mapping[str, Any]) -> str | None:
     """A number or a word such as true where a text is wanted: quotes make it one."""
-    if "string" not in _types(schema) or "pattern" in _resolved(schema):
+    if _types(schema) != ["string"] or "pattern" in _resolved(schema):
         return None
     if isinstance(node.value, bool | int | float):
         return f'as a text it needs quotes: "{node.written()}"'
     return None
+
+
+def _wrapped_hint(node: Node, label: str, schema: Mapping[str, Any]) -> str | None:
+    """The value is right, but one level too high: a list of one, a type without its key, a workflow without its."""
+    value = node.value
+    if isinstance(value, dict | list) or value is None:
+        return None
+    if label == "required":
+        return "leave it out: a param without a default must be given"
+    properties = _resolved(schema).get("properties", {})
+    if "array" in _types(schema):
+        return f"for a list of one, write [{node.written().splitlines()[0]}]"
+    if "type" in properties and value in _DECLARED_TYPES:
+        return f"write `{label}: {{type: {value}}}`"
+    if "workflow" in properties:
+        return f"write `{label}: {{workflow: {value}}}`"
+    return f"write `{label}: {{id: {value}}}`" if "id" in properties else None
 
 
 def _unit_hint(node: Node, schema: Mapping[str, Any]) -> str | None:
@@ -379,9 +408,10 @@ def _type_synonym(value: str, options: Sequence[str]) -> str | None:
 
 def _example_hint(name: str, schema: Mapping[str, Any]) -> str | None:
     examples = _resolved(schema).get("examples")
-    if not examples:
+    if not examples or name.startswith("an element"):
         return None
-    return f"for example `{name}: {_as_yaml(examples[0])}`" if name else f"for example {_as_yaml(examples[0])}"
+    written = f"{name}: {_as_yaml(examples[0])}"
+    return f"for example `{written}`" if len(written) < _LONGEST_EXAMPLE else None
 
 
 def _as_yaml(value: Json) -> str:

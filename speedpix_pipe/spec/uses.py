@@ -17,8 +17,8 @@ _FIXED: Mapping[str, Collection[str]] = {"run": ("id", "date", "time"), "git": (
 _ONLY_IN_SAVE = frozenset({"ext", "n"})
 
 
-def check_uses(draft: Draft, pipeline: Pipeline) -> None:
-    """Every use of a name with its place; a param that no expression uses is a warning."""
+def check_uses(draft: Draft, pipeline: Pipeline, *, warn: bool) -> None:
+    """Every use of a name with its place; with `warn`, a param that no expression uses too."""
     for use in draft.uses:
         _check_members(draft, use, pipeline)
         if use.names[0] in _ONLY_IN_SAVE:
@@ -32,7 +32,8 @@ def check_uses(draft: Draft, pipeline: Pipeline) -> None:
             )
     for use in draft.uses_in_save:
         _check_members(draft, use, pipeline)
-    _warn_unused_params(draft, pipeline, [*draft.uses, *draft.uses_in_save])
+    if warn:
+        _warn_unused_params(draft, pipeline, [*draft.uses, *draft.uses_in_save])
 
 
 def _check_members(draft: Draft, use: Use, pipeline: Pipeline) -> None:

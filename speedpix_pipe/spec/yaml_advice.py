@@ -205,13 +205,12 @@ def _flow(complaint: _Complaint) -> Problem | None:
     source = complaint.source
     opening = source.text[complaint.opened_at : complaint.opened_at + 1]
     closing = {"[": "]", "{": "}"}.get(opening, "its end")
-    at_end = complaint.at >= len(source.text.rstrip())
-    return source.problem(
-        complaint.opened_at if at_end else complaint.at,
-        "yaml.flow",
-        f"this {opening} is never closed" if at_end else f"after {opening}, a comma or {closing} was expected here",
-        hint="texts that contain , [ ] { } need quotes there",
-    )
+    hint = "texts that contain , [ ] { } need quotes there"
+    if complaint.at >= len(source.text.rstrip()) or complaint.opened_at < complaint.line_begin:
+        message = f"this {opening} is never closed, or a comma is missing after it"
+        return source.problem(complaint.opened_at, "yaml.flow", message, hint=hint)
+    message = f"after {opening}, a comma or {closing} was expected here"
+    return source.problem(complaint.at, "yaml.flow", message, hint=hint)
 
 
 def _indentation(complaint: _Complaint) -> Problem | None:
