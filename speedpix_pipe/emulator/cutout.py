@@ -18,7 +18,11 @@ _SAMPLES_PER_SIDE = 60
 _GRID = 24
 _PLAIN = 8.0
 _SHADOW_EDGE = 21
+# Shares of the surface's light, where 200 is all of it.
 _DEEPEST_SHADOW = 80
+_LIGHT_SHADOW = 145
+_EDGE_LEVEL = 198
+_EDGE_STEEPNESS = 2.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def _separate(small: Image.Image, surface: Image.Image, difference: Image.Image,
     surface's hue, is darker, and begins without an edge.
     """
     like_surface = difference.point([255 if v <= threshold else 0 for v in range(256)])
-    dimmed = _dimmed(small, surface)
+    dimmed = _dimmed(small, surface, _DEEPEST_SHADOW)
     gentle = _steepness(small).point([255 if v <= _SHADOW_EDGE else 0 for v in range(256)])
     passable = ImageChops.lighter(like_surface, ImageChops.darker(dimmed, gentle))
     width, height = small.size
@@ -72,11 +76,11 @@ def _separate(small: Image.Image, surface: Image.Image, difference: Image.Image,
             if region.touches_border(width, height) or _is_hole(region, close, width, height)
         ),
     )
-    # An edge is some pixels wide, and half of it lies outside: the background may have what it can claim of it.
+    # An edge is some pixels wide, and half of it lies outside: the background may have what it can claim of it. A
+    # dark subject's edge looks like a deep shadow, so only light ones count here.
+    claimable = ImageChops.lighter(_dimmed(small, surface, _LIGHT_SHADOW), like_surface)
     for _ in range(2):
-        claimed = ImageChops.darker(
-            background.filter(ImageFilter.MaxFilter(3)), ImageChops.lighter(dimmed, like_surface)
-        )
+        claimed = ImageChops.darker(background.filter(ImageFilter.MaxFilter(3)), claimable)
         background = ImageChops.lighter(background, claimed)
     return _solid(ImageChops.invert(background))
 
@@ -87,7 +91,7 @@ def _steepness(picture: Image.Image) -> Image.Image:
     return ImageChops.subtract(grey.filter(ImageFilter.MaxFilter(3)), grey.filter(ImageFilter.MinFilter(3)))
 
 
-def _dimmed(picture: Image.Image, surface: Image.Image) -> Image.Image:
+def _dimmed(picture: Image.Image, surface: Image.Image, deepest: int) -> Image.Image:
     """Where the picture is the surface with less light: all channels reduced by nearly the same share."""
     shares = [
         ImageMath.lambda_eval(lambda args: args["p"] * 200 / (args["s"] + 1), p=p, s=s).convert("L")
@@ -96,7 +100,7 @@ def _dimmed(picture: Image.Image, surface: Image.Image) -> Image.Image:
     most = ImageChops.lighter(ImageChops.lighter(shares[0], shares[1]), shares[2])
     least = ImageChops.darker(ImageChops.darker(shares[0], shares[1]), shares[2])
     same = ImageChops.subtract(most, least).point([255 if v <= 13 else 0 for v in range(256)])
-    darker = most.point([255 if _DEEPEST_SHADOW <= v <= 206 else 0 for v in range(256)])
+    darker = most.point([255 if deepest <= v <= 206 else 0 for v in range(256)])
     return ImageChops.darker(same, darker)
 
 
@@ -110,7 +114,7 @@ def _is_hole(region: Region, close: bytes, width: int, height: int) -> bool:
 
 def _solid(mask: Image.Image) -> Image.Image:
     """Without specks: the large regions, their thin spikes removed and gaps closed."""
-    mask = mask.filter(ImageFilter.MedianFilter(3))
+    mask = mask.filter(ImageFilter.MedianFilter(5))
     regions = sorted(find_regions(mask), key=lambda region: region.area, reverse=True)
     if not regions:
         return mask
@@ -124,8 +128,8 @@ def _refine(mask: Image.Image, size: tuple[int, int], scale: float) -> Image.Ima
     smooth = mask.filter(ImageFilter.GaussianBlur(1.1)).resize(size, Image.Resampling.BICUBIC)
     if scale < 1:
         smooth = smooth.filter(ImageFilter.GaussianBlur(0.35 / scale))
-    steep = 2.2
-    return smooth.point([max(0, min(255, round(128 + (v - 142) * steep))) for v in range(256)])
+    # Half of an edge belongs to the old background, and the blur before the search widened it: go in by a pixel.
+    return smooth.point([max(0, min(255, round(128 + (v - _EDGE_LEVEL) * _EDGE_STEEPNESS))) for v in range(256)])
 
 
 def _fit_surface(small: Image.Image) -> tuple[Image.Image, float]:

@@ -97,7 +97,7 @@ async def _cut_short(request: web.BaseRequest, answer: web.StreamResponse) -> we
     """Promise the whole body, send half of it, close."""
     body = answer.body if isinstance(answer, web.Response) else None
     content = bytes(body) if isinstance(body, bytes | bytearray) and body else b"nothing to see"
-    short = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.headers["Content-Type"]})
+    short = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
     short.content_length = len(content)
     await short.prepare(request)
     await short.write(content[: len(content) // 2])

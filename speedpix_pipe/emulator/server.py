@@ -63,7 +63,13 @@ class Emulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._runner is not None:
+            server = self._runner.server
             await self._runner.cleanup()
+            # A connection that was being accepted while the door closed is inside now, and nobody's.
+            for _ in range(3):
+                await _one_turn()
+            if server is not None:
+                await server.shutdown(0.1)
         await self._service.close()
 
     @property
@@ -157,6 +163,14 @@ class Emulator:
         if fault.kind is FaultKind.RESULT_GONE:
             return storage_error(404, "NoSuchKey", "The specified key does not exist.")
         return await act_out(fault, request, self._clock, work)
+
+
+async def _one_turn() -> None:
+    """Let the loop do what is ready; unlike a sleep of nothing this is no matter of the clock."""
+    loop = asyncio.get_running_loop()
+    turned = loop.create_future()
+    loop.call_soon(turned.set_result, None)
+    await turned
 
 
 def serve(options: EmulatorOptions, on_ready: Callable[[str], None]) -> None:

@@ -130,7 +130,7 @@ class TaskQueue:
         task.computed = now
         self._uncomputed -= 1
         known = self._typical.get(task.workflow, work_seconds)
-        self._typical[task.workflow] = 0.8 * known + 0.2 * work_seconds
+        self._typical[task.workflow] = known + 0.2 * (work_seconds - known)
         if task.id in self._overdue:
             self._overdue.discard(task.id)
             self._finish(task, now)

@@ -91,7 +91,7 @@ def _range(header: str, size: int) -> tuple[int, int] | None:
     first, dash, last = span.partition("-")
     if unit.strip() != "bytes" or not dash or "," in span:
         return None
-    if first.isdigit() and (last == "" or last.isdigit()):
+    if first.isdigit() and (last == "" or (last.isdigit() and int(first) <= int(last))):
         return int(first), min(int(last), size - 1) if last else size - 1
     if first == "" and last.isdigit():
         return max(0, size - int(last)), size - 1

@@ -22,7 +22,9 @@ def run(inputs: Inputs) -> dict[str, Any]:
     small = picture.copy()
     small.thumbnail((256, 256), Image.Resampling.BOX)
     grey = ImageStat.Stat(ImageOps.grayscale(small))
-    edges = ImageStat.Stat(ImageOps.grayscale(small).filter(ImageFilter.FIND_EDGES))
+    found = ImageOps.grayscale(small).filter(ImageFilter.FIND_EDGES)
+    # The filter leaves the outermost pixels as they were.
+    edges = ImageStat.Stat(found.crop((1, 1, found.width - 1, found.height - 1)) if min(found.size) > 2 else found)
     brightness = round(grey.mean[0] / 255, 4)
     dominant = _dominant(small)
     shape = (
