@@ -179,6 +179,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             response.status, headers=list(response.raw_headers), stream=_Body(response), request=request
         )
 
+    def is_open(self) -> bool:
+        return self._session is not None
+
     async def aclose(self) -> None:
         session, self._session = self._session, None
         if session is not None and self._loop is asyncio.get_running_loop():

@@ -98,9 +98,8 @@ def parse_encoding(word: str) -> FileEncoding:
 
 def parse_endpoint(text: str) -> httpx.URL:
     """`https://` is assumed, trailing slashes go, a path prefix stays; plain http is for this machine only."""
-    text = text.strip().rstrip("/")
-    if "://" not in text:
-        text = f"https://{text}"
+    text = text.strip()
+    text = (text if "://" in text else f"https://{text}").rstrip("/")
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:

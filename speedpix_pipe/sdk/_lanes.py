@@ -65,6 +65,9 @@ class HttpcoreTransport(httpx.BaseTransport):
                 )
         return transport.handle_request(request)
 
+    def is_open(self) -> bool:
+        return bool(self._made)
+
     def close(self) -> None:
         with self._lock:
             made, self._made = list(self._made.values()), {}

@@ -158,6 +158,8 @@ class WaitCanceledError(SpeedPixError):
 class APIError(SpeedPixError):
     """The service understood the call and said no."""
 
+    default_remedy = "The application behind the service refused it; quote the call id to support."
+
 
 class BadRequestError(APIError):
     default_remedy = "The service cannot read this request; check the workflow id and the inputs."

@@ -58,9 +58,10 @@ class Seen:
     what: str
     method: str
     path: str
-    headers: dict
+    headers: object
     body: bytes
     peer: object
+    query: str = ""
 
     @property
     def json(self):
@@ -152,7 +153,15 @@ class Service:
             if request.method != "POST"
             else next((name for name, path in PATHS.items() if request.path.endswith(path)), "other")
         )
-        seen = Seen(what, request.method, request.path, dict(request.headers), body, id(request.transport))
+        seen = Seen(
+            what,
+            request.method,
+            request.path,
+            request.headers.copy(),
+            body,
+            id(request.transport),
+            request.rel_url.raw_query_string,
+        )
         self.seen.append(seen)
         answer = self._next(what)
         if callable(answer):

@@ -1,0 +1,122 @@
+import hashlib
+import io
+import os
+
+import pytest
+
+from speedpix_pipe.sdk import InputError, url_expiry
+from speedpix_pipe.sdk._bytes import BLOCK, Sink, open_source, storage_words
+
+
+class Unseekable(io.RawIOBase):
+    def __init__(self, data):
+        self._inner = io.BytesIO(data)
+
+    def readable(self):
+        return True
+
+    def read(self, size=-1):
+        return self._inner.read(size)
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK, BLOCK + 1, 3 * BLOCK])
+@pytest.mark.parametrize("how", ["path", "bytes", "stream", "unseekable"])
+def test_sources_of_all_kinds_give_their_bytes_and_digest_twice(tmp_path, size, how):
+    data = os.urandom(size)
+    (tmp_path / "a.bin").write_bytes(data)
+    made = {"path": tmp_path / "a.bin", "bytes": data, "stream": io.BytesIO(data), "unseekable": Unseekable(data)}[how]
+    source = open_source(made)
+    for _ in range(2):
+        source.rewind()
+        assert b"".join(iter(source.read, b"")) == data
+        assert source.digest() == hashlib.sha256(data).hexdigest()
+    assert source.size == size
+    source.close()
+
+
+def test_a_stream_is_taken_from_where_it_stands():
+    stream = io.BytesIO(b"headbody")
+    stream.seek(4)
+    source = open_source(stream).load()
+    assert source.content == b"body"
+    assert not stream.closed
+
+
+def test_a_file_that_shrinks_is_refused(tmp_path):
+    (tmp_path / "a").write_bytes(bytes(2 * BLOCK))
+    source = open_source(tmp_path / "a")
+    source.read()
+    os.truncate(tmp_path / "a", 10)
+    with pytest.raises(InputError, match="shrank"):
+        source.read()
+    source.close()
+
+
+def test_a_file_that_grows_is_read_to_its_announced_end(tmp_path):
+    (tmp_path / "a").write_bytes(bytes(10))
+    source = open_source(tmp_path / "a")
+    (tmp_path / "a").write_bytes(bytes(20))
+    assert len(b"".join(iter(source.read, b""))) == 10
+    source.close()
+
+
+def test_folders_missing_files_and_text_streams_are_refused(tmp_path):
+    with pytest.raises(InputError, match="is a folder"):
+        open_source(tmp_path)
+    with pytest.raises(InputError, match="there is no file"):
+        open_source(tmp_path / "nowhere")
+
+    class Texts(Unseekable):
+        def read(self, size=-1):
+            return "text"
+
+    with pytest.raises(InputError, match="open it as binary"):
+        open_source(Texts(b""))
+
+
+def test_a_discarded_sink_leaves_nothing(tmp_path):
+    sink = Sink(tmp_path / "a")
+    sink.take(b"abc")
+    sink.flush()
+    assert (tmp_path / "a").exists()
+    sink.discard()
+    sink.flush()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_final_sink_shows_itself_when_it_is_whole(tmp_path):
+    sink = Sink(tmp_path / "deep" / "a", final=True)
+    sink.take(b"abc")
+    sink.flush()
+    assert not (tmp_path / "deep" / "a").exists()
+    assert sink.finish() == hashlib.sha256(b"abc").hexdigest()
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a"]
+
+
+def test_an_empty_file_is_a_file(tmp_path):
+    Sink(tmp_path / "a").finish()
+    assert (tmp_path / "a").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("url", "iso"),
+    [
+        ("https://b/o?Expires=1735689600&Signature=x", "2025-01-01T00:00:00+00:00"),
+        ("https://b/o?x-oss-date=20250101T000000Z&x-oss-expires=3600", "2025-01-01T01:00:00+00:00"),
+        ("https://b/o?X-Amz-Date=20250101T000000Z&X-Amz-Expires=60", "2025-01-01T00:01:00+00:00"),
+        ("https://b/o?Expires=1735689600000", None),
+        ("https://b/o?Expires=soon", None),
+        ("https://b/o?x-oss-date=bad&x-oss-expires=60", None),
+        ("https://b/o", None),
+        ("http://[broken", None),
+    ],
+)
+def test_expiry_is_read_from_the_url(url, iso):
+    found = url_expiry(url)
+    assert (found.isoformat() if found else None) == iso
+
+
+def test_storage_says_why():
+    words = storage_words(b"<?xml?><Error><Code>AccessDenied</Code><Message>Request has expired.</Message></Error>")
+    assert (words.code, words.message) == ("AccessDenied", "Request has expired.")
+    assert storage_words(b"<html>").code is None

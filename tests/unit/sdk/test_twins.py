@@ -1,0 +1,109 @@
+"""`Client`, the module's functions, and what only one face has."""
+
+import asyncio
+import threading
+
+import pytest
+
+from speedpix_pipe import sdk
+from speedpix_pipe.sdk import AsyncSpeedPix, Client, ConfigurationError, Prediction, SpeedPix, WaitCanceledError
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def both(service, wire):
+    async with Client(wire.KEY, wire.SECRET, service.url, trust_env=False) as made:
+        yield made
+
+
+@pytest.fixture
+def environment(service, wire, monkeypatch):
+    monkeypatch.setenv("SPEEDPIX_APP_KEY", wire.KEY)
+    monkeypatch.setenv("SPEEDPIX_APP_SECRET", wire.SECRET)
+    monkeypatch.setenv("SPEEDPIX_ENDPOINT", service.url)
+    sdk.set_default_client(None)
+    yield
+    sdk.get_default_client().close()
+    sdk.set_default_client(None)
+
+
+async def test_code_written_for_the_official_client_runs(both, service, wire, tmp_path):
+    file = await both.files.async_create(wire.PNG, filename="a.png")
+    prediction = await both.predictions.async_create("wf", {"image": file}, alias_id="main")
+    assert isinstance(prediction, Prediction)
+    await prediction.async_wait(polling_interval=0.01)
+    await prediction.output["images"]["url"].async_save(tmp_path / "a.png")
+    assert await prediction.output["images"]["url"].async_read() == wire.PNG
+    assert (await prediction.async_reload()).status == "succeeded"
+    assert (await prediction.async_cancel()).done
+    assert (await both.predictions.async_get(prediction.id)).output
+    assert (await both.predictions.async_cancel("t")).status == "canceled"
+    assert (await both.async_run("wf", {}, polling_interval=0.01, wait_timeout=10))["images"]
+    assert (await both.async_run("wf", {}, wait=False)).status == "waiting"
+    assert len(service.calls("submit")) == 3
+
+
+async def test_the_same_client_works_in_threads(both, wire, tmp_path):
+    output = await asyncio.to_thread(both.run, "wf", {"image": wire.PNG})
+    saved = await asyncio.to_thread(output["images"]["url"].save, tmp_path / "a.png")
+    assert saved.read_bytes() == wire.PNG
+
+
+async def test_leaving_it_closes_both_faces(service, wire):
+    async with Client(wire.KEY, wire.SECRET, service.url, trust_env=False) as client:
+        await asyncio.to_thread(client.predictions.get, "t")
+        await client.predictions.async_get("t")
+    assert not client._calls.reads.is_open()
+    assert not client.asynchronous()._calls.reads.is_open()
+
+
+def test_the_modules_run_uses_the_environment(environment, service):
+    assert sdk.run("wf", {}, alias_id="main", randomise_seeds=True)["images"]
+    assert sdk.get_default_client() is sdk.get_default_client()
+    assert isinstance(sdk.get_default_client(), Client)
+    assert asyncio.run(sdk.async_run("wf", {}))["images"]
+    assert asyncio.run(sdk.async_run("wf", {}))["images"]
+    assert len(service.calls("submit")) == 3
+
+
+def test_another_client_can_be_passed_or_set(service, wire):
+    with SpeedPix(wire.KEY, wire.SECRET, service.url, trust_env=False) as mine:
+        assert sdk.run("wf", {}, client=mine)
+        sdk.set_default_client(mine)
+        assert sdk.run("wf", {})
+        with pytest.raises(ConfigurationError, match="the default client is synchronous"):
+            asyncio.run(sdk.async_run("wf", {}))
+    sdk.set_default_client(AsyncSpeedPix(wire.KEY, wire.SECRET, service.url))
+    with pytest.raises(ConfigurationError, match="the default client is asynchronous"):
+        sdk.run("wf", {})
+    sdk.set_default_client(None)
+
+
+def test_an_event_ends_a_threads_wait_and_the_task_goes_on(service, wire):
+    service.estimate = 60.0
+    event = threading.Event()
+    threading.Timer(0.02, event.set).start()
+    with (
+        SpeedPix(wire.KEY, wire.SECRET, service.url, trust_env=False) as client,
+        pytest.raises(WaitCanceledError) as caught,
+    ):
+        client.run("wf", {}, cancel_event=event)
+    assert caught.value.prediction.status == "waiting"
+
+
+async def test_cancelling_a_task_ends_its_wait(both, service):
+    service.estimate = 60.0
+    waiting = asyncio.ensure_future(both.async_run("wf", {}))
+    while not service.calls("submit"):
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.02)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+def test_everything_named_is_there():
+    assert sorted(sdk.__all__) == sorted(set(sdk.__all__))
+    for name in sdk.__all__:
+        assert hasattr(sdk, name)
