@@ -74,7 +74,7 @@ def multiply(ev: Evaluation, left: Any, right: Any) -> Any:
             return left * right
         if isinstance(left, list | range):
             room = _LIST_WEIGHT // max(right, 1)
-            if weight(left, room) > room + 1:
+            if weight(left, room + 1) > room + 1:
                 raise too_much("it makes a list of more than 1,000,000 elements")
             ev.elements(len(left) * max(right, 0))
             return list(left) * right

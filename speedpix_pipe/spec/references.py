@@ -5,7 +5,6 @@ Works on the syntax tree alone. Whether a step or a param of that name exists is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from jinja2 import nodes
@@ -141,12 +140,14 @@ class _Walk:
         if name == "steps":
             self.error("`steps` cannot be passed on", node.lineno, width, "steps", "name a step: `steps.X.output`")
         elif name in NAMES:
-            names, end = [name], node.lineno + width
+            names, last = [name], None
             for link in links:
-                if not isinstance(link, nodes.Getattr):
+                key = link.attr if isinstance(link, nodes.Getattr) else getattr(link.arg, "value", None)
+                if not isinstance(key, str):
                     break
-                names.append(link.attr)
-                end = self.end(link)
+                names.append(key)
+                last = link
+            end = node.lineno + width if last is None else self.end(last)
             self.found.uses.append(NameUse(tuple(names), node.lineno, end - node.lineno))
         elif name in FUNCTIONS:
             self.error(f"`{name}` is a function", node.lineno, width, "name", f"call it: `{name}(...)`")
@@ -211,14 +212,12 @@ class _Walk:
         if isinstance(link, nodes.Getattr):
             return self.token_after(link).end
         depth = 0
-        for token in self._from(link.lineno):
+        for at in range(self.position[link.lineno], len(self.tokens)):
+            token = self.tokens[at]
             depth += (token.text == "[") - (token.text == "]")
             if depth == 0:
                 return token.end
         return link.lineno + 1
-
-    def _from(self, offset: int) -> Iterator[Raw]:
-        return iter(self.tokens[self.position.get(offset, 0) :])
 
     def is_whole(self, start: int, end: int) -> bool:
         return self.tokens[0].offset == start and self.tokens[-1].end == end

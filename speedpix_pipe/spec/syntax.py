@@ -18,7 +18,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
 
 OPEN, CLOSE = "${{", "}}"
-_LONGEST = 100_000  # characters of one expression
+_LONGEST = 20_000  # characters of one expression
 _FIRST_WINDOW = 240
 
 # The one environment for expressions of specs. Statements and comments do not exist in them: their delimiters
@@ -139,6 +139,8 @@ def _lexer_error(piece: str, offset: int, message: str) -> TemplateError:
     elif at in {"“", "”", "‘", "’"}:
         hint = "write straight quotes"
     found = re.search(r"expected '(.)'$", message)
+    if found and piece.startswith(CLOSE, offset):
+        hint = "a bracket before it is still open"
     more = f", expected `{found.group(1)}`" if found else ""
     return TemplateError(f"unexpected `{at}`{more}", offset, hint=hint)
 
@@ -232,6 +234,8 @@ def _parser_error(tokens: list[Raw], error: TemplateSyntaxError) -> TemplateErro
         wanted = re.match(r"expected token '(.+?)', got", message)
         more = f", expected `{wanted.group(1)}`" if wanted else ""
         return TemplateError(f"the expression ends too early{more}", last.offset, len(last.text))
+    if message == "expected name or number":
+        return TemplateError("a name is missing after `.`", error.lineno)
     if message.startswith(("unexpected", "expected")):
         found = _unexpected(tokens, error.lineno)
         wanted = re.match(r"expected token '(.+?)', got", message)

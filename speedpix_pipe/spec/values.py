@@ -9,11 +9,12 @@ from typing import Any
 from speedpix_pipe.errors import AbsentError, ExpressionError
 from speedpix_pipe.files import FILE_NAMES, FileValue
 from speedpix_pipe.spec.budget import Evaluation, too_much
-from speedpix_pipe.spec.nearest import nearest
+from speedpix_pipe.spec.nearest import did_you_mean
 
 _FILE_NAMES = frozenset(FILE_NAMES)
 _PICTURE_NAMES = frozenset({"width", "height", "format"})
 _JSON_NODES = 2_000_000
+_LIGHT = {int, float, bool, type(None)}
 
 
 class Undefined:
@@ -55,8 +56,7 @@ def described(value: Any) -> str:
 
 
 def missing_key(value: Mapping[str, Any], name: str, owner: str) -> Undefined:
-    near = nearest(name, [key for key in value if isinstance(key, str)])
-    hint = f"did you mean `{near}`?" if near else None
+    hint = did_you_mean(name, [key for key in value if isinstance(key, str)])
     if hint is None and len(value) <= 12:
         hint = f"it has {', '.join(map(str, value))}" if value else "it is empty"
     return Undefined(f"{owner} has no `{name}`", hint)
@@ -79,8 +79,7 @@ def attribute(value: Any, name: str, owner: str) -> Any:
     if isinstance(value, Group) and name in {"grouper", "list"}:
         return value[0 if name == "grouper" else 1]
     if isinstance(value, FileValue):
-        near = nearest(name, FILE_NAMES)
-        return Undefined(f"{owner}: a file has no `{name}`", f"did you mean `{near}`?" if near else None)
+        return Undefined(f"{owner}: a file has no `{name}`", did_you_mean(name, FILE_NAMES))
     hint = "take one of its elements, or `| map(attribute='...')`" if isinstance(value, list) else None
     what = described(value) if owner == "the value" else f"{owner} is {described(value)}, which"
     return Undefined(f"{what} has no `{name}`", hint)
@@ -150,6 +149,11 @@ def _plain(value: Any, left: list[int]) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(inner, left) for key, inner in value.items()}
     if isinstance(value, list | range):
+        if isinstance(value, range) or set(map(type, value)) <= _LIGHT:  # most long lists: nothing to look into
+            left[0] -= len(value)
+            if left[0] < 0:
+                raise too_much("it makes too large a JSON text")
+            return list(value)
         return [_plain(inner, left) for inner in value]
     return value.path if isinstance(value, FileValue) else value
 

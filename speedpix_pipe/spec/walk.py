@@ -11,6 +11,8 @@ from speedpix_pipe.spec.names import root
 from speedpix_pipe.spec.tasks import task_name
 from speedpix_pipe.spec.values import attribute
 
+_SPELT_OUT = 20  # names in a row; of longer ones an error says only where they begin
+
 Closure = Callable[[Evaluation], Any]
 
 
@@ -34,7 +36,10 @@ def _chain(step: str) -> Closure:
 
 
 def followed(start: Closure, names: list[str], written: str) -> Closure:
-    owners = [".".join([written, *names[:at]]) for at in range(len(names))]
+    if len(names) > _SPELT_OUT:
+        owners = [written] * len(names)
+    else:
+        owners = [".".join([written, *names[:at]]) for at in range(len(names))]
     if len(names) == 1:
         only, owner = names[0], owners[0]
         return lambda ev: attribute(start(ev), only, owner)
