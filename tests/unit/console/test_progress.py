@@ -21,6 +21,7 @@ from speedpix_pipe.console.base import cell_width
 
 PROGRAM = Path(__file__).with_name("live_program.py")
 ROOT = Path(__file__).parents[3]
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CLEAR_AND_HOME = ("\x1b[2J", "\x1b[H")
 
 
@@ -74,7 +75,7 @@ class Terminal:
 
 def frames(written: str) -> list[list[str]]:
     """The frames that were drawn, each as its lines without escapes."""
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\x00", written)
+    plain = ESCAPE.sub("\x00", written)
     return [
         [line for line in chunk.replace("\r", "").replace("\x00", "").split("\n") if line]
         for chunk in plain.split("product-shots")[1:]
@@ -82,6 +83,7 @@ def frames(written: str) -> list[list[str]]:
 
 
 def complete(written: str) -> bool:
+    written = ESCAPE.sub("", written)
     return "Ctrl-C stops cleanly" in written.rpartition("product-shots")[2] and "failed 步骤" in written
 
 
