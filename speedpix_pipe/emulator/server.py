@@ -30,6 +30,7 @@ from speedpix_pipe.emulator.storage import BUCKET
 __all__ = ["Emulator", "serve"]
 
 _MAX_BODY = 16 * 1024 * 1024
+_GRACE_SECONDS = 0.2
 
 
 class Emulator:
@@ -41,20 +42,18 @@ class Emulator:
         self._clock: Clock = clock or SystemClock()
         self._service = Service(self.options, self._clock)
         self._connections: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
-        self._runner: web.ServerRunner | None = None
+        self._web: web.Server
+        self._listening: asyncio.Server
 
     async def __aenter__(self) -> Self:
-        server = web.Server(self._handle, access_log=None, keepalive_timeout=75)
-        self._runner = web.ServerRunner(server, shutdown_timeout=0.2)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.options.port, backlog=1024)
+        self._web = web.Server(self._handle, access_log=None, keepalive_timeout=75)
+        loop = asyncio.get_running_loop()
         try:
-            await site.start()
+            self._listening = await loop.create_server(self._web, "127.0.0.1", self.options.port, backlog=1024)
         except OSError:
-            await self._runner.cleanup()
             await self._service.close()
             raise
-        port = self._runner.addresses[0][1]
+        port = self._listening.sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self._service.open(self.url)
         return self
@@ -62,14 +61,17 @@ class Emulator:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._runner is not None:
-            server = self._runner.server
-            await self._runner.cleanup()
-            # A connection that was being accepted while the door closed is inside now, and nobody's.
-            for _ in range(3):
-                await _one_turn()
-            if server is not None:
-                await server.shutdown(0.1)
+        loop = asyncio.get_running_loop()
+        # A connection accepted in the very turn in which the server closes is forgotten by asyncio, open: so first
+        # nothing more is accepted, then those at the door are let in, then all are shown out.
+        for listening in self._listening.sockets:
+            loop.remove_reader(listening.fileno())
+        for _ in range(3):
+            await _one_turn()
+        self._listening.close()
+        self._web.pre_shutdown()
+        await self._web.shutdown(_GRACE_SECONDS)
+        await _one_turn()
         await self._service.close()
 
     @property
