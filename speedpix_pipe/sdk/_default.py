@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -13,21 +14,32 @@ from speedpix_pipe.sdk.errors import ConfigurationError
 
 _lock = threading.Lock()
 _defaults: dict[str, SpeedPix | AsyncSpeedPix] = {}
+_ours: list[Client] = []
 _busy: dict[AsyncSpeedPix, int] = {}
+
+
+@atexit.register
+def _close_ours() -> None:
+    """The client made here is closed here, when it is replaced or the process ends."""
+    while _ours:
+        _ours.pop().close()
 
 
 def get_default_client() -> SpeedPix | AsyncSpeedPix:
     """The client behind the module's `run` and `async_run`."""
     with _lock:
         if "client" not in _defaults:
-            _defaults["client"] = Client()
+            made = Client()
+            _defaults["client"] = made
+            _ours.append(made)
         return _defaults["client"]
 
 
 def set_default_client(client: SpeedPix | AsyncSpeedPix | None) -> None:
-    """Replace it; None makes the next call read the environment again. The old one is not closed."""
+    """Replace it; None makes the next call read the environment again. A client of yours is not closed."""
     with _lock:
         _defaults.pop("client", None)
+        _close_ours()
         if client is not None:
             _defaults["client"] = client
 
