@@ -59,9 +59,12 @@ def load(
     *,
     digests: Digests | None = None,
     unknown_ok: bool = False,
-    skip: frozenset[str] = frozenset(),
+    skip_watched: bool = False,
 ) -> tuple[Loaded | None, list[Problem]]:
-    """Everything known about a spec, and everything wrong with it. None where it cannot be walked."""
+    """Everything known about a spec, and everything wrong with it. None where it cannot be walked.
+
+    `skip_watched`: the files of params that a watched folder fills are not looked for.
+    """
     spec = request.spec
     pipeline, problems = load_pipeline(
         request.cwd / spec, shown=str(spec), source=_source(request), check_files=request.check_files
@@ -76,6 +79,9 @@ def load(
         if inner is not pipeline:
             problems += weave(inner)[1]
     files = ParamFiles(pipeline.folder, digests)
+    skip = {watch.param for watch in pipeline.watch} if skip_watched else set()
+    if not request.check_files:
+        skip |= {name for name, param in pipeline.params.items() if param.type in {"file", "files"}}
     cwd = request.cwd
     params, wrong = resolve_params(
         pipeline, request.params, request.params_file, cwd=cwd, files=files, unknown_ok=unknown_ok, skip=skip
@@ -85,9 +91,9 @@ def load(
     return (None if has_errors(problems) else loaded), _unique(problems)
 
 
-def require(request: SpecRequest, *, digests: Digests | None = None, skip: frozenset[str] = frozenset()) -> Loaded:
+def require(request: SpecRequest, *, digests: Digests | None = None, skip_watched: bool = False) -> Loaded:
     """A spec that may be run; SpecError with every problem otherwise."""
-    loaded, problems = load(request, digests=digests, skip=skip)
+    loaded, problems = load(request, digests=digests, skip_watched=skip_watched)
     if loaded is None:
         raise SpecError(problems)
     return replace(loaded, warnings=problems)

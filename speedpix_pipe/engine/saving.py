@@ -57,6 +57,24 @@ class Claims:
     def __init__(self) -> None:
         self._owners: dict[str, list[tuple[str | None, str]]] = {}
 
+    def claim(self, task: Task, scopes: Scopes) -> list[Target]:
+        """The targets of a task's `save`, all free until now; TaskError otherwise."""
+        targets = [Target(rule, scopes.of_task(task)) for rule in task.node.step.save]
+        for number, target in enumerate(targets):
+            path = target.path(1, STAND_IN)
+            owner = f"{task.name}#{number}"
+            holder = self.take(path, owner, any_extension=uses(target.rule.target, "ext"))
+            if holder is not None:
+                other = holder.rpartition("#")[0]
+                message = f"{other} saves to {path} too" if other != task.name else f"two rules of `save` mean {path}"
+                raise TaskError(
+                    message,
+                    kind=TaskErrorKind.INPUT,
+                    code="task.collision",
+                    hint="put item.stem, matrix or n into the path",
+                )
+        return targets
+
     def take(self, path: str, owner: str, *, any_extension: bool) -> str | None:
         """Claim a path; the name of whoever has it already, if it is another."""
         folder, slash, name = collision_key(path).rpartition("/")
@@ -86,21 +104,7 @@ class Saver:
 
     def claim(self, task: Task) -> list[Target]:
         """Render the task's `save` and claim its paths. A bad or taken path costs nothing yet."""
-        targets = [Target(rule, self._scopes.of_task(task)) for rule in task.node.step.save]
-        for number, target in enumerate(targets):
-            path = target.path(1, STAND_IN)
-            owner = f"{task.name}#{number}"
-            holder = self._claims.take(path, owner, any_extension=uses(target.rule.target, "ext"))
-            if holder is not None:
-                other = holder.rpartition("#")[0]
-                message = f"{other} saves to {path} too" if other != task.name else f"two rules of `save` mean {path}"
-                raise TaskError(
-                    message,
-                    kind=TaskErrorKind.INPUT,
-                    code="task.collision",
-                    hint="put item.stem, matrix or n into the path",
-                )
-        return targets
+        return self._claims.claim(task, self._scopes)
 
     def is_current(self, task: Task, targets: Sequence[Target], result: Result) -> bool:
         """Whether every file of the result stands under its name already, untouched."""

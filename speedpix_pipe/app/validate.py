@@ -1,0 +1,75 @@
+"""The use case `validate`: everything that can be found wrong without a service, a credential or a task's output.
+
+A param that was not given is an unknown value: what depends on it is not evaluated, so nothing is said about it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from speedpix_pipe.app.request import SpecRequest
+from speedpix_pipe.app.specs import Loaded, load, surroundings
+from speedpix_pipe.app.unknowns import KnownParams, NoFiles, UnknownValueError
+from speedpix_pipe.engine.saving import Claims
+from speedpix_pipe.errors import Problem
+from speedpix_pipe.model import Mark
+from speedpix_pipe.plan.checks import StaticChecks
+from speedpix_pipe.plan.fanout import Fanout
+from speedpix_pipe.plan.graph import Node
+from speedpix_pipe.plan.scopes import Scopes, visible
+from speedpix_pipe.plan.tasks import Born, Command, Expand, Task
+from speedpix_pipe.plan.walk import Walk
+
+RUN_NAMES = {"id": "00000000T000000-000000", "date": "2000-01-01", "time": "00:00:00"}  # of the run that is not
+
+
+def validate(request: SpecRequest) -> list[Problem]:
+    """All problems of one spec, warnings too."""
+    loaded, problems = load(request, unknown_ok=True, skip_watched=True)
+    if loaded is None:
+        return problems
+    return list(dict.fromkeys([*problems, *_expanded(loaded, files=request.check_files)]))
+
+
+def _expanded(loaded: Loaded, *, files: bool) -> list[Problem]:
+    """What shows only when lists are expanded: keys, paths, values of each task."""
+    around = surroundings(loaded, run=RUN_NAMES, digests=None)
+    around.params = KnownParams(loaded.params)
+    if not files:
+        around.files = dict.fromkeys(around.files, NoFiles())
+    walk = Walk(loaded.graph)
+    scopes = Scopes(walk, around)
+    claims = Claims()
+
+    def claim(task: Task) -> None:
+        claims.claim(task, scopes)
+
+    checks = _Checks(scopes, claim)
+    fanout = Fanout(scopes, checks.unit)
+    todo: deque[Command] = deque(walk.start())
+    while todo:
+        match todo.popleft():
+            case Born(task) if visible(task.node) and not task.stand_in:
+                checks.task(task)
+            case Expand(unit):
+                # A list that needs an unknown value stays open, and nothing that hangs on it is born.
+                with contextlib.suppress(UnknownValueError):
+                    todo.extend(walk.expanded(unit, fanout.expand(unit)))
+            case _:
+                pass  # conditions and whole inputs of single tasks are a run's business
+    return checks.problems
+
+
+class _Checks(StaticChecks):
+    """Static checks where some values are unknown."""
+
+    def _try(self, node: Node, mark: Mark, work: Callable[[], Any]) -> None:
+        with contextlib.suppress(UnknownValueError):
+            super()._try(node, mark, work)
+
+    def _check_contract(self, task: Task) -> None:
+        with contextlib.suppress(UnknownValueError):
+            super()._check_contract(task)

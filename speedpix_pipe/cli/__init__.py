@@ -1,0 +1,79 @@
+"""Commands: parse, call `app`, print, and turn errors into text and exit codes.
+
+A command is a module with the functions of `base.Command`, named here by string and imported when it is asked for,
+so that `--version` and `--help` cost no more than they say.
+"""
+
+import sys
+
+# name -> (module, what it does in a line)
+COMMANDS = {
+    "run": ("speedpix_pipe.cli.run", "carry out a pipeline"),
+    "plan": ("speedpix_pipe.cli.plan", "what a run would do, and what it would cost; nothing is sent"),
+    "validate": ("speedpix_pipe.cli.validate", "check specs; no network, no credentials"),
+    "schema": ("speedpix_pipe.cli.schema", "print the JSON Schema of specs, for editors"),
+    "runs": ("speedpix_pipe.cli.runs", "the journal: list, show, why, cancel, prune, repair"),
+    "report": ("speedpix_pipe.cli.report", "a run as a gallery: one HTML file, inputs beside results"),
+    "predict": ("speedpix_pipe.cli.predict", "one call of a workflow, for trying it out"),
+    "emulator": ("speedpix_pipe.cli.emulator", "the SpeedPix API on this machine, to work without an account"),
+}
+PROGRAM = "speedpix-pipe"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Carry out a command line and give back its exit code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+    except SystemExit as done:  # argparse after --help
+        return done.code if isinstance(done.code, int) else 0
+    except BrokenPipeError:
+        return _reader_left()
+    except (Exception, KeyboardInterrupt) as error:
+        from speedpix_pipe.cli.failures import tell
+
+        return tell(error, arguments)
+    return code
+
+
+def _dispatch(arguments: list[str]) -> int:
+    first = arguments[0] if arguments else "--help"
+    if first in {"--version", "-V"}:
+        from speedpix_pipe._version import __version__
+
+        print(f"{PROGRAM} {__version__}")
+        return 0
+    if first in {"--help", "-h", "help"}:
+        print(overview())
+        return 0 if arguments else 2
+    from speedpix_pipe.cli.base import carry_out
+
+    return carry_out(COMMANDS, PROGRAM, arguments)
+
+
+def overview() -> str:
+    """What `--help` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {summary}" for name, (_, summary) in COMMANDS.items()]
+    return "\n".join(
+        [
+            f"usage: {PROGRAM} COMMAND ...",
+            "",
+            "Runs pipelines of SpeedPix image workflows over files, from a YAML file kept in git.",
+            "",
+            *lines,
+            "",
+            f"{PROGRAM} COMMAND --help tells the rest; {PROGRAM} --version the version.",
+        ]
+    )
+
+
+def _reader_left() -> int:
+    """Whoever read our output has gone (`| head`): that is no error worth a word."""
+    import os
+
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(descriptor, sys.stdout.fileno())  # so that the interpreter's last flush finds an open file
+    os.close(descriptor)
+    return 1

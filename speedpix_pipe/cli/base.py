@@ -1,0 +1,63 @@
+"""What a command is, and how its arguments are parsed: argparse that raises instead of leaving."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+from typing import NoReturn, Protocol, cast
+
+from speedpix_pipe.errors import UsageError
+
+Table = Mapping[str, tuple[str, str]]
+
+
+class Command(Protocol):
+    """A module of this folder. The module's docstring is the command's description."""
+
+    __doc__: str | None
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line by a UsageError, as everything else here does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, code="usage.arguments", hint=f"see {self.prog} --help")
+
+
+def load(module: str) -> Command:
+    return cast("Command", import_module(module))
+
+
+def parser_of(command: Command, program: str) -> Parser:
+    """The whole parser of one command."""
+    parser = Parser(
+        prog=program,
+        description=command.__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(parser)
+    return parser
+
+
+def carry_out(table: Table, program: str, arguments: list[str]) -> int:
+    """Find the command that the first argument names, and run it with the others."""
+    command = load(find(table, program, arguments[0])[0])
+    args = parser_of(command, f"{program} {arguments[0]}").parse_args(arguments[1:])
+    return command.run(args)
+
+
+def find(table: Table, program: str, name: str) -> tuple[str, str]:
+    found = table.get(name)
+    if found is not None:
+        return found
+    what = "option" if name.startswith("-") else "command"
+    near = difflib.get_close_matches(name, table, n=1)
+    hint = f'did you mean "{near[0]}"?' if near else f"the commands of {program} are: {', '.join(table)}"
+    raise UsageError(f'no {what} "{name}"', code="usage.no-command", hint=hint)

@@ -1,0 +1,43 @@
+"""Results on stdout, and what the terminal at the other end of stderr can show."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+
+from speedpix_pipe.model import Json
+from speedpix_pipe.settings import load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What stderr is."""
+
+    live: bool  # a terminal on which lines can be drawn again
+    color: bool
+    width: int
+
+
+def terminal() -> Terminal:
+    settings = load_settings()
+    is_terminal = sys.stderr.isatty()
+    dumb = settings.environment.get("TERM") == "dumb"
+    width = settings.columns or (shutil.get_terminal_size().columns if is_terminal else 100)
+    return Terminal(live=is_terminal and not dumb, color=is_terminal and not settings.no_color, width=width)
+
+
+def print_json(value: Json) -> None:
+    """One line of JSON on stdout. A name that is no Unicode is escaped, so that it can be read back."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value)
+    print(text)
+
+
+def say(text: str) -> None:
+    """A line for people, beside the results."""
+    print(text, file=sys.stderr, flush=True)
