@@ -36,6 +36,8 @@ _SWEPT = row_kind("output.swept", 7, "DELETE FROM output_folders WHERE (run_id, 
 # File systems without hard links: the name is then taken by a look and a rename.
 _NO_LINK = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES})
 
+_TRIES = 10  # looks at a target that others write to at this very moment
+
 
 class PublishedKind(StrEnum):
     NEW = "new"
@@ -144,7 +146,7 @@ class Outputs:
     def _publish(self, publication: _Publication, folders: Folders) -> tuple[Published, bytes | None]:
         """What became of it, and the print to record if the file is ours."""
         target, moved = publication.target, None
-        while True:
+        for _ in range(_TRIES):
             kind, found = _standing(publication)
             if kind is PublishedKind.CHANGED:
                 return Published(kind, target), None
@@ -168,6 +170,7 @@ class Outputs:
             self._pass("output.renamed")
             folders.add(target.parent)
             return Published(PublishedKind.REPLACED if moved else kind, target, moved), printed
+        raise OSError(errno.EBUSY, "another program keeps writing there")
 
     def _build(self, publication: _Publication) -> tuple[Path, bytes]:
         part = _part_path(publication.target, publication.run_id)

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from speedpix_pipe.errors import StoreError, TaskError, TaskErrorKind
+from speedpix_pipe.store import Published, PublishedKind, Store, copying, outputs
+
+from .conftest import House
+
+Kind = PublishedKind
+
+
+def kept(house: House, content: bytes) -> tuple[Path, str, int]:
+    part, sha256, size = house.blob(content)
+    return house.store.blobs.adopt_now(part, sha256, size, set()), sha256, size
+
+
+def publish(house: House, run: Any, content: bytes, target: Path, run_id: str = "run-1") -> Published:
+    blob, sha256, size = kept(house, content)
+    published: Published = run(house.store.outputs.publish(blob, target, sha256=sha256, run_id=run_id, size=size))
+    assert published.path == target
+    return published
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out" / "white"
+
+
+def test_a_new_file_appears_whole_with_its_folders(house: House, run: Any, out: Path) -> None:
+    assert publish(house, run, b"one", out / "a.png").kind is Kind.NEW
+    assert (out / "a.png").read_bytes() == b"one"
+    assert names(out) == ["a.png"]
+    assert house.store.outputs.recorded(out / "a.png") == hashlib.sha256(b"one").hexdigest()
+
+
+def test_a_new_file_has_the_rights_that_the_user_gives_to_files(house: House, run: Any, out: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        publish(house, run, b"one", out / "a.png")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((out / "a.png").stat().st_mode) == 0o640
+
+
+def test_the_same_result_again_changes_nothing(house: House, run: Any, out: Path) -> None:
+    publish(house, run, b"one", out / "a.png")
+    before = (out / "a.png").stat()
+    assert publish(house, run, b"one", out / "a.png").kind is Kind.SAME
+    (out / "a.png").touch()
+    assert publish(house, run, b"one", out / "a.png").kind is Kind.SAME
+    assert (out / "a.png").stat().st_ino == before.st_ino
+
+
+def test_an_equal_file_of_unknown_origin_is_taken_for_ours(house: House, run: Any, out: Path) -> None:
+    out.mkdir(parents=True)
+    (out / "a.png").write_bytes(b"one")
+    assert publish(house, run, b"one", out / "a.png").kind is Kind.SAME
+    assert publish(house, run, b"two", out / "a.png").kind is Kind.REPLACED
+    assert names(out) == ["a.png"]
+
+
+def test_a_deleted_file_is_restored(house: House, run: Any, out: Path) -> None:
+    publish(house, run, b"one", out / "a.png")
+    (out / "a.png").unlink()
+    assert publish(house, run, b"one", out / "a.png").kind is Kind.RESTORED
+    assert (out / "a.png").read_bytes() == b"one"
+
+
+def test_our_own_older_result_is_replaced(house: House, run: Any, out: Path) -> None:
+    publish(house, run, b"one", out / "a.png")
+    published = publish(house, run, b"two", out / "a.png")
+    assert (published.kind, published.moved_aside) == (Kind.REPLACED, None)
+    assert (out / "a.png").read_bytes() == b"two"
+    assert names(out) == ["a.png"]
+
+
+def test_an_edited_file_is_left_alone_while_the_result_is_the_same(house: House, run: Any, out: Path) -> None:
+    publish(house, run, b"one", out / "a.png")
+    (out / "a.png").write_bytes(b"mine")
+    for _ in range(2):
+        assert publish(house, run, b"one", out / "a.png").kind is Kind.CHANGED
+    assert (out / "a.png").read_bytes() == b"mine"
+
+
+def test_an_edited_file_is_moved_aside_for_a_new_result(house: House, run: Any, out: Path) -> None:
+    for number, content in enumerate([b"one", b"two", b"three"], start=1):
+        published = publish(house, run, content, out / "a.png")
+        assert published.moved_aside == (out / f"a.edited-{number - 1}.png" if number > 1 else None)
+        (out / "a.png").write_bytes(b"mine %d" % number)
+    assert names(out) == ["a.edited-1.png", "a.edited-2.png", "a.png"]
+    assert (out / "a.edited-1.png").read_bytes() == b"mine 1"
+    assert (out / "a.edited-2.png").read_bytes() == b"mine 2"
+
+
+def test_an_edit_of_equal_size_and_time_is_still_an_edit(house: House, run: Any, out: Path) -> None:
+    publish(house, run, b"one", out / "a.png")
+    was = (out / "a.png").stat()
+    (out / "b.png").write_bytes(b"two")
+    os.utime(out / "b.png", ns=(was.st_atime_ns, was.st_mtime_ns))
+    (out / "b.png").rename(out / "a.png")  # as editors save
+    assert publish(house, run, b"one", out / "a.png").kind is Kind.CHANGED
+
+
+def test_foreign_bytes_are_moved_aside_and_a_link_is_not_followed(
+    house: House, run: Any, out: Path, tmp_path: Path
+) -> None:
+    out.mkdir(parents=True)
+    (tmp_path / "precious").write_bytes(b"precious")
+    (out / "a.png").symlink_to(tmp_path / "precious")
+    published = publish(house, run, b"one", out / "a.png")
+    assert published == Published(Kind.REPLACED, out / "a.png", out / "a.edited-1.png")
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    assert (out / "a.png").read_bytes() == b"one"
+
+
+def test_editing_an_output_leaves_the_kept_copy_as_it_was(house: House, run: Any, out: Path) -> None:
+    publish(house, run, b"one", out / "a.png")
+    with (out / "a.png").open("r+b") as file:
+        file.write(b"ONE")
+    assert house.store.blobs.path(hashlib.sha256(b"one").hexdigest()).read_bytes() == b"one"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "caf\u00e9.png",
+        "阿里云.png",
+        "名" * 83 + ".png",
+        "x" * 251 + ".png",
+        "\udcff.png",
+        ".hidden",
+        "x" * 255,
+        "🖼" * 62 + ".webp",
+    ],
+)
+def test_any_name_that_fits_is_saved_under_exactly_that_name(house: House, run: Any, out: Path, name: str) -> None:
+    publish(house, run, b"one", out / name)
+    assert names(out) == [name]
+    (out / name).write_bytes(b"mine")
+    aside = publish(house, run, b"two", out / name).moved_aside
+    assert aside is not None
+    assert aside.read_bytes() == b"mine"
+    assert ".edited-1" in aside.name
+    assert len(os.fsencode(aside.name)) <= 255
+
+
+def test_the_two_forms_of_an_accent_are_two_files(house: House, run: Any, out: Path) -> None:
+    publish(house, run, b"one", out / "caf\u00e9.png")
+    assert publish(house, run, b"two", out / "cafe\u0301.png").kind is Kind.NEW
+    assert len(names(out)) == 2
+
+
+def test_without_reflinks_and_kernel_copies_the_bytes_are_the_same(
+    house: House, run: Any, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = os.urandom(3 << 20)
+    monkeypatch.setattr(outputs, "reflink", lambda source, target: False)
+    publish(house, run, content, out / "a.bin")
+
+    def refuse(*_: int) -> int:
+        raise OSError(errno.EXDEV, "no")
+
+    monkeypatch.setattr(copying.os, "copy_file_range", refuse)
+    publish(house, run, content, out / "b.bin")
+    assert (out / "a.bin").read_bytes() == (out / "b.bin").read_bytes() == content
+
+
+def test_without_hard_links_nothing_is_lost_either(
+    house: House, run: Any, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Path) -> None:
+        raise OSError(errno.EPERM, "no")
+
+    monkeypatch.setattr(outputs.os, "link", refuse)
+    assert publish(house, run, b"one", out / "a.png").kind is Kind.NEW
+    (out / "a.png").write_bytes(b"mine")
+    assert publish(house, run, b"two", out / "a.png").moved_aside == out / "a.edited-1.png"
+    assert names(out) == ["a.edited-1.png", "a.png"]
+
+
+def test_who_writes_there_this_very_moment_is_not_overwritten(folder: Path, run: Any, out: Path, clock: Any) -> None:
+    points: list[str] = []
+
+    def write(point: str) -> None:
+        points.append(point)
+        if points.count("output.synced") == 1 and point == "output.synced":
+            (out / "a.png").write_bytes(b"mine")
+
+    with Store.open(folder, now=clock, hook=write) as store:
+        published = publish(House(store, clock), run, b"one", out / "a.png")
+    assert published.moved_aside == out / "a.edited-1.png"
+    assert (out / "a.edited-1.png").read_bytes() == b"mine"
+    assert (out / "a.png").read_bytes() == b"one"
+
+
+def test_a_program_that_never_stops_writing_there_wins(folder: Path, run: Any, out: Path, clock: Any) -> None:
+    def write(point: str) -> None:
+        if point == "output.synced":
+            (out / "a.png").write_bytes(b"mine")
+
+    with Store.open(folder, now=clock, hook=write) as store:
+        with pytest.raises(TaskError, match="another program keeps writing there"):
+            publish(House(store, clock), run, b"one", out / "a.png")
+    assert not [name for name in names(out) if name.endswith(".part")]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (errno.EACCES, "permission denied"),
+        (errno.EROFS, "its file system is read-only"),
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EIO, os.strerror(errno.EIO)),
+    ],
+)
+def test_a_target_that_cannot_be_written_says_why(
+    house: House, run: Any, out: Path, monkeypatch: pytest.MonkeyPatch, code: int, reason: str
+) -> None:
+    blob, sha256, size = kept(house, b"one")
+
+    def refuse(*_: Any) -> Any:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(outputs, "make_folders", refuse)
+    with pytest.raises(TaskError) as caught:
+        run(house.store.outputs.publish(blob, out / "a.png", sha256=sha256, run_id="run-1", size=size))
+    assert caught.value.kind is TaskErrorKind.OUTPUT
+    assert caught.value.message == f"cannot save {out / 'a.png'}: {reason}"
+    assert caught.value.code == "task.cannot-save"
+    assert not out.exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere; the functional tests mount it read-only")
+def test_a_folder_without_write_permission_says_so(house: House, run: Any, out: Path) -> None:
+    out.mkdir(parents=True)
+    out.chmod(0o500)
+    with pytest.raises(TaskError, match="permission denied"):
+        publish(house, run, b"one", out / "a.png")
+
+
+def test_a_folder_of_that_name_is_in_the_way(house: House, run: Any, out: Path) -> None:
+    (out / "a.png").mkdir(parents=True)
+    with pytest.raises(TaskError, match="a folder has this name"):
+        publish(house, run, b"one", out / "a.png")
+
+
+def test_a_kept_file_that_lost_bytes_is_not_published(house: House, run: Any, out: Path) -> None:
+    blob, sha256, _ = kept(house, b"one")
+    with pytest.raises(StoreError, match="not whole"):
+        run(house.store.outputs.publish(blob, out / "a.png", sha256=sha256, run_id="run-1", size=7))
+    assert names(out) == []
+
+
+def test_only_parts_of_the_named_runs_are_swept(house: House, tmp_path: Path) -> None:
+    for name in (".a.png.run-1.part", ".b.png.run-2.part", "c.run-1.part", ".d.part", "e.png"):
+        (tmp_path / name).write_bytes(b"half")
+    assert house.store.outputs.sweep_parts(tmp_path, {"run-1"}) == 1
+    assert house.store.outputs.sweep_parts(tmp_path / "gone", {"run-1"}) == 0
+    left = [name for name in names(tmp_path) if name != ".speedpix"]
+    assert left == [".b.png.run-2.part", ".d.part", "c.run-1.part", "e.png"]
+
+
+def test_the_next_start_sweeps_what_a_dead_run_left_wherever_it_wrote(
+    house: House, folder: Path, run: Any, out: Path
+) -> None:
+    publish(house, run, b"one", out / "a.png", "dead")
+    run(house.begin("alive"))
+    publish(house, run, b"one", out / "b.png", "alive")
+    (out / ".c.png.dead.part").write_bytes(b"half")
+    (out / ".d.png.alive.part").write_bytes(b"half")
+    with Store.open(folder):
+        pass
+    assert names(out) == [".d.png.alive.part", "a.png", "b.png"]
