@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any
 
 import aiohttp
@@ -17,6 +17,7 @@ import httpx
 import yarl
 
 from speedpix_pipe.sdk._config import Proxies
+from speedpix_pipe.sdk._lanes import DRIP_FACTOR, Posted
 
 _READ_BUFFER = 256 * 1024
 _FITS_A_SOCKET = 64 * 1024
@@ -120,6 +121,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tls: ssl.SSLContext | None = None
+        self._addresses: dict[httpx.URL, yarl.URL] = {}
         self._timeouts: dict[tuple[float | None, ...], aiohttp.ClientTimeout] = {}
 
     def _open(self) -> aiohttp.ClientSession:
@@ -143,18 +145,16 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._session, self._loop = session, loop
         return session
 
-    def _timeout(self, extensions: dict[str, Any]) -> aiohttp.ClientTimeout:
-        wanted = extensions.get("timeout") or {}
+    def _timeout(self, wanted: Mapping[str, float | None]) -> aiohttp.ClientTimeout:
         key = (wanted.get("pool"), wanted.get("connect"), wanted.get("read"))
         made = self._timeouts.get(key)
         if made is None:
-            made = self._timeouts[key] = aiohttp.ClientTimeout(
-                total=None, connect=key[0], sock_connect=key[1], sock_read=key[2]
-            )
+            made = aiohttp.ClientTimeout(total=None, connect=key[0], sock_connect=key[1], sock_read=key[2])
+            self._timeouts[key] = made
         return made
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        session, url = self._open(), request.url
+    def _options(self, url: httpx.URL) -> dict[str, Any]:
+        """TLS and proxy for this URL."""
         options: dict[str, Any] = {}
         if url.scheme == "https":
             if self._tls is None:
@@ -163,7 +163,43 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         proxy = self._proxies.proxy_for(url.scheme, url.host)
         if proxy is not None:
             options["proxy"] = proxy
-        call = _Call(session, request, self._timeout(request.extensions), options)
+        return options
+
+    async def post(
+        self, url: httpx.URL, headers: list[tuple[str, str]], body: bytes, timeouts: Mapping[str, float | None]
+    ) -> Posted:
+        """A small POST and its whole answer, without httpx's objects in between: a fifth less CPU for an API call."""
+        session, address = self._open(), self._addresses.get(url)
+        if address is None:
+            address = self._addresses[url] = yarl.URL(str(url), encoded=True)
+        patience = timeouts.get("read")
+        try:
+            # aiohttp's read timeout starts anew with each byte; a server that drips is cut off by this one.
+            async with asyncio.timeout(None) as deadline:
+                response = await session.request(
+                    "POST",
+                    address,
+                    headers=headers,
+                    data=body,
+                    allow_redirects=False,
+                    timeout=self._timeout(timeouts),
+                    **self._options(url),
+                )
+                if patience is not None:
+                    deadline.reschedule(asyncio.get_running_loop().time() + DRIP_FACTOR * patience)
+                try:
+                    return Posted(response.status, response.headers, await response.read())
+                finally:
+                    response.close()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise translate(error) from error
+        except ValueError as error:
+            raise httpx.UnsupportedProtocol(str(error)) from error
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        session, options = self._open(), self._options(request.url)
+        timeout = self._timeout(request.extensions.get("timeout") or {})
+        call = _Call(session, request, timeout, options)
         try:
             try:
                 content = request.content

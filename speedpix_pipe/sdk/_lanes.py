@@ -8,6 +8,7 @@ lane of their own so that a download of two gigabytes holds up no poll. No lane 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -15,11 +16,23 @@ import httpx
 
 from speedpix_pipe.sdk._config import Proxies
 
+DRIP_FACTOR = 10
+"""A server that drips its answer is given as long as one that is silent, this many times over."""
+
 
 @dataclass(frozen=True, slots=True)
 class LaneShape:
     connections: int
     keep_alive: float
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """The whole answer to a POST; header names are found in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
 
 
 class Lanes(Enum):

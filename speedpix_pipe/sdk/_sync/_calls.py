@@ -16,12 +16,12 @@ import httpx
 
 from speedpix_pipe.sdk import _auth, _policy, _wire
 from speedpix_pipe.sdk._config import Config, Proxies
-from speedpix_pipe.sdk._lanes import Lanes, lane
+from speedpix_pipe.sdk._lanes import DRIP_FACTOR, Lanes, Posted, lane
 from speedpix_pipe.sdk._policy import RetryPolicy
 from speedpix_pipe.sdk._polling import ReadCeiling
 from speedpix_pipe.sdk._sleep import Clock, Turns
 from speedpix_pipe.sdk._wire import Envelope, Operation
-from speedpix_pipe.sdk.errors import ClockSkewError, RateLimitError, SignatureError, SpeedPixError, SpeedPixTimeoutError
+from speedpix_pipe.sdk.errors import ClockSkewError, RateLimitError, SignatureError, SpeedPixError
 
 T = TypeVar("T")
 SUBMIT_READ_TIMEOUT: Final = 120.0
@@ -53,6 +53,9 @@ class Calls:
         self.submissions = transport or lane(Lanes.SUBMIT.value, proxies)
         self.reads = transport or lane(Lanes.API.value, proxies)
         self.files = transport or lane(Lanes.FILES.value, proxies)
+        # Our synchronous transport has a shorter way for small calls; any other is used as httpx would.
+        self._submit = getattr(self.submissions, "post", None) or Poster(self.submissions, clock).post
+        self._ask = getattr(self.reads, "post", None) or Poster(self.reads, clock).post
         base = str(config.endpoint).rstrip("/")
         self._urls = {operation: httpx.URL(base + operation.value) for operation in Operation}
         self._paths = {operation: url.raw_path.decode("ascii") for operation, url in self._urls.items()}
@@ -105,29 +108,21 @@ class Calls:
         timeout = self._submit_timeout if operation is Operation.SUBMIT else self._timeout
         if deadline is not None:
             timeout = self._shortened(timeout, deadline)
-        request = httpx.Request(
-            "POST",
-            self._urls[operation],
-            headers=[self._user_agent, *headers, *self.auth.headers(self._paths[operation], body)],
-            content=body,
-            extensions={"timeout": timeout},
-        )
+        path = self._paths[operation]
+        signed = [self._user_agent, *headers, *self.auth.headers(path, body)]
+        post = self._submit if operation is Operation.SUBMIT else self._ask
         what = operation.name.lower()
-        lane = self.submissions if operation is Operation.SUBMIT else self.reads
         try:
-            response = lane.handle_request(request)
-            try:
-                content = self._read(response, timeout["read"])
-            finally:
-                response.close()
+            answer = post(self._urls[operation], signed, body, timeout)
+            content = _decoded(answer)
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
             raise _policy.transport_error(error, what) from error
         if _LOG.isEnabledFor(logging.DEBUG):
-            _LOG.debug("%s: HTTP %d, %d bytes", what, response.status_code, len(content))
+            _LOG.debug("%s: HTTP %d, %d bytes", what, answer.status, len(content))
         try:
-            return _wire.parse_envelope(response.status_code, response.headers, content)
+            return _wire.parse_envelope(answer.status, answer.headers, content)
         except SignatureError as error:
-            self._explain(error, request, response)
+            self._explain(error, _auth.string_to_sign("POST", httpx.Headers(signed), path), answer)
             raise
 
     def _shortened(self, timeout: dict[str, float | None], deadline: float) -> dict[str, float | None]:
@@ -135,30 +130,51 @@ class Calls:
         left = max(1.0, math.ceil(deadline - self.clock.monotonic()))
         return {name: left if value is None else min(value, left) for name, value in timeout.items()}
 
-    def _read(self, response: httpx.Response, patience: float | None) -> bytes:
-        """The whole body; a server that drips bytes is given as long as one that is silent, ten times over."""
-        if "content-encoding" in response.headers:
-            return response.read()
-        ends = None if patience is None else self.clock.monotonic() + 10 * patience
-        chunks: list[bytes] = []
-        stream: Any = response.stream
-        for chunk in stream:
-            chunks.append(chunk)
-            if ends is not None and self.clock.monotonic() > ends:
-                raise SpeedPixTimeoutError("the answer came too slowly", retryable=True)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    def _explain(self, error: SignatureError, request: httpx.Request, response: httpx.Response) -> None:
+    def _explain(self, error: SignatureError, ours: str, answer: Posted) -> None:
         """Say which line of the signed text differs, or how far the clock is off."""
         if isinstance(error, ClockSkewError):
-            offset = _policy.clock_offset(response.headers, self.clock.time())
+            offset = _policy.clock_offset(answer.headers, self.clock.time())
             if offset is None:
                 error.retryable = False
             else:
                 self.auth.offset = offset
                 error.remedy = f"This machine's clock is {abs(offset):.0f} s {'behind' if offset > 0 else 'ahead'}."
             return
-        ours = _auth.string_to_sign("POST", request.headers, request.url.raw_path.decode("ascii"))
         error.difference = _auth.compare(ours, error.message)
         if error.difference:
             error.remedy = f"{error.difference[0].upper()}{error.difference[1:]}."
+
+
+def _decoded(answer: Posted) -> bytes:
+    """We ask for no compression; what comes compressed all the same is unpacked by httpx."""
+    if "content-encoding" not in answer.headers:
+        return answer.content
+    return httpx.Response(answer.status, headers=answer.headers, content=answer.content).content
+
+
+class Poster:
+    """POST through any httpx transport, reading the whole answer."""
+
+    def __init__(self, transport: httpx.BaseTransport, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+
+    def post(
+        self, url: httpx.URL, headers: list[tuple[str, str]], body: bytes, timeouts: dict[str, float | None]
+    ) -> Posted:
+        request = httpx.Request("POST", url, headers=headers, content=body, extensions={"timeout": timeouts})
+        response = self._transport.handle_request(request)
+        try:
+            return Posted(response.status_code, response.headers, self._read(response, timeouts["read"]))
+        finally:
+            response.close()
+
+    def _read(self, response: httpx.Response, patience: float | None) -> bytes:
+        ends = None if patience is None else self._clock.monotonic() + DRIP_FACTOR * patience
+        chunks: list[bytes] = []
+        stream: Any = response.stream  # as it came: httpx would unpack and copy
+        for chunk in stream:
+            chunks.append(chunk)
+            if ends is not None and self._clock.monotonic() > ends:
+                raise httpx.ReadTimeout("the answer came too slowly")
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
