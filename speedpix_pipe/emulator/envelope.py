@@ -13,6 +13,7 @@ __all__ = ["BusinessError", "failure", "gateway_refusal", "storage_error", "succ
 
 SERVICE_ERROR = "B_API_ServiceError"
 _JSON = "application/json;charset=UTF-8"
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def _answer(status: int, data: dict[str, Any] | None, error: BusinessError | Non
         "startTime": None,
         "endTime": None,
     }
-    body = json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
+    body = _compact(envelope).encode()
     return web.Response(body=body, headers={"Content-Type": _JSON, "X-Ca-Request-Id": request_id()})
 
 

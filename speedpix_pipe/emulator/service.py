@@ -69,7 +69,7 @@ class Service:
     async def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
         if self._open_jobs:
-            await asyncio.wait(self._open_jobs, timeout=10)
+            await asyncio.wait(self._open_jobs, timeout=5)
         self.bucket.close()
 
     def reset(self) -> None:

@@ -24,7 +24,7 @@ class StoredObject:
     content_type: str
     path: Path | None = None
     content: bytes | None = None
-    size: int = 0
+    etag: str = ""
     puts: int = 0
 
     def read(self) -> bytes | None:
@@ -75,7 +75,8 @@ class Bucket:
         """Store finished bytes; called from worker threads, so it touches the dictionary last."""
         path = self.new_path()
         path.write_bytes(content)
-        stored = StoredObject(key, content_type, path=path, size=len(content), puts=1)
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        stored = StoredObject(key, content_type, path=path, etag=digest.upper(), puts=1)
         self._objects[key] = stored
         return stored
 

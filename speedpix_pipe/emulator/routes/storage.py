@@ -45,11 +45,11 @@ async def _receive(service: Service, request: web.BaseRequest, stored: StoredObj
                 target.write(block)
                 size += len(block)
         stored.path = path
-    stored.size = size
+    stored.etag = digest.hexdigest().upper()
     stored.puts += 1
     service.counters["uploads"] += 1
     service.counters["upload_bytes"] += size
-    return web.Response(status=200, headers={"ETag": f'"{digest.hexdigest().upper()}"'})
+    return web.Response(status=200, headers={"ETag": f'"{stored.etag}"'})
 
 
 async def get_object(service: Service, request: web.BaseRequest) -> web.Response:
@@ -72,7 +72,7 @@ def _serve(
     request: web.BaseRequest, stored: StoredObject, content: bytes, count: Callable[[int], None]
 ) -> web.Response:
     headers = {"Content-Type": stored.content_type, "Accept-Ranges": "bytes"}
-    headers["ETag"] = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest().upper()}"'
+    headers["ETag"] = f'"{stored.etag}"'
     asked = _range(request.headers.get("Range", ""), len(content))
     if asked is None:
         count(len(content))

@@ -6,6 +6,7 @@ from typing import Any
 
 from speedpix_pipe.emulator.envelope import BusinessError
 from speedpix_pipe.emulator.faults import FaultKind
+from speedpix_pipe.emulator.options import ScriptedWorkflow
 from speedpix_pipe.emulator.routes.base import Call, invalid, scripted_failure
 from speedpix_pipe.emulator.service import Service
 from speedpix_pipe.emulator.workflows.base import WorkflowError
@@ -33,10 +34,9 @@ async def answer(service: Service, call: Call) -> dict[str, Any] | BusinessError
     run = service.find_workflow(workflow_id)
     note = None
     if run is None:
-        made = await service.ask_fallback(workflow_id, inputs)
-        if made is None:
-            return BusinessError("Emulator.WorkflowNotFound", f'there is no workflow "{workflow_id}"')
-        run, note = (lambda _: made), "answered by the fallback"
+        run, note = await _fallback(service, workflow_id, inputs), "answered by the fallback"
+    if run is None:
+        return BusinessError("Emulator.WorkflowNotFound", f'there is no workflow "{workflow_id}"')
     if call.suffers(FaultKind.TASK_FAILED):
         run = _failing(scripted_failure().code, scripted_failure().message)
     elif call.suffers(FaultKind.EXPIRED_URL):
@@ -50,6 +50,15 @@ async def answer(service: Service, call: Call) -> dict[str, Any] | BusinessError
         "status": "waiting",
         "estimatedDurationInSeconds": round(service.queue.estimate(task), 3),
     }
+
+
+async def _fallback(service: Service, workflow_id: str, inputs: dict[str, Any]) -> ScriptedWorkflow | None:
+    """The fallback's answer as a workflow; None where it has none."""
+    try:
+        made = await service.ask_fallback(workflow_id, inputs)
+    except WorkflowError as error:
+        return _failing(error.code, error.message)
+    return None if made is None else lambda _: made
 
 
 def _failing(code: str, message: str) -> Callable[[Any], Any]:

@@ -175,6 +175,13 @@ def test_a_fallback_answers_unknown_workflows_and_is_noted(start):
     assert wire.emulator.predictions()[0]["note"] == "answered by the fallback"
 
 
+def test_a_fallback_may_fail_the_task(start):
+    def refuse(*_):
+        raise WorkflowError("no contract", "Emulator.NoContract")
+
+    assert start(fallback=refuse).fail("mine") == "no contract"
+
+
 def test_a_workflow_runs_once_however_often_its_result_is_asked_for(start):
     runs = []
     wire = start(workflows={"count": lambda _: runs.append(1) or {"images": Artifact(b"x", "png")}})
