@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from speedpix_pipe.model import Pipeline, Workflow
 from speedpix_pipe.settings import Settings
@@ -25,6 +26,7 @@ class Connection:
     name: str
     account: str
     connect: Callable[[], AsyncSpeedPix]
+    upload_account: str  # under which uploads are remembered; those to an embedded emulator end with it
     local: bool = False
 
 
@@ -47,7 +49,7 @@ def to_service(settings: Settings) -> Connection:
             credentials.app_key.reveal(), credentials.app_secret.reveal(), credentials.endpoint, use_file_output=False
         )
 
-    return Connection(name, f"{name}|{key}", connect)
+    return Connection(name, f"{name}|{key}", connect, upload_account=f"{name}|{key}")
 
 
 @contextmanager
@@ -63,7 +65,7 @@ def to_emulator(pipeline: Pipeline, note: Callable[[str], None], *, latency: flo
 
             return AsyncSpeedPix(options.app_key, options.app_secret, emulator.url, use_file_output=False)
 
-        yield Connection(LOCAL, f"{LOCAL}|{LOCAL}", connect, local=True)
+        yield Connection(LOCAL, f"{LOCAL}|{LOCAL}", connect, upload_account=f"{LOCAL}|{uuid4().hex}", local=True)
 
 
 def _by_id(pipeline: Pipeline, note: Callable[[str], None]) -> Mapping[str, Callable[[Any], Any]]:

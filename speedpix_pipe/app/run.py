@@ -80,7 +80,7 @@ def _connect(request: RunRequest, loaded: Loaded, notes: list[str], stack: ExitS
     needs_service = any(node.step.kind is StepKind.WORKFLOW for node in loaded.graph)
     if needs_service:
         return to_service(loaded.settings)
-    return Connection("image", "image|none", _no_service)
+    return Connection("image", "image|none", _no_service, upload_account="image|none")
 
 
 def _no_service() -> Any:
@@ -144,6 +144,8 @@ class _Run:
             self.connection.connect,
             name=self.connection.name,
             account=self.connection.account,
+            upload_account=self.connection.upload_account,
+            urls_outlive_us=not self.connection.local,
             uploads=store.uploads,
             keeper=keeper,
             clock=self.clock,

@@ -20,7 +20,7 @@ from typing import Any
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.lanes import Lanes, Stop
 from speedpix_pipe.engine.life import Ending, Failed, Finished, InDoubt, Lives, Skipped, output_of
-from speedpix_pipe.errors import AbsentError, AccessError, ExpressionError, PipeError, StoreError, TaskError
+from speedpix_pipe.errors import AbsentError, AccessError, ExecutorError, ExpressionError, PipeError, StoreError, TaskError
 from speedpix_pipe.events import (
     Event,
     ItemFound,
@@ -269,6 +269,8 @@ class Driver:
             self.access_error = self.access_error or error
             self.lanes.halt(Stop(error.message, resumable=False, drain=True))
             ending = Failed("access", error.code, error.message)
+        except ExecutorError as error:
+            ending = Failed("task", error.code, error.message)
         except StoreError as error:
             self._fatal = self._fatal or error
             return

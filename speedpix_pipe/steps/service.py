@@ -43,6 +43,8 @@ class Service:
         *,
         name: str,
         account: str,
+        upload_account: str,
+        urls_outlive_us: bool,
         uploads: Uploads,
         keeper: Keeper,
         clock: Clock,
@@ -51,6 +53,9 @@ class Service:
         self.name = name  # `local`, or the endpoint's host and port
         self.account = account
         self.answered = False  # whether the service ever gave an answer in this run
+        self._upload_account = upload_account
+        self._urls_outlive_us = urls_outlive_us  # false for the embedded emulator: its URLs end with its process
+        self._began_at = clock.now()
         self._connect = connect
         self._client: AsyncSpeedPix | None = None
         self._uploads = uploads
@@ -83,6 +88,8 @@ class Service:
         return found[0].sha256 if found else None
 
     def _still_good(self, kept: KeptFile, received_at: datetime) -> bool:
+        if not self._urls_outlive_us and received_at < self._began_at:
+            return False
         expires = kept.url_expires_at or received_at + ASSUMED_LIFE
         return expires - self._clock.now() >= GOOD_FOR
 
@@ -129,7 +136,7 @@ class Service:
             assert isinstance(file, FileValue)
             path, digest, name = file.absolute, file.sha256, file.name
         media_type = sniff(path).media_type
-        known_url = self._uploads.look(self.account, digest, media_type, margin_seconds=margin_seconds)
+        known_url = self._uploads.look(self._upload_account, digest, media_type, margin_seconds=margin_seconds)
         if known_url is not None:
             return known_url
         key = (digest, media_type)
@@ -156,7 +163,7 @@ class Service:
         self.answered = True
         if sent.sha256 != digest:
             raise ChangedError(str(path))
-        await self._uploads.remember(self.account, digest, media_type, sent.access_url, sent.expires_at, sent.size)
+        await self._uploads.remember(self._upload_account, digest, media_type, sent.access_url, sent.expires_at, sent.size)
         seconds = self._clock.monotonic() - began
         self._emit(UploadFinished(path=str(path), sha256=digest, size=sent.size, seconds=seconds))
         return sent.access_url
