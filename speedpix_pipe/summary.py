@@ -252,18 +252,21 @@ class Tally:
 
     @property
     def total(self) -> int:
-        return sum(step.total for step in self.steps.values())
+        return sum(step.total for step in self._all_steps())
 
     @property
     def done(self) -> int:
-        return sum(step.done for step in self.steps.values())
+        return sum(step.done for step in self._all_steps())
 
     @property
     def running(self) -> int:
         return len(self._flights)
 
     def count(self, status: TaskStatus) -> int:
-        return sum(step.counts[status] for step in self.steps.values())
+        return sum(step.counts[status] for step in self._all_steps())
+
+    def _all_steps(self) -> list[StepTally]:
+        return list(self.steps.values())  # a copy: the live view looks from a thread of its own
 
     # --- events ----------------------------------------------------------------------------------
 

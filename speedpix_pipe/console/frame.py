@@ -186,5 +186,6 @@ def _footer(tally: Tally, width: int, ink: Ink, glyphs: Glyphs) -> str:
     left = [seconds for step in list(tally.steps.values()) if (seconds := _time_left(step)) is not None]
     if left:
         words.append(f"about {_about(max(left))} left")
-    words.append("Ctrl-C stops cleanly")
-    return ink.dim(clip(f" {glyphs.dot} ".join(words), width))
+    line = f" {glyphs.dot} ".join(words)
+    hint = f" {glyphs.dot} Ctrl-C stops cleanly"
+    return ink.dim(line + hint if cell_width(line + hint) <= width else clip(line, width))

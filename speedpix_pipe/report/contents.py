@@ -7,6 +7,7 @@ inside an HTML page, and links are relative to the page and quoted.
 from __future__ import annotations
 
 import json
+import mimetypes
 import os
 import statistics
 import urllib.parse
@@ -45,7 +46,8 @@ class _Files:
     def given(self, file: InputFile) -> int:
         path = file.absolute or self.folder / file.path
         full = _first_existing(path, self._blob(file.sha256))
-        return self._number(file.sha256, file.path, full, full, "")
+        kind = (mimetypes.guess_type(file.path)[0] or "").partition("/")[0]
+        return self._number(file.sha256, file.path, full, full, kind)
 
     def _blob(self, sha256: str) -> Path | None:
         try:

@@ -32,12 +32,12 @@ function openViewer(row, id) {
   showShot();
 }
 
-function moveShot(by) {
+function moveShot(by, focus) {
   const at = view.at + by;
-  if (at >= 0 && at < view.shots.length) { view.at = at; showShot(); } else moveRow(Math.sign(by));
+  if (at >= 0 && at < view.shots.length) { view.at = at; showShot(focus); } else moveRow(Math.sign(by), focus);
 }
 
-function moveRow(by) {
+function moveRow(by, focus) {
   const shownRows = rows.filter((row) => row.fits.size);
   const next = shownRows[shownRows.indexOf(view.row) + by];
   if (!next) return;
@@ -46,7 +46,7 @@ function moveRow(by) {
   const same = shots.findIndex((shot) => (like.task ? shot.task && shot.task.s === like.task.s
     && Object.entries(like.task.m).every(([axis, value]) => shot.task.m[axis] === value) : !shot.task));
   Object.assign(view, { row: next, shots, at: Math.max(0, same), before: null });
-  showShot();
+  showShot(focus);
 }
 
 function stagePicture(number, name) {
@@ -70,15 +70,16 @@ function beforeShot(shot) {
   return { others, chosen: others.find((other) => other.id === view.before) ?? others[0] };
 }
 
-function showShot() {
+// The stage is drawn anew for each picture; `focus` says which of its controls the reader was using.
+function showShot(focus = ".close") {
   const shot = view.shots[view.at];
   const { others, chosen } = beforeShot(shot);
   const comparing = view.compare && chosen && shot.file !== undefined;
   Object.assign(view, { scale: 1, x: 0, y: 0 });
   const sheet = make("div", { class: "sheet" });
   const stage = make("div", { class: "stage" }, sheet,
-    make("button", { type: "button", class: "step back", "aria-label": words.previous, on: { click: () => moveShot(-1) } }, "‹"),
-    make("button", { type: "button", class: "step on", "aria-label": words.next, on: { click: () => moveShot(1) } }, "›"),
+    make("button", { type: "button", class: "step back", "aria-label": words.previous, on: { click: () => moveShot(-1, ".step.back") } }, "‹"),
+    make("button", { type: "button", class: "step on", "aria-label": words.next, on: { click: () => moveShot(1, ".step.on") } }, "›"),
     controls(comparing, Boolean(chosen) && shot.file !== undefined, shot));
   viewer.replaceChildren(make("div", { class: "view" }, stage, about(shot, others, chosen)));
   const readable = shot.file !== undefined && !["text", "application"].includes(files[shot.file].kind);
@@ -93,7 +94,7 @@ function showShot() {
   }
   moveSheet();
   watchStage(stage, comparing);
-  viewer.querySelector(".close").focus();
+  (viewer.querySelector(focus) ?? viewer.querySelector(".close")).focus();
 }
 
 function longText(task) {
@@ -113,7 +114,7 @@ function controls(comparing, comparable, shot) {
     shot.file !== undefined && press(`${words.zoom} +`, "+", () => zoomBy(1.5)));
 }
 
-function toggleCompare() { view.compare = !view.compare; showShot(); }
+function toggleCompare() { view.compare = !view.compare; showShot("#compare"); }
 
 function setSplit(percent) {
   view.split = Math.max(0, Math.min(100, percent));
@@ -204,7 +205,7 @@ function about(shot, others, chosen) {
     make("h3", {}, words.lineage),
     make("ul", { class: "line" }, ...lineage(shot).map((other) => lineButton(other, shot))),
     view.compare && others.length > 1 && make("h3", {}, words.compare_with),
-    view.compare && others.length > 1 && make("select", { "aria-label": words.compare_with, on: { change: (event) => { view.before = event.target.value; showShot(); } } },
+    view.compare && others.length > 1 && make("select", { "aria-label": words.compare_with, on: { change: (event) => { view.before = event.target.value; showShot(".about select"); } } },
       ...others.map((other) => make("option", { value: other.id, selected: other === chosen }, [other.title, ...Object.values(other.task?.m ?? {})].join(", ")))),
     make("h3", {}, words.details),
     make("dl", {}, ...facts(shot, file).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]),
@@ -216,7 +217,7 @@ function about(shot, others, chosen) {
 function lineButton(other, shot) {
   return make("li", {}, make("button", {
     type: "button", "aria-current": other === shot ? "true" : null, "aria-label": [other.title, ...Object.values(other.task?.m ?? {})].join(", "),
-    on: { click: () => { view.at = view.shots.indexOf(other); showShot(); } },
+    on: { click: () => { view.at = view.shots.indexOf(other); showShot('.line [aria-current="true"]'); } },
   }, make("span", { class: "small" }, picture(other.file, other.task ? words[other.task.st] : "")),
   make("span", { class: "cap" }, [other.title, ...Object.values(other.task?.m ?? {})].join(" · "))));
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+import pytest
+
 from speedpix_pipe.console.base import cell_width
 from speedpix_pipe.console.closing import render_closing
 from speedpix_pipe.events import (
@@ -116,6 +118,7 @@ def test_ignored_failures_ask_for_nothing(story):
     assert "next" not in text
 
 
+@pytest.mark.slow
 def test_ten_thousand_failures_fit_on_a_screen(story):
     story.begin("white")
     story.find("white", 10_000)
