@@ -69,7 +69,7 @@ def load(
     pipeline, problems = load_pipeline(
         request.cwd / spec, shown=str(spec), source=_source(request), check_files=request.check_files
     )
-    if pipeline is None or has_errors(problems):
+    if pipeline is None:
         return None, problems
     settings = load_settings(pipeline.folder, request.settings.environment)
     graph, woven = weave(pipeline)
