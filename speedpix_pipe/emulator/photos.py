@@ -96,7 +96,7 @@ def _mix(a: Vector, b: Vector, share: float) -> Vector:
 
 def _cup(dice: random.Random) -> Scene:
     hue = dice.random()
-    glaze, lining, coffee = _colour(hue, 0.72, 0.72), _colour(0.1, 0.08, 0.95), _colour(0.07, 0.8, 0.22)
+    glaze, lining, coffee = _colour(hue, 0.72, 0.72), _colour(0.1, 0.3, 0.97), _colour(0.07, 0.8, 0.22)
     scene = Scene()
     body = [(0.86, 1.62), (0.87, 1.62), (0.86, 1.5), (0.83, 1.0), (0.78, 0.45), (0.7, 0.12), (0.56, 0.02), (0.5, 0.0)]
     scene.add(turned(body, _plain(glaze, 0.85)))
@@ -234,9 +234,9 @@ def _ball(dice: random.Random) -> Scene:
     hue = dice.random()
     panels = [
         _colour(hue, 0.75, 0.85),
-        _colour(0.13, 0.12, 0.96),
+        _colour(0.12, 0.3, 0.97),
         _colour(hue + 0.33, 0.7, 0.7),
-        _colour(0.13, 0.12, 0.96),
+        _colour(0.12, 0.3, 0.97),
     ]
 
     def paint(u: float, v: float) -> Vector:
