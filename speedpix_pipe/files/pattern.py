@@ -43,6 +43,7 @@ def find_files(
     if real_base is not None:
         shown = shown_path(real_base, folder)
         prefix = "" if shown == "." else shown.rstrip("/") + "/"
+        # A plain path means that very file, whatever else is called so in capitals.
         if not has_magic(tail) and os.path.isfile(os.path.join(real_base, tail)):  # noqa: PTH113, PTH118 - quicker, and exact
             found = [prefix + tail]
         else:

@@ -22,8 +22,8 @@ SLOW_TEXT_LIMIT = 100_000  # for filters that take a microsecond and more for ea
 NUMBER_BITS = 3400  # a thousand digits
 _SECONDS = 1.0
 _MEMORY = 192 * 1024 * 1024
-_ELEMENT = 48  # bytes that an element of a list costs, roughly
-_CHUNK = 4096
+_ELEMENT = 64  # bytes that an element of a list costs, roughly
+CHUNK = 4096
 
 
 class Evaluation:
@@ -65,7 +65,7 @@ class Evaluation:
         """A list of them all, counted as it grows."""
         made: list[Any] = []
         iterator = iter(values)
-        while chunk := list(itertools.islice(iterator, _CHUNK)):
+        while chunk := list(itertools.islice(iterator, CHUNK)):
             self.elements(len(chunk))
             made += chunk
         return made
@@ -84,9 +84,9 @@ class Evaluation:
         raise ExpressionError(f"a list is needed here, not {described(value)}")
 
     def _chunks(self, numbers: range) -> Iterator[range]:
-        for start in range(0, len(numbers), _CHUNK):
+        for start in range(0, len(numbers), CHUNK):
             self.tick()
-            yield numbers[start : start + _CHUNK]
+            yield numbers[start : start + CHUNK]
 
     def file_time(self, began: float) -> None:
         """Time spent on files since `began` is not the expression's."""

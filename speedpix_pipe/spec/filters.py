@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from speedpix_pipe.errors import ExpressionError
@@ -12,7 +12,9 @@ from speedpix_pipe.spec.checks import check
 from speedpix_pipe.spec.filters_list import LIST_FILTERS, NOT_GIVEN, Reader, given, reader
 from speedpix_pipe.spec.filters_number import NUMBER_FILTERS
 from speedpix_pipe.spec.filters_text import TEXT_FILTERS, Filter
-from speedpix_pipe.spec.values import as_text
+from speedpix_pipe.spec.values import Undefined, as_text
+
+_OFTEN = 64  # elements between two looks at the clock; a filter takes a millisecond at most, or it looks itself
 
 
 def _mapped(ev: Evaluation, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
@@ -28,12 +30,18 @@ def _mapped(ev: Evaluation, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
     if apply is None:
         raise ExpressionError(f"`map`: no filter `{name}`")
 
-    def one(element: Any) -> Any:
-        ev.tick()
-        made = given(apply(ev, element, *args[1:], **kwargs))
-        return ev.collect(made) if isinstance(made, range) else made
+    rest = args[1:]
 
-    return ev.collect(one(element) for element in ev.each(value))
+    def results() -> Iterator[Any]:
+        for at, element in enumerate(ev.each(value)):
+            if not at % _OFTEN:
+                ev.tick()
+            made = apply(ev, element, *rest, **kwargs)
+            if made.__class__ is Undefined:
+                raise made.error()
+            yield ev.collect(made) if made.__class__ is range else made
+
+    return ev.collect(results())
 
 
 def _chosen(*, wanted: bool, by_attribute: bool) -> Callable[..., list[Any]]:

@@ -8,10 +8,10 @@ from typing import Any
 
 from speedpix_pipe.errors import ExpressionError
 from speedpix_pipe.files import FileValue
-from speedpix_pipe.spec.budget import Evaluation
+from speedpix_pipe.spec.budget import CHUNK, Evaluation
 from speedpix_pipe.spec.filters_text import Filter, whole
 from speedpix_pipe.spec.operators import add
-from speedpix_pipe.spec.values import Group, Undefined, as_text, described, subscript
+from speedpix_pipe.spec.values import NUMBER, Group, Undefined, as_text, described, subscript
 
 NOT_GIVEN = object()
 
@@ -51,7 +51,7 @@ def _key(value: Any, *, case_sensitive: bool) -> Any:
         value = value.path
     if isinstance(value, str):
         return value if case_sensitive else value.lower()
-    if isinstance(value, int | float):
+    if isinstance(value, NUMBER):
         return value
     raise ExpressionError(f"{described(value)} has no place in an order", hint="name what to compare with `attribute=`")
 
@@ -135,7 +135,8 @@ def _unique(ev: Evaluation, value: Any, case_sensitive: bool = False, attribute:
         if new:
             seen.add(key)
             found.append(element)
-    ev.elements(len(found))
+            if len(found) % CHUNK == 0:
+                ev.elements(CHUNK * 2)  # as a key and as an element
     return found
 
 
@@ -185,7 +186,8 @@ def _length(_ev: Evaluation, value: Any) -> int:
 
 
 def _list(ev: Evaluation, value: Any) -> Any:
-    return value if isinstance(value, range) else ev.collect(ev.each(value))  # a range is a list that needs no memory
+    # Nothing changes a list in an expression, so it may be its own copy; a range is one that needs no memory.
+    return value if isinstance(value, list | range) else ev.collect(ev.each(value))
 
 
 def _reverse(ev: Evaluation, value: Any) -> Any:
@@ -197,11 +199,15 @@ def _reverse(ev: Evaluation, value: Any) -> Any:
 def _join(ev: Evaluation, value: Any, d: Any = "", attribute: Any = None) -> str:
     between, read = as_text(d), reader(attribute)
     texts: list[str] = []
+    size = -len(between)
     for element in ev.each(value):
         text = as_text(given(read(element)))
-        ev.text(len(text) + len(between))
+        size += len(text) + len(between)
         texts.append(text)
-    ev.text(sum(map(len, texts)) + len(between) * max(len(texts) - 1, 0))
+        if len(texts) % CHUNK == 0:
+            ev.elements(CHUNK)
+            ev.text(max(size, 0))
+    ev.text(max(size, 0))
     return between.join(texts)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from speedpix_pipe.errors import ExpressionError
 from speedpix_pipe.files import FileValue
 from speedpix_pipe.spec.budget import NUMBER_BITS, Evaluation, too_much
-from speedpix_pipe.spec.values import as_text, described, same, weight
+from speedpix_pipe.spec.values import NUMBER, as_text, described, same, weight
 
 _LIST_WEIGHT = 1_000_000
 _FORMAT_ITEM = re.compile(r"%(?:\(\w*\))?[-+ #0]*([0-9*]*)(?:\.([0-9*]*))?[a-zA-Z%]?")
@@ -18,7 +18,7 @@ _FORMAT_WIDTH = 9999
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
+    return isinstance(value, NUMBER)
 
 
 def _number(value: Any) -> Any:

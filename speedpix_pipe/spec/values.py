@@ -13,7 +13,9 @@ from speedpix_pipe.spec.nearest import did_you_mean
 
 _FILE_NAMES = frozenset(FILE_NAMES)
 _PICTURE_NAMES = frozenset({"width", "height", "format"})
+NUMBER = (int, float)  # a tuple made once; `int | float` would be made anew for every value
 _JSON_NODES = 2_000_000
+_LISTS = (list, range)
 _LIGHT = {int, float, bool, type(None)}
 
 
@@ -46,7 +48,7 @@ def described(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
+    if isinstance(value, NUMBER):
         return f"the number {value}"
     if isinstance(value, str):
         return f"the text {json.dumps(value[:40], ensure_ascii=False)}{'…' if len(value) > 40 else ''}"
@@ -118,8 +120,8 @@ def as_text(value: Any) -> str:
         return "true"
     if value is False:
         return "false"
-    if isinstance(value, int | float):
-        return json.dumps(value)
+    if isinstance(value, NUMBER):
+        return repr(value)  # what JSON writes for a finite number
     if isinstance(value, FileValue):
         return value.path
     if isinstance(value, str):
@@ -162,7 +164,7 @@ def same(ev: Evaluation, left: Any, right: Any) -> bool:
     """`left == right`, element by element with an eye on the clock."""
     if left is right:
         return True
-    if isinstance(left, list | range) and isinstance(right, list | range):
+    if isinstance(left, _LISTS) and isinstance(right, _LISTS):
         if len(left) != len(right):
             return False
         ev.tick()

@@ -40,7 +40,7 @@ FOR_EVER = [
     "[1] | batch(10**10, 0)", "[1] | slice(10**10)", "('a b ' * 100) | wordwrap(1, wrapstring=params.text)", "params.text | striptags", "params.text | urlize", "params.text | wordwrap(2)", "params.text | title",
     "range(10000000) | map('string') | list", "range(10000000) | select('even') | list | length", "range(10000000) | sort", "range(10000000) | map('default', params.big) | list", "range(10000000) | batch(2)", "zip(range(10000000), range(10000000))",
     "range(10000000) | map('string') | map('replace', '1', params.text) | list", "params.big | map('default', params.big, true) | list == params.big | map('default', params.big[1:] + [1], true) | list",
-    "([0] * 1000000) | map('default', params.big, true) | list == ([0] * 1000000) | map('default', range(1000000) | list, true) | list", "range(10000000) | groupby('a')", "[params.big] * 1000", "([params.big, params.big] | map('tojson') | list) * 3",
+    "([0] * 1000000) | map('default', params.big, true) | list == ([0] * 1000000) | map('default', range(1000000) | list, true) | list", "range(10000000) | groupby('a')", "[params.big] * 1000", "[params.big, params.big, params.big] | tojson",
     "range(10000000) | join", "range(10000000) | unique", "[range(10000000), range(10000000)]", "{'a': range(10000000)} | tojson", "params.big | map('tojson') | map('replace', '', params.text) | list",
 ]  # fmt: skip
 
@@ -52,7 +52,7 @@ def test_what_would_run_for_ever_or_fill_memory_ends_soon(expression, monkeypatc
     began = time.perf_counter()
     with pytest.raises(ExpressionError) as caught:
         value(expression)
-    assert time.perf_counter() - began < 1.7
+    assert time.perf_counter() - began < 2.5
     assert caught.value.where == "p.yaml:1:1"
 
 
