@@ -20,7 +20,7 @@ from typing import Any
 
 from speedpix_pipe.errors import StoreError
 from speedpix_pipe.store.codec import from_stamp, optional_moment, text_in, text_out, to_stamp
-from speedpix_pipe.store.db import CALL, Writer, row_kind
+from speedpix_pipe.store.db import CALL, Reader, Writer, row_kind
 
 _COLUMNS = (
     "id, watcher, path, bytes_path, sha256, size, state, verdict, reason, step, run_id, arrived_at, judged_at, "
@@ -69,7 +69,7 @@ class Arrival:
 class Arrivals:
     """The rows of arrivals; every change is on disk when awaited."""
 
-    def __init__(self, reader: sqlite3.Connection, writer: Writer | None, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, reader: Reader, writer: Writer | None, *, now: Callable[[], datetime]) -> None:
         self._reader = reader
         self._open_writer = writer
         self._now = now
@@ -95,9 +95,7 @@ class Arrivals:
         return found[-1].bytes_path if found else None
 
     def _read(self, condition: str, values: tuple[Any, ...]) -> list[Arrival]:
-        rows = self._reader.execute(
-            f"SELECT {_COLUMNS} FROM arrivals WHERE {condition} ORDER BY number", values
-        ).fetchall()
+        rows = self._reader.all(f"SELECT {_COLUMNS} FROM arrivals WHERE {condition} ORDER BY number", values)
         return [_arrival(row) for row in rows]
 
     def claimed(

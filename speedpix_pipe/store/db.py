@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from speedpix_pipe.errors import StoreError
+from speedpix_pipe.store.migrations import version_of
 
 Hook = Callable[[str], None]
 Outcomes = Sequence[Any]  # for each value of a batch what its caller gets; an exception is raised there
@@ -39,12 +40,42 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
     )
-    connection.execute("PRAGMA synchronous = FULL")
-    if write:
-        connection.execute("PRAGMA journal_mode = WAL")
-    else:
-        connection.execute("PRAGMA query_only = ON")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_mode = WAL" if write else "PRAGMA query_only = ON")
+    except sqlite3.Error as error:
+        connection.close()
+        raise translated(error, path) from error
     return connection
+
+
+class Reader:
+    """Looks at what is committed, each in a short transaction of its own, with SQLite's complaints in our words."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = connect(path, write=False)
+
+    def all(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error, self._path) from error
+
+    def one(self, statement: str, values: Sequence[Any] = ()) -> Any:
+        try:
+            return self._connection.execute(statement, values).fetchone()
+        except sqlite3.Error as error:
+            raise translated(error, self._path) from error
+
+    def version(self) -> int:
+        try:
+            return version_of(self._connection)
+        except sqlite3.Error as error:
+            raise translated(error, self._path) from error
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 def write_rows(
@@ -352,7 +383,7 @@ def translated(error: Exception, path: Path) -> StoreError:
             code="store.busy",
             hint="look for a stopped speedpix-pipe with `runs list`",
         )
-    return StoreError(f"cannot write {path}: {error}", code="store.write")
+    return StoreError(f"cannot work with {path}: {error}", code="store.write")
 
 
 def damaged(path: Path, why: str) -> StoreError:

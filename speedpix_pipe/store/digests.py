@@ -7,7 +7,6 @@ of the file system's clock and so leave no trace.
 from __future__ import annotations
 
 import os
-import sqlite3
 import stat
 import struct
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from speedpix_pipe.store.copying import sha256_of
-from speedpix_pipe.store.db import Writer, row_kind
+from speedpix_pipe.store.db import Reader, Writer, row_kind
 
 _SETTLED_NS = 3_000_000_000
 _TRIES = 3
@@ -31,7 +30,7 @@ _REMEMBER = row_kind(
 class Digests:
     """SHA-256 of files by (device, inode, size, mtime, ctime). May be asked from any thread."""
 
-    def __init__(self, reader: sqlite3.Connection, writer: Writer | None, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, reader: Reader, writer: Writer | None, *, now: Callable[[], datetime]) -> None:
         self._reader = reader
         self._writer = writer
         self._now = now
@@ -56,7 +55,7 @@ class Digests:
         return known[1] if known is not None and known[0] == state else None
 
     def _read(self, place: bytes) -> tuple[bytes, str] | None:
-        row = self._reader.execute("SELECT state, sha256 FROM digests WHERE place = ?", (place,)).fetchone()
+        row = self._reader.one("SELECT state, sha256 FROM digests WHERE place = ?", (place,))
         if row is None:
             return None
         self._known[place] = row[0], row[1]

@@ -50,7 +50,9 @@ class Reserve:
         with contextlib.suppress(OSError):  # no room or no such call here: a run may do without
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                if os.fstat(descriptor).st_size < _RESERVE_BYTES:
+                found = os.fstatvfs(descriptor)
+                enough = found.f_bavail * found.f_frsize > 4 * _RESERVE_BYTES
+                if enough and os.fstat(descriptor).st_size < _RESERVE_BYTES:
                     os.posix_fallocate(descriptor, 0, _RESERVE_BYTES)
             finally:
                 os.close(descriptor)

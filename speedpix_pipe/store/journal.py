@@ -31,7 +31,7 @@ from speedpix_pipe.store.codec import (
     text_out,
     to_stamp,
 )
-from speedpix_pipe.store.db import CALL, EventRow, Writer, write_rows
+from speedpix_pipe.store.db import CALL, EventRow, Reader, Writer, write_rows
 from speedpix_pipe.store.history import TaskRow, fold
 from speedpix_pipe.store.locks import Process, RunLocks
 
@@ -79,7 +79,7 @@ class Journal:
 
     def __init__(
         self,
-        reader: sqlite3.Connection,
+        reader: Reader,
         writer: Writer | None,
         *,
         locks: RunLocks,
@@ -209,7 +209,7 @@ class Journal:
         self._writer.wait(CALL, work)
 
     def cancel_requested(self, run_id: str) -> bool:
-        row = self._reader.execute("SELECT cancel_requested_at FROM runs WHERE id = ?", (run_id,)).fetchone()
+        row = self._reader.one("SELECT cancel_requested_at FROM runs WHERE id = ?", (run_id,))
         return row is not None and row[0] is not None
 
     async def give_up(self, run_id: str, reason: str) -> None:
@@ -227,10 +227,10 @@ class Journal:
 
     def runs(self, *, spec_path: str | None = None, limit: int = -1) -> list[RunRow]:
         """Runs, the newest first."""
-        rows = self._reader.execute(
+        rows = self._reader.all(
             f"SELECT {_RUN_COLUMNS} FROM runs WHERE ?1 IS NULL OR spec_path = ?1 ORDER BY number DESC LIMIT ?2",
             (None if spec_path is None else text_in(spec_path), limit),
-        ).fetchall()
+        )
         return [self._run_row(row) for row in rows]
 
     def run(self, prefix: str | None = None) -> RunRow:
@@ -240,11 +240,11 @@ class Journal:
             if not newest:
                 raise UsageError("there is no run yet in this state folder", code="usage.no-run")
             return newest[0]
-        rows = self._reader.execute(
+        rows = self._reader.all(
             f"SELECT {_RUN_COLUMNS} FROM runs WHERE id = ?1 OR substr(id, 1, length(?1)) = ?1 "
             "ORDER BY id <> ?1, number DESC LIMIT 3",
             (prefix,),
-        ).fetchall()
+        )
         if not rows:
             raise UsageError(
                 f'no run "{prefix}"',
@@ -260,7 +260,7 @@ class Journal:
 
     def last_unfinished(self, spec_path: Path | str) -> RunRow | None:
         """The newest run of a spec that can be resumed: nobody carries it out, and it did not come to its end."""
-        rows = self._reader.execute(
+        rows = self._reader.all(
             f"SELECT {_RUN_COLUMNS} FROM runs WHERE spec_path = ? AND resumable ORDER BY number DESC",
             (text_in(str(spec_path)),),
         )
@@ -268,15 +268,15 @@ class Journal:
 
     def unfinished(self) -> list[RunRow]:
         """Runs that are being carried out or may be resumed: what must find its files again."""
-        rows = self._reader.execute(f"SELECT {_RUN_COLUMNS} FROM runs WHERE resumable ORDER BY number").fetchall()
+        rows = self._reader.all(f"SELECT {_RUN_COLUMNS} FROM runs WHERE resumable ORDER BY number")
         return [self._run_row(row) for row in rows]
 
     def last_seq(self, run_id: str) -> int:
         """The number of the newest event of a run; 0 if there is none."""
         first = self._number_of(run_id) << _SEQ_BITS
-        (last,) = self._reader.execute(
+        (last,) = self._reader.one(
             "SELECT max(id) FROM events WHERE id BETWEEN ? AND ?", (first, first | (1 << _SEQ_BITS) - 1)
-        ).fetchone()
+        )
         return 0 if last is None else int(last) - first
 
     def started(self, run_id: str) -> RunStarted:
@@ -299,10 +299,10 @@ class Journal:
         first = self._number_of(run_id) << _SEQ_BITS
         last, end = first + after, first | (1 << _SEQ_BITS) - 1
         while True:
-            rows = self._reader.execute(
+            rows = self._reader.all(
                 "SELECT id, at, kind, task, body FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
                 (last, end, _PAGE),
-            ).fetchall()
+            )
             for identity, at, kind, task, body in rows:
                 yield identity - first, at, kind, task, body
             if len(rows) < _PAGE:
@@ -310,7 +310,7 @@ class Journal:
             last = rows[-1][0]
 
     def _number_of(self, run_id: str) -> int:
-        row = self._reader.execute("SELECT number FROM runs WHERE id = ?", (run_id,)).fetchone()
+        row = self._reader.one("SELECT number FROM runs WHERE id = ?", (run_id,))
         if row is None:
             raise StoreError(f'the journal has no run "{run_id}"', code="store.no-run")
         return int(row[0])

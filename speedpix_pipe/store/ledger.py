@@ -32,7 +32,7 @@ from speedpix_pipe.store.codec import (
     to_stamp,
     unpack_files,
 )
-from speedpix_pipe.store.db import EventRow, Kind, Outcomes, Writer, row_kind, write_rows
+from speedpix_pipe.store.db import EventRow, Kind, Outcomes, Reader, Writer, row_kind, write_rows
 
 _COLUMNS = (
     "id, account, fingerprint, state, run_id, step, key, requested_at, prediction_id, created_at, finished_at, "
@@ -192,7 +192,7 @@ class Ledger:
 
     def __init__(
         self,
-        reader: sqlite3.Connection,
+        reader: Reader,
         writer: Writer | None,
         *,
         lives: Callable[[str], bool],
@@ -215,15 +215,15 @@ class Ledger:
 
     def look(self, account: str, fingerprint: str) -> Submission | None:
         """What answers for a fingerprint: this account's open row, else the service's newest success, else nothing."""
-        rows = self._reader.execute(_LOOK, (fingerprint,)).fetchall()
+        rows = self._reader.all(_LOOK, (fingerprint,))
         return _pick(map(_submission, rows), account) if rows else None
 
     def rows(self, fingerprint: str) -> list[Submission]:
         """Every submission of a fingerprint, oldest first."""
-        return [_submission(row) for row in self._reader.execute(_LOOK, (fingerprint,))]
+        return [_submission(row) for row in self._reader.all(_LOOK, (fingerprint,))]
 
     def row(self, submission_id: int) -> Submission | None:
-        found = self._reader.execute(f"SELECT {_COLUMNS} FROM submissions WHERE id = ?", (submission_id,)).fetchone()
+        found = self._reader.one(f"SELECT {_COLUMNS} FROM submissions WHERE id = ?", (submission_id,))
         return None if found is None else _submission(found)
 
     def owner_lives(self, submission: Submission) -> bool:
@@ -232,36 +232,36 @@ class Ledger:
 
     def unknown(self, *, account: str | None = None, run_id: str | None = None) -> list[Submission]:
         """Submissions whose outcome nobody knows: said so, or left without an answer by a run that died."""
-        rows = self._reader.execute(
+        rows = self._reader.all(
             f"SELECT {_COLUMNS} FROM submissions WHERE state IN {_OPEN} AND state <> 'created' "
             "AND ?1 IN (account, '') AND ?2 IN (paid_run_id, run_id, '') ORDER BY id",
             (account or "", run_id or ""),
-        ).fetchall()
+        )
         found = [_submission(row) for row in rows]
         return [row for row in found if row.state is SubmissionState.UNKNOWN or not self.owner_lives(row)]
 
     def spent(self, run_id: str) -> tuple[int, float]:
         """Predictions and cost of a run over its whole life, those of unknown outcome included."""
-        count, cost = self._reader.execute(
+        count, cost = self._reader.one(
             "SELECT count(*), coalesce(sum(price), 0.0) FROM submissions WHERE paid_run_id = ? AND state <> 'refused'",
             (run_id,),
-        ).fetchone()
+        )
         return int(count), float(cost)
 
     def spent_since(self, spec: str, moment: datetime) -> int:
         """Predictions of all runs of a spec since a moment: what `limits.per_day` counts."""
-        (count,) = self._reader.execute(
+        (count,) = self._reader.one(
             "SELECT count(*) FROM runs JOIN submissions ON paid_run_id = runs.id "
             "WHERE spec_path = ? AND requested_at >= ? AND state <> 'refused'",
             (text_in(spec), to_stamp(moment)),
-        ).fetchone()
+        )
         return int(count)
 
     def result(self, fingerprint: str) -> Result | None:
         """The kept result of a fingerprint. Its files are for the caller to look for among the blobs."""
-        row = self._reader.execute(
+        row = self._reader.one(
             "SELECT output, files, prediction_id, received_at FROM results WHERE fingerprint = ?", (fingerprint,)
-        ).fetchone()
+        )
         if row is None:
             return None
         return Result(
@@ -345,9 +345,9 @@ class Ledger:
 
         The embedded emulator is one: its rows cost nothing and can never be joined. Returns how many there were.
         """
-        rows = self._reader.execute(
+        rows = self._reader.all(
             f"SELECT {_COLUMNS} FROM submissions WHERE account = ? AND state IN {_OPEN}", (account,)
-        ).fetchall()
+        )
         dead = [row for row in map(_submission, rows) if not self.owner_lives(row)]
         at = to_stamp(self._now())
         for row in dead:

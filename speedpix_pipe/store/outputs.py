@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import sqlite3
 import stat
 import struct
 from collections.abc import Callable, Collection
@@ -21,7 +20,7 @@ from pathlib import Path
 from speedpix_pipe.errors import StoreError, TaskError, TaskErrorKind
 from speedpix_pipe.store.codec import to_stamp
 from speedpix_pipe.store.copying import copy_bytes, fit_name, reflink, sha256_of
-from speedpix_pipe.store.db import Hook, Writer, row_kind
+from speedpix_pipe.store.db import Hook, Reader, Writer, row_kind
 from speedpix_pipe.store.syncing import Folders, SyncPool, make_folders
 
 _RECORD = row_kind(
@@ -82,7 +81,7 @@ class Outputs:
 
     def __init__(
         self,
-        reader: sqlite3.Connection,
+        reader: Reader,
         writer: Writer | None,
         *,
         sync: SyncPool,
@@ -107,7 +106,7 @@ class Outputs:
 
         Raises `TaskError` of kind `output` where the target cannot be written.
         """
-        row = self._reader.execute("SELECT sha256, stat FROM outputs WHERE path = ?", (os.fsencode(target),)).fetchone()
+        row = self._reader.one("SELECT sha256, stat FROM outputs WHERE path = ?", (os.fsencode(target),))
         record = None if row is None else _Record(row[0], row[1])
         if record is not None and record.sha256 == sha256 and _untouched(target, record):
             return Published(PublishedKind.SAME, target)  # the usual answer when all is done: no thread, no sync
@@ -128,7 +127,7 @@ class Outputs:
 
     def current(self, target: Path, sha256: str) -> bool:
         """Whether the target holds what we last wrote there, and that is this content. One row and one stat."""
-        row = self._reader.execute("SELECT sha256, stat FROM outputs WHERE path = ?", (os.fsencode(target),)).fetchone()
+        row = self._reader.one("SELECT sha256, stat FROM outputs WHERE path = ?", (os.fsencode(target),))
         if row is None or row[0] != sha256:
             return False
         try:
@@ -138,7 +137,7 @@ class Outputs:
 
     def recorded(self, target: Path) -> str | None:
         """The digest of what we last wrote there."""
-        row = self._reader.execute("SELECT sha256 FROM outputs WHERE path = ?", (os.fsencode(target),)).fetchone()
+        row = self._reader.one("SELECT sha256 FROM outputs WHERE path = ?", (os.fsencode(target),))
         return None if row is None else str(row[0])
 
     # --- on a thread of the pool -----------------------------------------------------------------
@@ -204,7 +203,7 @@ class Outputs:
 
     def sweep(self, lives: Callable[[str], bool]) -> None:
         """Remove the parts that dead runs left, wherever they had written."""
-        rows = self._reader.execute("SELECT run_id, folder FROM output_folders").fetchall()
+        rows = self._reader.all("SELECT run_id, folder FROM output_folders")
         dead = {run_id for run_id in {row[0] for row in rows} if not lives(run_id)}
         for run_id, folder in rows:
             if run_id in dead:

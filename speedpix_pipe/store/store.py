@@ -15,7 +15,7 @@ from speedpix_pipe.errors import StoreError
 from speedpix_pipe.store.arrivals import Arrivals
 from speedpix_pipe.store.blobs import BUDGET_BYTES, Blobs, Pruned
 from speedpix_pipe.store.codec import decode_json
-from speedpix_pipe.store.db import Hook, Writer, connect, damaged, translated
+from speedpix_pipe.store.db import Hook, Reader, Writer, connect, damaged, translated
 from speedpix_pipe.store.digests import Digests
 from speedpix_pipe.store.folder import DATABASE, MENDING, Reserve, has_room, make_folder
 from speedpix_pipe.store.journal import Journal
@@ -39,7 +39,7 @@ class Store:
         self,
         folder: Path,
         *,
-        reader: sqlite3.Connection,
+        reader: Reader,
         writer: Writer | None,
         share: int | None,
         now: Callable[[], datetime],
@@ -90,8 +90,7 @@ class Store:
         reserve = Reserve(folder)
         writer = Writer(folder / DATABASE, hook=hook, make_room=reserve.give_up)
         store = cls(folder, reader=reader, writer=writer, share=share, now=now, hook=hook)
-        if store.free_space_ok():
-            reserve.fill()
+        reserve.fill()
         store.outputs.sweep(store._locks.lives)
         store.blobs.sweep(store._locks.lives)
         return store
@@ -129,7 +128,7 @@ class Store:
         needed: set[str] = set()
         for run in self.journal.unfinished():
             first = run.number << 32
-            rows = self._reader.execute(
+            rows = self._reader.all(
                 "SELECT body FROM events WHERE id BETWEEN ? AND ? AND kind IN ('TaskSucceeded', 'TaskCached')",
                 (first, first | 0xFFFFFFFF),
             )
@@ -160,24 +159,21 @@ class Store:
         self.close()
 
 
-def _open_reader(folder: Path) -> sqlite3.Connection:
+def _open_reader(folder: Path) -> Reader:
     path = folder / DATABASE
     if not path.exists():
         raise StoreError(
             f"there is no state in {folder} yet", code="store.empty", hint="`speedpix-pipe run SPEC` creates it"
         )
-    reader = connect(path, write=False)
+    reader = Reader(path)
     try:
-        if version_of(reader) < len(MIGRATIONS):
+        if reader.version() < len(MIGRATIONS):
             raise StoreError(
                 f"the state in {folder} was written by an older speedpix-pipe",
                 code="store.older",
                 hint="any `speedpix-pipe run` brings it up to date",
             )
-    except sqlite3.DatabaseError as error:
-        reader.close()
-        raise translated(error, path) from error
-    except StoreError:
+    except BaseException:
         reader.close()
         raise
     return reader

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from speedpix_pipe.errors import StoreError
 from speedpix_pipe.store.codec import optional_stamp, to_stamp
-from speedpix_pipe.store.db import Writer, row_kind
+from speedpix_pipe.store.db import Reader, Writer, row_kind
 
 _UNKNOWN_EXPIRY_SECONDS = 30 * 60  # how long an upload is trusted whose expiry the service did not tell
 _REMEMBER = row_kind(
@@ -25,17 +24,17 @@ _FORGET = row_kind("upload.forget", 8, "DELETE FROM uploads WHERE (account, sha2
 class Uploads:
     """URLs of uploads by account, content and content type."""
 
-    def __init__(self, reader: sqlite3.Connection, writer: Writer | None, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, reader: Reader, writer: Writer | None, *, now: Callable[[], datetime]) -> None:
         self._reader = reader
         self._open_writer = writer
         self._now = now
 
     def look(self, account: str, sha256: str, content_type: str, *, margin_seconds: float) -> str | None:
         """A URL that will still be good for `margin_seconds`."""
-        row = self._reader.execute(
+        row = self._reader.one(
             "SELECT url, uploaded_at, expires_at FROM uploads WHERE account = ? AND sha256 = ? AND content_type = ?",
             (account, sha256, content_type),
-        ).fetchone()
+        )
         if row is None:
             return None
         url, uploaded_at, expires_at = row
