@@ -14,11 +14,11 @@ from pathlib import Path
 from speedpix_pipe.errors import PipeError, Problem, Severity, SpecError
 from speedpix_pipe.model import Pipeline, Step
 from speedpix_pipe.spec.declared import build_env, build_limits, build_params, build_watch, build_workflows
-from speedpix_pipe.spec.draft import Draft, member, text_of
+from speedpix_pipe.spec.draft import Draft, EnoughProblemsError, member, text_of
 from speedpix_pipe.spec.load import load_source, without_gc
 from speedpix_pipe.spec.nearest import did_you_mean
 from speedpix_pipe.spec.places import Node
-from speedpix_pipe.spec.schema import schema_problems
+from speedpix_pipe.spec.schema import MAX_PROBLEMS, schema_problems
 from speedpix_pipe.spec.steps import Surroundings, build_step
 from speedpix_pipe.spec.uses import check_uses
 
@@ -84,10 +84,16 @@ class _Loader:
     """Reads a spec and its sub-pipelines, each file once."""
 
     def __init__(self, read: ReadSource, *, check_files: bool) -> None:
-        self._read = read
+        self._source = read
+        self._data: dict[Path, bytes] = {}
         self._check_files = check_files
         self._loaded: dict[Path, Pipeline | None] = {}
         self.problems: list[Problem] = []
+
+    def _read(self, real: Path) -> bytes:
+        if real not in self._data:
+            self._data[real] = self._source(real)
+        return self._data[real]
 
     def load(self, path: Path, shown: str, above: tuple[Path, ...]) -> Pipeline | None:
         """`above` are the files that led here, outermost first."""
@@ -104,10 +110,13 @@ class _Loader:
             return None
         against_schema = schema_problems(root)
         self.problems += against_schema
-        if not root.is_map:
+        if not root.is_map or len(against_schema) >= MAX_PROBLEMS or _too_large(against_schema):
             return None
         draft = Draft(source, real.parent, against_schema, check_files=self._check_files)
-        pipeline = self._build(draft, root, real, (*above, real), hashlib.sha256(data))
+        try:
+            pipeline = self._build(draft, root, real, (*above, real), hashlib.sha256(data))
+        except EnoughProblemsError:
+            pipeline = None
         self.problems += draft.problems
         return pipeline
 
@@ -148,9 +157,12 @@ class _Loader:
                 return found
 
             around = Surroundings(params, workflows, workflow_nodes, defaults, step_nodes, sub_pipeline)
+            draft.check_names(step_nodes, "steps")
             for name, node in step_nodes.members.items():
                 steps[name] = build_step(draft, name, step_nodes.keys[name], node, around)
         outputs = _mapping(root, "outputs")
+        if outputs is not None:
+            draft.check_names(outputs, "outputs")
         pipeline = Pipeline(
             name=text_of(member(root, "name")) or real.stem,
             path=real,
@@ -205,6 +217,10 @@ class _Loader:
             draft.add(node.problem("spec.no-file", f"the pipeline {written} cannot be read", hint=hint))
             return False
         return True
+
+
+def _too_large(problems: list[Problem]) -> bool:
+    return any(problem.code == "spec.too-many-steps" for problem in problems)
 
 
 def _mapping(root: Node, name: str) -> Node | None:

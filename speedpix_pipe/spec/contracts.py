@@ -102,7 +102,9 @@ def check_for(kind: str | None, schema: Mapping[str, Json]) -> Check:
     def check(value: Json) -> list[str]:
         plain = _plain(value)
         if plain is _HAS_FILE:
-            return [f"must be {_KINDS.get(kind or '', 'a value without files')}, not {described(value)}"]
+            if isinstance(value, FileValue):
+                return [f"must be {_KINDS.get(kind or '', 'no file')}, not {described(value)}"]
+            return ["holds a file, which only a field of type file or files may"]
         if validator.is_valid(plain):
             return []
         return [_said(error) for error in validator.iter_errors(plain)][:10]

@@ -26,6 +26,7 @@ def build_params(draft: Draft, node: Node | None) -> dict[str, Param]:
     if node is None:
         return {}
     draft.refuse_expressions(node, "params")
+    draft.check_names(node, "params")
     return {name: _param(draft, name, node.keys[name], declared) for name, declared in node.members.items()}
 
 

@@ -15,6 +15,7 @@ from speedpix_pipe.errors import Problem
 from speedpix_pipe.model import Entry, Expression, FileText, Json, ListOf, Literal, MapOf, Mark, Template, Text
 from speedpix_pipe.spec.places import Node, Source
 from speedpix_pipe.spec.scalars import parse_duration
+from speedpix_pipe.spec.schema import MAX_PROBLEMS
 from speedpix_pipe.spec.templates import TemplateError, Use, parse, parse_condition
 
 _OPENING = "${{"
@@ -23,6 +24,10 @@ _PLACES = "a step's for_each, matrix, key, when, input, save, expect and image, 
 Wrap = Callable[[Node, Template], Template]
 _Parsed = TypeVar("_Parsed")
 _Parse = Callable[[str, Callable[[int], Mark], "list[Use] | None"], _Parsed]
+
+
+class EnoughProblemsError(Exception):
+    """So much is wrong that the rest is not looked at."""
 
 
 class Draft:
@@ -40,6 +45,8 @@ class Draft:
 
     def add(self, problem: Problem) -> None:
         self.problems.append(problem)
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise EnoughProblemsError
 
     def is_reported(self, node: Node) -> bool:
         """Whether the schema has something against the node or a part of it."""
@@ -180,6 +187,14 @@ class Draft:
                 width=width,
             )
         )
+
+    def check_names(self, node: Node, owner: str) -> None:
+        """Names of steps, params, axes and outputs are identifiers; the schema's pattern lets some others through."""
+        for name, key in node.keys.items():
+            if not name.isidentifier():
+                from speedpix_pipe.spec.schema_words import bad_name
+
+                self.add(bad_name(key, name, owner))
 
     def refuse_expressions(self, node: Node, where: str) -> None:
         """`${{` in a part of the spec that is read as it stands."""

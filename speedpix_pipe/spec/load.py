@@ -23,6 +23,7 @@ from speedpix_pipe.spec.scalars import NotFiniteError, core_value, has_leading_z
 MAX_BYTES = 8 * 1024 * 1024
 MAX_VALUES = 500_000  # aliases written out; beyond, lists belong into a CSV or JSON file
 MAX_DEPTH = 100
+MAX_PROBLEMS = 200
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -120,6 +121,12 @@ class _Reader:
         self._stack: list[Branch] = []
         self._root: Node | None = None
 
+    def _add(self, problem: Problem) -> None:
+        """Goes on after a small mistake; a file that is wrong all over is not read to its end."""
+        self.problems.append(problem)
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise LoadError(self.problems.pop())
+
     def read(self) -> Node | None:
         parser = _Parser(self.source.text)
         try:
@@ -183,11 +190,11 @@ class _Reader:
         text = node.written()
         message = f"{text[:20]} is not a finite number" if "." in text[:2] else f"{text[:20]}... is too large a number"
         hint = f'as a text it needs quotes: "{text}"' if len(text) < 20 else None
-        self.problems.append(node.problem("yaml.not-finite", message, hint=hint))
+        self._add(node.problem("yaml.not-finite", message, hint=hint))
 
     def _warn_leading_zero(self, node: Node) -> None:
         text = node.written()
-        self.problems.append(
+        self._add(
             node.problem(
                 "yaml.leading-zero",
                 f"{text} is read as the number {node.value}",
@@ -199,7 +206,7 @@ class _Reader:
     def _refuse_tag(self, tag: str, at: int) -> None:
         written = re.match(r"![^\s,\[\]{}]*", self.source.text[at : at + 200])
         name = written[0] if written else tag
-        self.problems.append(
+        self._add(
             self.source.problem(
                 at,
                 "yaml.tag",
@@ -215,7 +222,7 @@ class _Reader:
         if node is None:
             hint = did_you_mean(event.anchor, self._anchors)
             hint = hint or f'a text that begins with "*" needs quotes: "*{event.anchor}"'
-            self.problems.append(
+            self._add(
                 self.source.problem(
                     at, "yaml.unknown-alias", f"no anchor &{event.anchor} before this place", hint=hint, width=width
                 )
@@ -307,7 +314,7 @@ class _Reader:
     def _refuse_key(self, key: Node) -> None:
         written = key.written().strip()
         scalar = not (key.is_map or key.is_list) and "\n" not in written and bool(written)
-        self.problems.append(
+        self._add(
             key.problem(
                 "yaml.key-not-text",
                 f"the key {written} is no text" if scalar else "a key must be a text",
@@ -317,7 +324,7 @@ class _Reader:
 
     def _refuse_duplicate(self, parent: Node, key: Node) -> None:
         first = parent.keys[key.value].mark
-        self.problems.append(
+        self._add(
             key.problem(
                 "yaml.duplicate-key",
                 f'"{key.value}" stands twice in this mapping; first on line {first.line}',
@@ -330,7 +337,7 @@ class _Reader:
         del node.keys["<<"]
         for origin in merged.items if merged.is_list else [merged]:
             if not origin.is_map:
-                self.problems.append(
+                self._add(
                     merged.problem(
                         "yaml.merge",
                         "<< merges mappings, and this is none",

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from speedpix_pipe.errors import Problem, Severity
 from speedpix_pipe.model import Json, Mark
 
-_SHOWN_WIDTH = 240  # a longer line is cut in a problem's snippet
+_LONGEST_SNIPPET = 1000  # a problem further right on its line shows no line
 
 
 class Source:
@@ -61,8 +61,9 @@ class Source:
         width: int = 1,
         severity: Severity = Severity.ERROR,
     ) -> Problem:
-        snippet = self.line(mark.line)
-        room = max(1, min(len(snippet), _SHOWN_WIDTH) - mark.column + 1)
+        line = self.line(mark.line)[:_LONGEST_SNIPPET]
+        snippet = line if mark.column <= _LONGEST_SNIPPET else None
+        room = max(1, len(line) - mark.column + 1)
         return Problem(
             path=mark.path,
             line=mark.line,
@@ -71,7 +72,7 @@ class Source:
             message=message,
             hint=hint,
             severity=severity,
-            snippet=snippet[:_SHOWN_WIDTH],
+            snippet=snippet,
             width=max(1, min(width, room)),
         )
 

@@ -18,7 +18,8 @@ from speedpix_pipe.errors import Problem
 from speedpix_pipe.spec.places import Node
 
 _NAME = "pipeline.v1.schema.json"
-_MOST_PROBLEMS = 200  # a file that is wrong all over is not read to its end
+MAX_PROBLEMS = 200  # a file that is wrong all over is not explained to its end
+MAX_STEPS = 20_000
 
 
 def schema_text() -> str:
@@ -47,14 +48,24 @@ def schema_keys(definition: str) -> list[str]:
 
 def schema_problems(root: Node) -> list[Problem]:
     """What the schema has against the spec, in the order of the file."""
-    if root.is_map and _validator().is_valid(root.value):
+    if root.is_map and _few_steps(root) and _validator().is_valid(root.value):
         return []
     from speedpix_pipe.spec.schema_words import explain, kind_of
 
     if not root.is_map:
         hint = "a spec begins with `apiVersion: speedpix-pipe/v1`"
         return [root.problem("spec.not-a-mapping", f"a spec is a mapping, not {kind_of(root.value)}", hint=hint)]
+    if not _few_steps(root):
+        message = f"steps has {len(root.members['steps'].members):,} entries; a spec may have {MAX_STEPS:,}"
+        return [
+            root.keys["steps"].problem("spec.too-many-steps", message, hint="one step can run for many items: for_each")
+        ]
     found: list[Problem] = []
-    for error in islice(_validator().iter_errors(root.value), _MOST_PROBLEMS):
-        found.extend(explain(root, error))
+    for error in islice(_validator().iter_errors(root.value), MAX_PROBLEMS):
+        found.extend(islice(explain(root, error), MAX_PROBLEMS - len(found)))
     return found
+
+
+def _few_steps(root: Node) -> bool:
+    steps = root.members.get("steps")
+    return steps is None or len(steps.members) <= MAX_STEPS

@@ -65,7 +65,8 @@ def explain(root: Node, error: jsonschema_rs.ValidationError) -> Iterator[Proble
     if path and isinstance(path[-1], int):
         name = f"an element of {name}"
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.PropertyNames):
-        yield _bad_name(node, str(kind.error.instance), path)
+        named = str(kind.error.instance)
+        yield bad_name(node.keys[named], named, str(path[-1]) if path else "")
     elif keyword == "additionalProperties":
         for unexpected in kind.unexpected:
             yield _unknown_key(node, unexpected, schema, path)
@@ -194,13 +195,13 @@ _NAMED = {
 }
 
 
-def _bad_name(node: Node, name: str, path: Sequence[str | int]) -> Problem:
-    owner = str(path[-1]) if path else ""
+def bad_name(key: Node, name: str, owner: str) -> Problem:
+    """A name that expressions could not say. `owner` is the mapping it stands in: `steps`, `params` ..."""
     rule = "letters of any script, digits and _, and begin with no digit"
     if owner == "workflows":
         rule = "letters, digits, _ - and ."
     fixed = identifier_for(name)
-    return node.keys[name].problem(
+    return key.problem(
         "spec.name",
         f'"{shortened(name)}" cannot be {_NAMED.get(owner, "a name")}: names have {rule}',
         hint=f"call it {fixed}" if fixed else None,

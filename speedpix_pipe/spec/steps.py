@@ -221,6 +221,7 @@ def _for_each_hint(text: str, around: Surroundings) -> str:
 def _matrix(draft: Draft, node: Node | None) -> tuple[Axis, ...]:
     if node is None or not node.is_map:
         return ()
+    draft.check_names(node, "matrix")
     axes = []
     for name, place in node.members.items():
         values = draft.template(place)

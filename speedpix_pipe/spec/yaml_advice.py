@@ -116,6 +116,8 @@ def _star(complaint: _Complaint) -> Problem | None:
     begin = text.rfind("*", 0, complaint.at + 1)
     if "alias" not in complaint.context or begin < 0:
         return None
+    while text[begin - 1 : begin] == "*":
+        begin -= 1
     match = re.match(r"\*[^\s,\]}#]*", text[begin : begin + 200])
     written = match[0] if match else "*"
     return complaint.source.problem(
