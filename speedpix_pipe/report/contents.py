@@ -85,13 +85,16 @@ def make_contents(run: RunView, tasks: Iterable[TaskView], target: Path, open_bl
         by_step.setdefault(task.step, []).append(task)
     steps = {name: number for number, name in enumerate(name for name, of_step in by_step.items() if of_step)}
     files = _Files(run.folder, target, open_blob)
-    made = {file.kept.sha256 for task in views for file in task.files}
+    made: dict[str, int] = {}  # digest -> the first step that made such a file
+    for task in views:
+        for file in task.files:
+            made[file.kept.sha256] = min(steps[task.step], made.get(file.kept.sha256, len(steps)))
     begin = _begin(run, views)
     page_rows: list[dict[str, Json]] = []
     page_tasks: list[dict[str, Json]] = []
     number_of: dict[str, int] = {}
     for row in make_rows(views, list(steps)):
-        inputs = _row_inputs(row, made, files)
+        inputs = _row_inputs(row, steps, made, files)
         first = len(page_tasks)
         for task in row.tasks:
             number_of[task.task] = len(page_tasks)
@@ -147,12 +150,15 @@ def _shown(path: Path, folder: Path) -> str:
     return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
 
 
-def _row_inputs(row: Row, made: set[str], files: _Files) -> list[int]:
-    """What the item came with: files that no task of this run made, each content once."""
+def _row_inputs(row: Row, steps: dict[str, int], made: dict[str, int], files: _Files) -> list[int]:
+    """What the item came with, each content once: files that no step before made.
+
+    A step may well give back what it got, so that its own result says nothing about where its input came from.
+    """
     once: dict[str, int] = {}
     for task in row.tasks:
         for file in task.input_files:
-            if file.sha256 not in made and file.sha256 not in once:
+            if file.sha256 not in once and made.get(file.sha256, len(steps)) >= steps[task.step]:
                 once[file.sha256] = files.given(file)
     return list(once.values())
 

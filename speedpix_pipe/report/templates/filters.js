@@ -34,7 +34,7 @@ function drawFilters() {
         (value) => { if (value) filters.axes[axis] = value.slice(1); else delete filters.axes[axis]; }, `axis-${axis}`)),
     choice(words.marks, [["", words.all_marks], ["picked", words.picked], ["rejected", words.rejected], ["none", words.unmarked]],
       (value) => { filters.mark = value; }, "mark"),
-    ...(steps.some((step) => step.slow) ? [toggle(words.slow, (on) => { filters.slow = on; })] : []),
+    ...(tasks.some(isSlow) ? [toggle(words.slow, (on) => { filters.slow = on; })] : []),
     make("button", { type: "reset" }, words.reset),
     make("span", { class: "sizes", role: "group", "aria-label": words.size }, ...["s", "m", "l"].map(sizeButton)),
   );

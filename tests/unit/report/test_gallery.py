@@ -47,6 +47,23 @@ def test_the_page_holds_every_task_in_its_row(studio, read_page):
     assert data["files"][first["in"][0]]["name"] == "inbox/a.png"
 
 
+def test_results_of_earlier_steps_are_no_inputs_of_the_item(studio, read_page):
+    source = studio.given("inbox/a.png", studio.picture("red"))
+    white = studio.keep(studio.picture("white"))
+    studio.task("white", "a", input_files=(source,), files=(ResultFile(white),))
+    again = InputFile("image", "out/a.png", white.sha256, studio.blobs / white.sha256)
+    studio.task("looks", "a", input_files=(again,))
+    data = read_page(studio.build())
+    assert [data["files"][number]["name"] for number in data["rows"][0]["in"]] == ["inbox/a.png"]
+
+
+def test_a_step_that_gives_back_what_it_got_keeps_its_input(studio, read_page):
+    source = studio.given("inbox/a.png", studio.picture("red"))
+    studio.task("white", "a", input_files=(source,), files=(ResultFile(studio.keep(studio.picture("red"))),))
+    data = read_page(studio.build())
+    assert [data["files"][number]["name"] for number in data["rows"][0]["in"]] == ["inbox/a.png"]
+
+
 def test_links_lead_from_the_page_to_the_files(studio, read_page):
     studio.product("a b#1?.png", "red", looks=("studio",))
     page = studio.build()
