@@ -17,6 +17,8 @@ SHORTEST = 0.2
 LONGEST = 30.0
 BLIND_FIRST = 0.5
 BLIND_SHARE = 0.2
+LONG_ETA = 10.0
+LONG_SHARE = 0.8  # of a long ETA: if it is 20 % too high, we are still not late
 
 
 class Pace:
@@ -33,7 +35,7 @@ class Pace:
         self._started = now
         self._random = random
         self._interval = interval
-        self._estimate = estimated_duration if estimated_duration and estimated_duration > 0 else None
+        self._estimate = estimated_duration if estimated_duration is None or estimated_duration >= 0 else None
         self._seen: list[tuple[float, PredictionState]] = []
 
     def first(self) -> float:
@@ -88,10 +90,6 @@ class Pace:
         if gained <= 0 or not 0 < state.progress < 1:
             return None
         return (1 - state.progress) * (now - then) / gained
-
-
-LONG_ETA = 10.0
-LONG_SHARE = 0.8
 
 
 @dataclass(slots=True)

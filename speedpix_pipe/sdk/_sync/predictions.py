@@ -191,7 +191,9 @@ class Prediction:
         return self
 
     def cancel(self) -> Prediction:
-        """Stop waiting for it, here. The service has no cancel call: it keeps running (and billing) the task."""
+        """Stop waiting for it, here; a wait in progress ends at its next look. The service has no cancel call: it
+        keeps running (and billing) the task.
+        """
         return self._cancel_locally()
 
     def given_up(self) -> bool:
@@ -387,7 +389,7 @@ class Predictions:
                 raise InputError(f"{name} is a number of seconds, not {seconds}")
         clock, state = self.calls.clock, prediction.snapshot
         deadline = None if timeout is None else clock.monotonic() + timeout
-        born = prediction._born if state.estimated_duration else clock.monotonic()
+        born = prediction._born if state.estimated_duration is not None else clock.monotonic()
         pace = Pace(born, state.estimated_duration, random=self.calls.random, interval=polling_interval)
         due = clock.monotonic() if state.status is Status.UNKNOWN and polling_interval is None else pace.first()
         while not prediction.done:
