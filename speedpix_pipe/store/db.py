@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from speedpix_pipe.errors import StoreError
+from speedpix_pipe.store.complaints import BUSY_SECONDS, is_full, translated
 from speedpix_pipe.store.migrations import version_of
 
 Hook = Callable[[str], None]
@@ -31,14 +32,13 @@ Outcomes = Sequence[Any]  # for each value of a batch what its caller gets; an e
 _LINGER_SECONDS = 0.02
 _LAZY_ROWS = 512  # so many rows that nobody waits for are a group of their own
 _MOST_ROWS = 4096  # events in one transaction, so that an intent never waits behind a million of them
-_BUSY_SECONDS = 60.0
 _CHUNKS = (256, 64, 16, 4, 1)
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     """A connection that its owner may use from any one thread at a time."""
     connection = sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     try:
         connection.execute("PRAGMA synchronous = FULL")
@@ -299,7 +299,7 @@ class Writer:
         try:
             return self._group(items, rows)
         except sqlite3.Error as error:
-            if not _is_full(error) or not self._make_room():
+            if not is_full(error) or not self._make_room():
                 raise
         return self._group(items, rows)  # with the reserve gone there is room for what was in flight
 
@@ -362,33 +362,3 @@ def _nothing(_connection: sqlite3.Connection) -> None:
 def _answer_all(answers: list[tuple[_Item, Any]]) -> None:
     for item, outcome in answers:
         item.answer(outcome)
-
-
-def _is_full(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR"))
-
-
-def translated(error: Exception, path: Path) -> StoreError:
-    """SQLite's complaint in our words, with what to do about it."""
-    name = getattr(error, "sqlite_errorname", "")
-    if name == "SQLITE_FULL":
-        return StoreError(
-            f"the disk that holds {path.parent} is full", code="store.full", hint="free some space, then run --resume"
-        )
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return damaged(path, str(error))
-    if name.startswith("SQLITE_BUSY"):
-        return StoreError(
-            f"another process kept {path} to itself for {_BUSY_SECONDS:.0f} s",
-            code="store.busy",
-            hint="look for a stopped speedpix-pipe with `runs list`",
-        )
-    return StoreError(f"cannot work with {path}: {error}", code="store.write")
-
-
-def damaged(path: Path, why: str) -> StoreError:
-    return StoreError(
-        f"the journal {path} is damaged ({why}), so nothing is paid for until it is mended",
-        code="store.damaged",
-        hint="run `speedpix-pipe runs repair`; it saves what can be read and keeps the old file",
-    )

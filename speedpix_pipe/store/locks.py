@@ -184,6 +184,15 @@ def share_folder(folder: Path) -> int:
     return descriptor
 
 
+def is_unused(folder: Path) -> bool:
+    """Does no living process use the folder? Meant for whoever stands in the entrance."""
+    descriptor = _open(folder / "locks" / "users")
+    try:
+        return _try(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def alone(folder: Path, *, purpose: str) -> Iterator[None]:
     """Keep everybody else out while tables are changed or mended; refuse if somebody is in."""

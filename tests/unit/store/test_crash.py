@@ -168,7 +168,7 @@ def test_whatever_was_acknowledged_before_a_kill_is_there_after_it(tmp_path: Pat
     words = [line.split() for line in said if line.endswith(b"\n")]
     with Store.open(folder) as store:
         assert store._writer is not None
-        check_ledger(store._writer._connection, folder)
+        check_ledger(store._writer._connection, folder, thorough=True)
         for word, number in words:
             (row,) = store.ledger.rows(f"f{int(number)}")
             if word != b"POST":

@@ -114,6 +114,31 @@ def test_a_spoiled_index_is_noticed_and_made_anew(full: Path, clock: Callable[[]
     assert states(full) == whole()
 
 
+def test_an_index_that_misses_a_row_is_noticed_after_a_crash(
+    full: Path, tmp_path: Path, clock: Callable[[], Any]
+) -> None:
+    """What a disk leaves that said a page was written and lost it: every page is sound, and a lookup finds nothing."""
+    path, name = full / "journal.db", ("submissions_of_fingerprint",)
+    hidden = sqlite3.connect(path, isolation_level=None)
+    hidden.execute("PRAGMA writable_schema = ON")
+    row = hidden.execute("SELECT * FROM sqlite_master WHERE name = ?", name).fetchone()
+    hidden.execute("DELETE FROM sqlite_master WHERE name = ?", name)
+    hidden.close()
+    writing = sqlite3.connect(path, isolation_level=None)
+    writing.execute("DELETE FROM submissions WHERE id = 5")
+    writing.execute("PRAGMA writable_schema = ON")
+    writing.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
+    copy = tmp_path / "copy"
+    (copy / "locks").mkdir(parents=True)
+    for ending in ("", "-wal"):  # as a crash leaves them
+        (copy / f"journal.db{ending}").write_bytes(Path(f"{path}{ending}").read_bytes())
+    writing.close()
+    with pytest.raises(StoreError, match="is damaged"):
+        Store.open(copy)
+    assert repair(copy, now=clock).rebuilt == 1
+    assert len(states(copy)) == ROWS
+
+
 def test_a_lost_first_page_is_lent_by_an_empty_journal(full: Path, clock: Callable[[], Any]) -> None:
     spoil(full, [0])
     with pytest.raises(StoreError, match="is damaged"):

@@ -17,7 +17,8 @@ import pytest
 from speedpix_pipe.errors import StoreError
 from speedpix_pipe.events import Warned
 from speedpix_pipe.store import Store
-from speedpix_pipe.store.db import translated, write_rows
+from speedpix_pipe.store.complaints import translated
+from speedpix_pipe.store.db import write_rows
 
 from .conftest import House
 
