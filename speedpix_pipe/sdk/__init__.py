@@ -8,7 +8,7 @@ from speedpix_pipe.sdk import errors
 from speedpix_pipe.sdk._async._transfer import Moved
 from speedpix_pipe.sdk._async.client import AsyncSpeedPix
 from speedpix_pipe.sdk._async.outputs import AsyncFileOutput
-from speedpix_pipe.sdk._async.predictions import AsyncPrediction
+from speedpix_pipe.sdk._async.prediction import AsyncPrediction
 from speedpix_pipe.sdk._auth import SpeedPixAuth
 from speedpix_pipe.sdk._bytes import url_expiry
 from speedpix_pipe.sdk._default import async_run, get_default_client, run, set_default_client
@@ -18,7 +18,7 @@ from speedpix_pipe.sdk._policy import RetryPolicy
 from speedpix_pipe.sdk._sleep import AsyncClock, Clock
 from speedpix_pipe.sdk._sync.client import SpeedPix
 from speedpix_pipe.sdk._sync.outputs import FileOutput
-from speedpix_pipe.sdk._sync.predictions import Prediction
+from speedpix_pipe.sdk._sync.prediction import Prediction
 from speedpix_pipe.sdk._twins import Client
 from speedpix_pipe.sdk.errors import (
     APIError,

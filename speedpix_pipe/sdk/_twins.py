@@ -11,12 +11,14 @@ from typing import Any
 
 from speedpix_pipe.sdk._async.client import AsyncSpeedPix
 from speedpix_pipe.sdk._async.outputs import AsyncFileOutput
-from speedpix_pipe.sdk._async.predictions import AsyncPrediction, AsyncPredictions
+from speedpix_pipe.sdk._async.prediction import AsyncPrediction
+from speedpix_pipe.sdk._async.predictions import AsyncPredictions
 from speedpix_pipe.sdk._models import File, PredictionState
 from speedpix_pipe.sdk._sync.client import SpeedPix
 from speedpix_pipe.sdk._sync.files import Files
 from speedpix_pipe.sdk._sync.outputs import FileOutput
-from speedpix_pipe.sdk._sync.predictions import Prediction, Predictions
+from speedpix_pipe.sdk._sync.prediction import Prediction
+from speedpix_pipe.sdk._sync.predictions import Predictions
 
 
 class TwinFileOutput(FileOutput):

@@ -13,7 +13,8 @@ import httpx
 from speedpix_pipe.sdk import _auth
 from speedpix_pipe.sdk._async._calls import AsyncCalls
 from speedpix_pipe.sdk._async.files import AsyncFiles
-from speedpix_pipe.sdk._async.predictions import AsyncPrediction, AsyncPredictions
+from speedpix_pipe.sdk._async.prediction import AsyncPrediction
+from speedpix_pipe.sdk._async.predictions import AsyncPredictions
 from speedpix_pipe.sdk._config import DEFAULT_TIMEOUT, configure
 from speedpix_pipe.sdk._policy import RetryPolicy
 from speedpix_pipe.sdk._sleep import AsyncClock
