@@ -59,7 +59,7 @@ class Claims:
 
     def claim(self, task: Task, scopes: Scopes) -> list[Target]:
         """The targets of a task's `save`, all free until now; TaskError otherwise."""
-        targets = [Target(rule, scopes.of_task(task)) for rule in task.node.step.save]
+        targets = targets_of(task, scopes)
         for number, target in enumerate(targets):
             path = target.path(1, STAND_IN)
             owner = f"{task.name}#{number}"
@@ -178,6 +178,19 @@ class Saver:
         digest = hashlib.sha256(data).hexdigest()
         await self._keeper.adopt(part, digest, len(data))
         return digest, len(data), extension
+
+
+def targets_of(task: Task, scopes: Scopes) -> list[Target]:
+    return [Target(rule, scopes.of_task(task)) for rule in task.node.step.save]
+
+
+def saved_paths(targets: Sequence[Target], result: Result, folder: Path) -> dict[str, Path]:
+    """Where each kept file of a result is saved, by its place in the output."""
+    return {
+        piece.kept.place: resolve(piece.target.path(piece.number, piece.kept.extension), folder)
+        for piece in _pieces(targets, result)
+        if piece.kept is not None
+    }
 
 
 def _pieces(targets: Sequence[Target], result: Result) -> Iterable[_Piece]:
