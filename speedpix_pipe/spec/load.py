@@ -227,7 +227,7 @@ class _Reader:
                     at, "yaml.unknown-alias", f"no anchor &{event.anchor} before this place", hint=hint, width=width
                 )
             )
-            return Node(self.source, '"', "", at, event.end_mark.index)
+            return Node(self.source, "", f"*{event.anchor}", at, event.end_mark.index)
         if node.open:
             raise LoadError(
                 self.source.problem(
@@ -302,7 +302,7 @@ class _Reader:
                 self._refuse_duplicate(parent, key)
             parent.merges = node
             parent.keys.setdefault("<<", key)
-        elif not isinstance(name, str):
+        elif not isinstance(name, str) or not name:
             self._refuse_key(key)
         elif name in parent.members:
             self._refuse_duplicate(parent, key)
@@ -313,14 +313,13 @@ class _Reader:
 
     def _refuse_key(self, key: Node) -> None:
         written = key.written().strip()
-        scalar = not (key.is_map or key.is_list) and "\n" not in written and bool(written)
-        self._add(
-            key.problem(
-                "yaml.key-not-text",
-                f"the key {written} is no text" if scalar else "a key must be a text",
-                hint=f'put it in quotes: "{written}"' if scalar else None,
-            )
-        )
+        if key.value == "":
+            message, hint = "an empty key names nothing", None
+        elif key.is_map or key.is_list or "\n" in written or not written:
+            message, hint = "a key must be a text", None
+        else:
+            message, hint = f"the key {written} is no text", f'put it in quotes: "{written}"'
+        self._add(key.problem("yaml.key-not-text", message, hint=hint))
 
     def _refuse_duplicate(self, parent: Node, key: Node) -> None:
         first = parent.keys[key.value].mark
