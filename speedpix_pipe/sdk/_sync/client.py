@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from speedpix_pipe.sdk._sync.prediction import Prediction
 
 from speedpix_pipe.sdk import _auth
 from speedpix_pipe.sdk._config import DEFAULT_TIMEOUT, configure
@@ -18,6 +17,7 @@ from speedpix_pipe.sdk._policy import RetryPolicy
 from speedpix_pipe.sdk._sleep import Clock
 from speedpix_pipe.sdk._sync._calls import Calls
 from speedpix_pipe.sdk._sync.files import Files
+from speedpix_pipe.sdk._sync.prediction import Prediction
 from speedpix_pipe.sdk._sync.predictions import Predictions
 from speedpix_pipe.sdk.errors import ConfigurationError
 

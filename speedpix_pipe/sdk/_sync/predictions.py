@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from speedpix_pipe.sdk._sync.prediction import Prediction
-
 from speedpix_pipe.sdk import _policy, _wire
 from speedpix_pipe.sdk._config import FileEncoding, parse_encoding
 from speedpix_pipe.sdk._models import PredictionState, Status
@@ -18,6 +16,7 @@ from speedpix_pipe.sdk._polling import Pace
 from speedpix_pipe.sdk._sync._calls import Calls
 from speedpix_pipe.sdk._sync.files import Files
 from speedpix_pipe.sdk._sync.outputs import FileOutput
+from speedpix_pipe.sdk._sync.prediction import Prediction
 from speedpix_pipe.sdk._wire import Envelope, Operation
 from speedpix_pipe.sdk.errors import (
     InputError,
