@@ -128,7 +128,11 @@ class Journal:
         self._numbers[event.run_id] = number
 
     async def resume_run(self, event: RunResumed) -> None:
-        """Take an unfinished run up again under its own id. Its `seq` goes on after `last_seq`."""
+        """Take an unfinished run up again under its own id. Its `seq` goes on after `last_seq`.
+
+        What it had asked for when it died, and nobody heard the answer, becomes `unknown` for everybody to see: from
+        now on its lock would say that somebody waits for that answer.
+        """
         self._locks.take(event.run_id)
         row = self.encode(event)
 
@@ -138,6 +142,11 @@ class Journal:
                 "UPDATE runs SET status = 'running', resumable = 1, reason = '', finished_at = NULL, seconds = NULL, "
                 "cancel_requested_at = NULL, pid = ?, host = ?, boot_id = ?, process_started = ? WHERE id = ?",
                 (process.pid, process.host, process.boot_id, process.started, event.run_id),
+            )
+            connection.execute(
+                "UPDATE submissions SET state = 'unknown', message = 'its run died before the answer came' "
+                "WHERE run_id = ? AND state = 'requested'",
+                (event.run_id,),
             )
             write_rows(connection, _EVENTS, [row])
 

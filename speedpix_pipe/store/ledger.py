@@ -33,6 +33,7 @@ from speedpix_pipe.store.codec import (
     unpack_files,
 )
 from speedpix_pipe.store.db import EventRow, Kind, Outcomes, Reader, Writer, row_kind, write_rows
+from speedpix_pipe.store.locks import RunLocks
 
 _COLUMNS = (
     "id, account, fingerprint, state, run_id, step, key, requested_at, prediction_id, created_at, finished_at, "
@@ -195,13 +196,14 @@ class Ledger:
         reader: Reader,
         writer: Writer | None,
         *,
-        lives: Callable[[str], bool],
+        locks: RunLocks,
         encode: Callable[[Event], EventRow],
         now: Callable[[], datetime],
     ) -> None:
         self._reader = reader
         self._open_writer = writer
-        self._lives = lives
+        self._locks = locks
+        self._last_before: int = reader.one("SELECT coalesce(max(id), 0) FROM submissions")[0]
         self._encode = encode
         self._now = now
 
@@ -227,8 +229,13 @@ class Ledger:
         return None if found is None else _submission(found)
 
     def owner_lives(self, submission: Submission) -> bool:
-        """Is the run that looks after it carried out by a living process?"""
-        return self._lives(submission.run_id)
+        """Is the run that looks after it carried out by a living process?
+
+        A run that we took up again lives, but whoever made its older rows does not.
+        """
+        if self._locks.holds(submission.run_id):
+            return submission.id > self._last_before
+        return self._locks.lives(submission.run_id)
 
     def unknown(self, *, account: str | None = None, run_id: str | None = None) -> list[Submission]:
         """Submissions whose outcome nobody knows: said so, or left without an answer by a run that died."""

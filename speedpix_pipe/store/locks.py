@@ -139,6 +139,10 @@ class RunLocks:
         for run_id in list(self._held):
             self.leave(run_id)
 
+    def holds(self, run_id: str) -> bool:
+        """Is this run carried out by this very process?"""
+        return run_id in self._held
+
     def lives(self, run_id: str) -> bool:
         """Is this run carried out by a living process, this one included."""
         return run_id in self._held or run_lives(self._folder, run_id)

@@ -128,12 +128,7 @@ class Outputs:
     def current(self, target: Path, sha256: str) -> bool:
         """Whether the target holds what we last wrote there, and that is this content. One row and one stat."""
         row = self._reader.one("SELECT sha256, stat FROM outputs WHERE path = ?", (os.fsencode(target),))
-        if row is None or row[0] != sha256:
-            return False
-        try:
-            return bool(row[1] == _print(target.lstat()))
-        except OSError:
-            return False
+        return row is not None and row[0] == sha256 and _untouched(target, _Record(*row))
 
     def recorded(self, target: Path) -> str | None:
         """The digest of what we last wrote there."""

@@ -54,7 +54,7 @@ class Store:
         self._sync = SyncPool()
         self._locks = RunLocks(folder)
         self.journal = Journal(reader, writer, locks=self._locks, now=now)
-        self.ledger = Ledger(reader, writer, lives=self._locks.lives, encode=self.journal.encode, now=now)
+        self.ledger = Ledger(reader, writer, locks=self._locks, encode=self.journal.encode, now=now)
         self.blobs = Blobs(folder, sync=self._sync, now=now, hook=hook)
         self.outputs = Outputs(reader, writer, sync=self._sync, now=now, hook=hook)
         self.uploads = Uploads(reader, writer, now=now)

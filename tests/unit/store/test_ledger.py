@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from speedpix_pipe.events import PredictionCreated, PredictionRequested
+from speedpix_pipe.events import PredictionCreated, PredictionRequested, RunResumed
 from speedpix_pipe.model import KeptFile, Result, SubmissionState
 from speedpix_pipe.store import AlreadyOpenError, Store
 
@@ -231,6 +231,28 @@ def test_unknown_are_those_said_to_be_and_those_whose_run_died(house: House, run
         assert ledger.unknown(account=B) == []
 
     run(main())
+
+
+def test_a_run_that_is_taken_up_again_does_not_wait_for_itself(house: House, folder: Any, run: Any) -> None:
+    async def first() -> None:
+        await house.begin()
+        await house.intend("f1")
+        row = await house.intend("f2", account="local|local")
+        await house.store.ledger.created(row.id, "p-1")
+
+    async def second(store: Store) -> None:
+        await store.journal.resume_run(RunResumed(run_id="run-1", seq=2))
+        (row,) = store.ledger.unknown()
+        assert (row.fingerprint, row.state) == ("f1", State.UNKNOWN)
+        assert await store.ledger.forget_open("local|local") == 1
+        assert store.ledger.look("local|local", "f2") is None
+        again = House(store, house.clock)
+        assert store.ledger.owner_lives(await again.intend("f2", account="local|local"))
+
+    run(first())
+    house.store.close()
+    with Store.open(folder, now=house.clock) as store:
+        run(second(store))
 
 
 def test_open_rows_of_an_emulator_that_ended_are_closed_and_cost_nothing(house: House, run: Any) -> None:

@@ -58,7 +58,12 @@ def test_the_same_result_again_changes_nothing(house: House, run: Any, out: Path
     publish(house, run, b"one", out / "a.png")
     before = (out / "a.png").stat()
     assert publish(house, run, b"one", out / "a.png").kind is Kind.SAME
+    sha256 = hashlib.sha256(b"one").hexdigest()
+    assert house.store.outputs.current(out / "a.png", sha256)
+    assert not house.store.outputs.current(out / "a.png", "other")
+    assert not house.store.outputs.current(out / "b.png", sha256)
     (out / "a.png").touch()
+    assert not house.store.outputs.current(out / "a.png", sha256)
     assert publish(house, run, b"one", out / "a.png").kind is Kind.SAME
     assert (out / "a.png").stat().st_ino == before.st_ino
 
