@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.model import Json
@@ -18,7 +19,9 @@ SUMMARY = "All pictures in rows and columns on one; written as png unless conver
 OPTIONS: Mapping[str, Option] = {
     "columns": Option(Number(1, 1000, whole=True), "How many in a row; without it, about as many as rows."),
     "cell": Option(
-        Either((SIDE, ListOf(SIDE, 2))), "Side of a cell, or [width, height]; small pictures stay small.", 400
+        Either((SIDE, ListOf(SIDE, 2))),
+        "Longest side of a picture, or the [width, height] of every cell; small pictures stay small.",
+        400,
     ),
     "gap": Option(GAP, "Pixels between cells.", 16),
     "margin": Option(GAP, "Pixels around all.", 16),
@@ -44,17 +47,13 @@ class _Grid:
     gap: int
     margin: int
     label: int  # height kept for a label below each cell
+    snug: bool  # a row is as high as its highest picture
 
     @property
     def size(self) -> tuple[int, int]:
         width = self.columns * self.cell[0] + (self.columns - 1) * self.gap
         height = self.rows * (self.cell[1] + self.label) + (self.rows - 1) * self.gap
         return width + 2 * self.margin, height + 2 * self.margin
-
-    def corner(self, place: int) -> tuple[int, int]:
-        row, column = divmod(place, self.columns)
-        x = self.margin + column * (self.cell[0] + self.gap)
-        return x, self.margin + row * (self.cell[1] + self.label + self.gap)
 
 
 def cell_of(options: Mapping[str, Json]) -> tuple[int, int]:
@@ -66,7 +65,9 @@ def _grid(count: int, options: Mapping[str, Json]) -> _Grid:
     columns = min(count, int(options["columns"] or math.ceil(math.sqrt(count))))
     label = round(int(options["label_size"]) * 1.6) if options["labels"] else 0
     gaps = int(options["gap"]), int(options["margin"])
-    return _Grid(columns, math.ceil(count / columns), cell_of(options), *gaps, label)
+    return _Grid(
+        columns, math.ceil(count / columns), cell_of(options), *gaps, label, not isinstance(options["cell"], Sequence)
+    )
 
 
 def apply(pictures: Pictures, options: Mapping[str, Json]) -> Pictures:
@@ -85,36 +86,59 @@ def _sheet(pictures: Pictures, options: Mapping[str, Json]) -> Picture:
     from speedpix_pipe.steps.image_ops.reading import in_srgb
 
     grid = _grid(pictures.count, options)
+    check_size(*grid.size, "the contact sheet")
     fill = color(options["background"])
     mode = "RGBA" if fill[3] < 255 else "RGB"
-    page = Image.new(mode, check_size(*grid.size, "the contact sheet"), fill[: len(mode)])
+    ground = fill[: len(mode)]
     font = load_font(int(options["label_size"])) if grid.label else None
-    for place, picture in enumerate(pictures.stream):
-        x, y = grid.corner(place)
-        _put(page, in_srgb(picture.image, picture.icc), (x, y), grid.cell)
-        if font is not None:
-            labels = options["labels"]
-            text = str(labels[place]) if isinstance(labels, Sequence) else picture.name
-            draw = ImageDraw.Draw(page)
-            text = _fitting(text, font.getlength, grid.cell[0])
-            middle = x + grid.cell[0] / 2, y + grid.cell[1] + grid.label / 2
-            draw.text(middle, text, fill=color(options["label_color"]), font=font, anchor="mm")
+    stream = enumerate(pictures.stream)
+    strips = []
+    for row in batches(stream, grid.columns):
+        cells = [
+            (place, picture.name, _small(in_srgb(picture.image, picture.icc), grid.cell)) for place, picture in row
+        ]
+        height = max(small.height for _, _, small in cells) if grid.snug else grid.cell[1]
+        strip = Image.new(mode, (grid.size[0] - 2 * grid.margin, height + grid.label), ground)
+        for column, (place, name, small) in enumerate(cells):
+            x = column * (grid.cell[0] + grid.gap)
+            _put(strip, small, (x + (grid.cell[0] - small.width) // 2, (height - small.height) // 2))
+            if font is not None:
+                labels = options["labels"]
+                text = str(labels[place]) if isinstance(labels, Sequence) else name
+                text = _fitting(text, font.getlength, grid.cell[0])
+                middle = x + grid.cell[0] / 2, height + grid.label / 2
+                ImageDraw.Draw(strip).text(middle, text, fill=color(options["label_color"]), font=font, anchor="mm")
+        strips.append(strip)
+    height = sum(strip.height for strip in strips) + (len(strips) - 1) * grid.gap + 2 * grid.margin
+    page = Image.new(mode, (grid.size[0], height), ground)
+    y = grid.margin
+    for strip in strips:
+        page.paste(strip, (grid.margin, y))
+        y += strip.height + grid.gap
     return Picture(page, "contact-sheet", "png")
 
 
-def _put(page: Image, image: Image, corner: tuple[int, int], cell: tuple[int, int]) -> None:
-    """Draw the picture in the middle of its cell."""
+def batches(stream: Iterator[tuple[int, Picture]], size: int) -> Iterator[list[tuple[int, Picture]]]:
+    """Rows of the sheet; only one of them is in memory as full pictures."""
+    while row := list(islice(stream, size)):
+        yield row
+
+
+def _small(image: Image, cell: tuple[int, int]) -> Image:
+    """The picture, shrunk into a cell; small ones stay small."""
     from PIL.Image import Resampling
 
     small = colorful(image, alpha=False)
     share = min(1.0, cell[0] / small.width, cell[1] / small.height)
     size = max(1, round(small.width * share)), max(1, round(small.height * share))
-    small = small if size == small.size else small.resize(size, Resampling.LANCZOS)
-    place = corner[0] + (cell[0] - size[0]) // 2, corner[1] + (cell[1] - size[1]) // 2
+    return small if size == small.size else small.resize(size, Resampling.LANCZOS)
+
+
+def _put(page: Image, small: Image, corner: tuple[int, int]) -> None:
     if small.mode == "RGBA" and page.mode == "RGBA":
-        page.alpha_composite(small, place)
+        page.alpha_composite(small, corner)
     else:
-        page.paste(small, place, small if small.mode == "RGBA" else None)
+        page.paste(small, corner, small if small.mode == "RGBA" else None)
 
 
 def _fitting(text: str, length: Callable[[str], float], room: int) -> str:

@@ -223,10 +223,17 @@ def test_several_pictures_are_stacked_in_their_order(work):
 def test_a_contact_sheet_lies_in_rows_and_is_a_png(work):
     tiles = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
     sheet = work([("contact-sheet", {"columns": 2, "cell": 10, "gap": 2, "margin": 1, "background": "black"})], *tiles)
-    assert (sheet.format, sheet.size) == ("PNG", (24, 24))
-    assert [sheet.getpixel(place) for place in ((6, 6), (18, 6), (6, 18), (18, 18), (0, 0))] == [
+    assert (sheet.format, sheet.size) == ("PNG", (24, 20))
+    assert [sheet.getpixel(place) for place in ((6, 5), (18, 5), (6, 15), (18, 15), (0, 0))] == [
         RED, LIME, BLUE, (0, 0, 0), (0, 0, 0),
     ]  # fmt: skip
+
+
+def test_a_row_of_a_contact_sheet_is_as_high_as_its_highest_picture_unless_cells_have_a_size(work):
+    flat, square = Image.new("RGB", (10, 4), "red"), Image.new("RGB", (10, 10), "lime")
+    options = {"columns": 2, "gap": 0, "margin": 0}
+    assert work([("contact-sheet", {**options, "cell": 10})], flat, flat, square).size == (20, 14)
+    assert work([("contact-sheet", {**options, "cell": [10, 10]})], flat, flat, square).size == (20, 20)
 
 
 def test_operations_before_a_contact_sheet_work_on_each_picture(work):
