@@ -69,12 +69,17 @@ class AsyncTurns:
         self._heap: list[tuple[float, int, asyncio.Future[None]]] = []
         self._count = itertools.count()
         self._timer: Timer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._wakes_at = 0.0
 
     async def turn(self, due: float, cancel_event: object = None) -> None:
         """Return at `due` (monotonic) or as soon after it as the ceiling allows."""
         del cancel_event  # a task is cancelled, it needs no event
-        future = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            # The client lives on in another loop; who waited in the old one is gone, and so is its timer.
+            self._loop, self._heap, self._timer = loop, [], None
+        future = loop.create_future()
         heapq.heappush(self._heap, (due, next(self._count), future))
         if self._heap[0][2] is future:
             self._set_timer(due)
@@ -129,7 +134,23 @@ class Turns:
             raise WaitCanceledError("the wait was canceled; the task goes on")
 
 
-AsyncLock = asyncio.Lock
+class AsyncLock:
+    """A lock that survives its event loop: nobody holds it when the loop is gone."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = asyncio.Lock()
+
+    async def __aenter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._lock = loop, asyncio.Lock()
+        await self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 Lock = threading.Lock
 
 

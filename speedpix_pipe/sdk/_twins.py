@@ -45,9 +45,9 @@ class TwinPrediction(Prediction):
 
     async def async_wait(
         self,
+        timeout: float | None = None,  # noqa: ASYNC109  # the deadline has an error of ours
         polling_interval: float | None = None,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109  # the deadline has an error of ours
         on_progress: Callable[[AsyncPrediction], object] | None = None,
     ) -> TwinPrediction:
         twin = self._twin()

@@ -83,7 +83,11 @@ class AsyncPredictions:
         pools = _wire.resource_header(resource_config_id)
         encoding = parse_encoding(file_encoding_strategy) if file_encoding_strategy else self._file_encoding
         detect = self._detect_paths if detect_paths is None else detect_paths
-        ready = await self._files.resolve(input, encoding, detect_paths=detect)
+        try:
+            ready = await self._files.resolve(input, encoding, detect_paths=detect)
+        except SpeedPixError as error:
+            error.surely_never_ran = True  # whatever it did to the upload, nothing was submitted
+            raise
         body = _wire.submit_body(
             workflow_id,
             ready,

@@ -87,7 +87,7 @@ class Calls:
                 return read(self._once(operation, body, headers, deadline))
             except ClockSkewError as error:
                 # Its offset is known now. Once is enough: a second refusal is not about the clock.
-                if corrected:
+                if corrected or not error.retryable:
                     raise
                 corrected, attempt, pause = True, attempt - 1, 0.0
                 _LOG.warning("clock corrected by %.0f s: %s", self.auth.offset, error.message)

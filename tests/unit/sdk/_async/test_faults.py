@@ -178,3 +178,18 @@ async def test_the_table_in_the_documentation_is_this_one():
     table = "\n".join([header, "|---" * (len(CALLS) + 1) + "|", *rows])
     page = Path(__file__).parents[4] / "docs/sdk.md"
     assert table in page.read_text("utf-8")
+
+
+async def test_a_failed_upload_means_that_nothing_was_submitted(client, service, wire):
+    service.answer("ticket", wire.Reply(b"", 500))
+    with pytest.raises(SpeedPixError) as caught:
+        await client.predictions.create("wf", {"image": b"x"})
+    assert caught.value.surely_never_ran
+    assert service.calls("submit") == []
+
+
+async def test_a_stale_timestamp_without_a_date_is_an_error_at_once(client, service, wire):
+    service.answer("submit", wire.gateway(400, None, "Timestamp Expired", Date="nonsense"))
+    with pytest.raises(SpeedPixError, match="clock"):
+        await client.predictions.create("wf", {})
+    assert len(service.calls("submit")) == 1
