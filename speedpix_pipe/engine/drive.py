@@ -35,6 +35,7 @@ from speedpix_pipe.files import FileValue
 from speedpix_pipe.model import Json, OnError, Result, StepKind, TaskStatus
 from speedpix_pipe.plan.fanout import Fanout
 from speedpix_pipe.plan.graph import Role
+from speedpix_pipe.plan.inner import inner_files, inner_params
 from speedpix_pipe.plan.scopes import Scopes, visible
 from speedpix_pipe.plan.tasks import Born, Command, Decide, Ended, Expand, Run, Task, Unit
 from speedpix_pipe.plan.walk import Walk
@@ -60,7 +61,7 @@ class Driver:
     emit: Callable[[Event], None]
     remember: Callable[[Result], None]  # result URLs of this run
     widths: Mapping[StepKind, int]  # how many tasks of a kind may be under way
-    on_static_error: Callable[[Unit, ExpressionError], None] | None = None
+    on_static_error: Callable[[Unit | Task, ExpressionError], None] | None = None
     check_born: Callable[[Task], None] | None = None  # static checks, while nothing has been paid for
     access_error: AccessError | None = None
     _ready: dict[StepKind, list[tuple[tuple[int, ...], int, Task]]] = field(default_factory=dict)
@@ -76,7 +77,8 @@ class Driver:
     def __post_init__(self) -> None:
         self._fanout = Fanout(self.scopes, self._list_failed)
 
-    def _list_failed(self, unit: Unit, error: ExpressionError) -> None:
+    def _list_failed(self, unit: Unit | Task, error: ExpressionError) -> None:
+        """A list, a condition or the input of a sub-pipeline that cannot be evaluated: known before the run?"""
         if self._claiming and self.on_static_error is not None:
             self.on_static_error(unit, error)
 
@@ -85,6 +87,14 @@ class Driver:
     async def prepare(self) -> None:
         """Everything that is known without any task's output: births, keys, paths. Nothing is paid for."""
         await self._carry_out(self.walk.start())
+        if self.check_born is not None:
+            # Not at their birth: a task that its `when` skips, or that is skipped with its origin, renders nothing.
+            until = self.clock.monotonic() + SLICE_SECONDS
+            for task in self.walk.every_task():
+                self.check_born(task)
+                if self.clock.monotonic() > until:
+                    await self.clock.sleep(0)
+                    until = self.clock.monotonic() + SLICE_SECONDS
         self._claiming = False
 
     async def run(self) -> None:
@@ -170,8 +180,6 @@ class Driver:
                 order=task.order,
             )
         )
-        if self._claiming and self.check_born is not None and not task.stand_in:
-            self.check_born(task)
 
     def _decide(self, task: Task) -> list[Command]:
         assert task.node.step.when is not None
@@ -180,6 +188,7 @@ class Driver:
         except AbsentError as error:
             return self._skip(task, str(error))
         except ExpressionError as error:
+            self._list_failed(task, error)
             return self._fail(task, Failed("input", error.code, str(error)), 0.0)
         if not isinstance(value, bool):
             message = f"{task.node.step.when.mark}: `when` must be true or false, not {value!r:.60}"
@@ -206,15 +215,14 @@ class Driver:
         except AbsentError as error:
             return self._skip(task, str(error))
         except ExpressionError as error:
+            self._list_failed(task, error)
             return self._fail(task, Failed("input", error.code, str(error)), 0.0)
         task.output = output
-        task.files = [value for value in output.values() if isinstance(value, FileValue)]
+        task.files = inner_files(task, output, self.walk)
         self.emit(TaskSucceeded(step=task.node.name, key=task.key, seconds=0.0, output=shown(output)))
         return self.walk.ended(task, TaskStatus.SUCCEEDED)
 
     def _enter(self, task: Task) -> list[Command]:
-        from speedpix_pipe.plan.inner import inner_params
-
         task.output = inner_params(task, self.scopes)
         return self.walk.ended(task, TaskStatus.SUCCEEDED)
 
@@ -225,7 +233,7 @@ class Driver:
         again = True
         while again and self.lanes.stop is None and self._fatal is None:
             again = False
-            for kind, heap in self._ready.items():
+            for kind, heap in tuple(self._ready.items()):
                 while heap and self._running.get(kind, 0) < self.widths[kind] and self.lanes.stop is None:
                     _, _, task = heapq.heappop(heap)
                     if await self._start(task):
@@ -336,8 +344,7 @@ class Driver:
         }
 
     def _fail(self, task: Task, ending: Failed, seconds: float) -> list[Command]:
-        on_error = task.node.step.on_error
-        ignored = on_error is OnError.IGNORE
+        ignored = task.node.on_error is OnError.IGNORE
         self.emit(
             TaskFailed(
                 step=task.node.name,
@@ -351,15 +358,20 @@ class Driver:
                 prediction_id=ending.prediction_id,
             )
         )
-        if not ignored:
-            self.lanes.failed(f"{task.name}: {ending.message}")
-        if on_error is OnError.STOP:
-            reason = f"{task.name} failed, and its step says on_error: stop"
-            self.lanes.halt(Stop(reason, resumable=True, drain=True))
+        self._weigh(task, ending.message)
         return self.walk.ended(task, TaskStatus.FAILED, reason=ending.message)
 
+    def _weigh(self, task: Task, message: str) -> None:
+        """What a failure means to the run as a whole."""
+        if task.node.on_error is not OnError.IGNORE:
+            self.lanes.failed(f"{task.name}: {message}")
+        if task.node.on_error is OnError.STOP:
+            reason = f"{task.name} failed, and its step says on_error: stop"
+            self.lanes.halt(Stop(reason, resumable=True, drain=True))
+
     def _skip(self, task: Task, reason: str) -> list[Command]:
-        self.emit(TaskSkipped(step=task.node.name, key=task.key, reason=reason))
+        if visible(task.node):
+            self.emit(TaskSkipped(step=task.node.name, key=task.key, reason=reason))
         return self.walk.ended(task, TaskStatus.SKIPPED, reason=reason)
 
     def _doubt(self, task: Task, ending: InDoubt) -> list[Command]:
@@ -389,13 +401,14 @@ class Driver:
                 self.emit(TaskSkipped(step=step, key=key, reason=task.reason, cause=cause, by_failure=by_failure))
             case TaskStatus.CANCELLED:
                 self.emit(TaskCancelled(step=step, key=key))
+            case _ if task.node.role is Role.LEAVE:
+                pass  # the way in has told it, in the name of the whole
             case _:
-                ignored = task.node.step.on_error is OnError.IGNORE
+                ignored = task.node.on_error is OnError.IGNORE
                 self.emit(
                     TaskFailed(step=step, key=key, kind="input", code="task.list", message=task.reason, ignored=ignored)
                 )
-                if not ignored:
-                    self.lanes.failed(f"{task.name}: {task.reason}")
+                self._weigh(task, task.reason)
 
     # --- the end ---
 
