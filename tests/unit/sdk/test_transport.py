@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from speedpix_pipe.sdk import AsyncSpeedPix, RateLimitError, RetryPolicy, SpeedPix
+from speedpix_pipe.sdk import AsyncSpeedPix, ConnectError, RateLimitError, RetryPolicy, SpeedPix, transfer
 from speedpix_pipe.sdk._config import Proxies
 from speedpix_pipe.sdk._lanes import Lanes, LaneShape, async_lane, lane
 
@@ -262,3 +262,27 @@ def test_attempts_of_one_leave_everything_to_the_caller(service, clock, wire):
         with pytest.raises(RateLimitError):
             client.predictions.create("wf", {})
     assert service.order == ["submit"]
+
+
+async def test_proxies_of_the_environment_are_used_on_both_faces(service, wire, tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", service.url)
+    async with transfer.open_client() as http:
+        await transfer.download(http, "http://storage.example/out/a.png", tmp_path / "a")
+    with transfer.open_client_sync() as http:
+        await asyncio.to_thread(transfer.download_sync, http, "http://storage.example/out/a.png", tmp_path / "b")
+    assert [seen.path for seen in service.seen] == ["/out/a.png"] * 2
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == wire.PNG
+
+
+async def test_a_proxy_that_refuses_means_that_a_submission_surely_never_ran(
+    wire_server, async_clock, clock, monkeypatch
+):
+    server = wire_server(*[[b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"]] * 10)
+    monkeypatch.setenv("HTTPS_PROXY", server.url)
+    async with AsyncSpeedPix("k", "s", "https://api.example", clock=async_clock) as client:
+        with pytest.raises(ConnectError) as caught:
+            await client.predictions.create("wf", {})
+    assert caught.value.surely_never_ran
+    with SpeedPix("k", "s", "https://api.example", clock=clock) as threads, pytest.raises(ConnectError):
+        await asyncio.to_thread(threads.predictions.create, "wf", {})
+    assert server.requests == ["CONNECT"] * 10
