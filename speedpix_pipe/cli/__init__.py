@@ -45,28 +45,20 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"{PROGRAM} {__version__}")
         return 0
     if first in {"--help", "-h", "help"}:
-        print(overview())
+        print(_overview())
         return 0 if arguments else 2
     from speedpix_pipe.cli.base import carry_out
 
     return carry_out(COMMANDS, PROGRAM, arguments)
 
 
-def overview() -> str:
+def _overview() -> str:
     """What `--help` prints."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {summary}" for name, (_, summary) in COMMANDS.items()]
-    return "\n".join(
-        [
-            f"usage: {PROGRAM} COMMAND ...",
-            "",
-            "Runs pipelines of SpeedPix image workflows over files, from a YAML file kept in git.",
-            "",
-            *lines,
-            "",
-            f"{PROGRAM} COMMAND --help tells the rest; {PROGRAM} --version the version.",
-        ]
-    )
+    from speedpix_pipe.cli.base import overview
+
+    what = "Runs pipelines of SpeedPix image workflows over files, from a YAML file kept in git."
+    more = f"{PROGRAM} COMMAND --help tells the rest; {PROGRAM} --version the version."
+    return f"{overview(COMMANDS, PROGRAM, what)}\n\n{more}"
 
 
 def _reader_left() -> int:

@@ -14,7 +14,10 @@ Table = Mapping[str, tuple[str, str]]
 
 
 class Command(Protocol):
-    """A module of this folder. The module's docstring is the command's description."""
+    """A module of this folder. The module's docstring is the command's description.
+
+    A module with a table COMMANDS of its own is a group: its commands are modules in turn.
+    """
 
     __doc__: str | None
 
@@ -49,8 +52,21 @@ def parser_of(command: Command, program: str) -> Parser:
 def carry_out(table: Table, program: str, arguments: list[str]) -> int:
     """Find the command that the first argument names, and run it with the others."""
     command = load(find(table, program, arguments[0])[0])
-    args = parser_of(command, f"{program} {arguments[0]}").parse_args(arguments[1:])
-    return command.run(args)
+    name, rest = f"{program} {arguments[0]}", arguments[1:]
+    inner: Table | None = getattr(command, "COMMANDS", None)
+    if inner is None:
+        return command.run(parser_of(command, name).parse_args(rest))
+    if not rest or rest[0] in {"--help", "-h"}:
+        print(overview(inner, name, command.__doc__ or ""))
+        return 0 if rest else 2
+    return carry_out(inner, name, rest)
+
+
+def overview(table: Table, program: str, description: str) -> str:
+    """What `--help` of a group of commands prints."""
+    width = max(map(len, table))
+    lines = [f"  {name:<{width}}  {summary}" for name, (_, summary) in table.items()]
+    return "\n".join([f"usage: {program} COMMAND ...", "", description.strip(), "", *lines])
 
 
 def find(table: Table, program: str, name: str) -> tuple[str, str]:

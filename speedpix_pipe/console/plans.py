@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from speedpix_pipe.console.base import cell_width, duration, money, pad, plural, printable
+from speedpix_pipe.console.base import cell_width, duration, money, pad, plural, printable, size
 from speedpix_pipe.plan.estimate import Estimate, Outlook, StepEstimate
 
 UNKNOWN = "?"
@@ -58,7 +58,7 @@ def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _facts(estimate: Estimate) -> Iterator[str]:
     if estimate.upload_bytes != 0:
-        yield f"upload  {UNKNOWN if estimate.upload_bytes is None else _size(estimate.upload_bytes)}"
+        yield f"upload  {UNKNOWN if estimate.upload_bytes is None else size(estimate.upload_bytes)}"
     if estimate.seconds:
         yield f"time    about {duration(estimate.seconds)}, from how long these steps took before"
     if estimate.priced and estimate.cost is not None:
@@ -67,14 +67,3 @@ def _facts(estimate: Estimate) -> Iterator[str]:
         yield f"cost    {text}" if sure == estimate.cost else f"cost    {money(sure)}, up to {text}"
     elif estimate.priced:
         yield f"cost    {money(estimate.sure_cost)}, and what cannot be known yet"
-
-
-def _size(size: int) -> str:
-    if size < 1000:
-        return plural(size, "byte")
-    value, unit = float(size), ""
-    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007 - the last one stays
-        value /= 1000
-        if value < 999.5:
-            break
-    return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"

@@ -1,0 +1,67 @@
+"""Before anything is paid for: limits that are known to be passed refuse the run, and people are asked once."""
+
+from __future__ import annotations
+
+from speedpix_pipe.app.connection import Connection
+from speedpix_pipe.app.forecast import foresee
+from speedpix_pipe.app.request import RunRequest
+from speedpix_pipe.app.selection import select
+from speedpix_pipe.app.specs import Loaded
+from speedpix_pipe.console.base import money, plural
+from speedpix_pipe.errors import PlanError, RunInterruptedError
+from speedpix_pipe.model import Limits
+from speedpix_pipe.plan.estimate import Estimate
+from speedpix_pipe.store import Store
+
+MANY = 100  # predictions; more are asked about even where no price is known
+
+
+def may_begin(
+    request: RunRequest, loaded: Loaded, connection: Connection, store: Store, run_id: str, spent: tuple[int, float]
+) -> None:
+    """PlanError where a limit would surely be passed, RunInterruptedError where the answer is no."""
+    limits = loaded.pipeline.limits
+    asks = request.confirm is not None and not connection.local
+    if limits.max_predictions is None and limits.max_cost is None and not asks:
+        return
+    selection = select(loaded.graph, request.only, request.start_from)
+    foreseen = foresee(loaded, selection, connection, store, request.clock, run_id=run_id, no_cache=request.no_cache)
+    estimate = foreseen.estimate
+    _refuse(estimate, limits, spent)
+    question = question_of(estimate)
+    if asks and question is not None:
+        assert request.confirm is not None
+        if not request.confirm(question):
+            raise RunInterruptedError("nothing was sent", code="run.declined")
+
+
+def question_of(estimate: Estimate) -> str | None:
+    """What is asked before paying; None where there is nothing to ask."""
+    submissions = estimate.possible_submissions
+    if not submissions or not (estimate.priced or submissions > MANY):
+        return None
+    sure = estimate.submissions
+    text = f"This run would pay for {plural(sure, 'prediction')}"
+    if submissions > sure:
+        text += f" and up to {submissions - sure:,} more that follow"
+    if estimate.priced:
+        about = estimate.cost if estimate.cost is not None else estimate.sure_cost
+        text += f", {'at least ' if estimate.cost is None else 'at most '}{money(about)} in all"
+    return f"{text}. Go on?"
+
+
+def _refuse(estimate: Estimate, limits: Limits, spent: tuple[int, float]) -> None:
+    predictions, cost = spent[0] + estimate.submissions, spent[1] + estimate.sure_cost
+    hint = "raise the limit, or run less at once: --only, or fewer items"
+    if limits.max_predictions is not None and predictions > limits.max_predictions:
+        raise PlanError(
+            f"limits.max_predictions is {limits.max_predictions:,}, and this run would make {predictions:,}",
+            code="plan.max-predictions",
+            hint=hint,
+        )
+    if limits.max_cost is not None and cost > limits.max_cost + 1e-9:
+        raise PlanError(
+            f"limits.max_cost is {money(limits.max_cost)}, and this run would cost {money(cost)}",
+            code="plan.max-cost",
+            hint=hint,
+        )

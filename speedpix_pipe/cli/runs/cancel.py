@@ -1,0 +1,32 @@
+"""Stop a run for good: it takes no new work, finishes what it must, and cannot be resumed.
+
+Predictions under way are paid for: a later run with the same input joins them.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from speedpix_pipe.cli.options import add_json
+from speedpix_pipe.cli.output import print_json
+from speedpix_pipe.cli.runs.base import add_run, past
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    add_json(parser, "what was done")
+
+
+def run(args: argparse.Namespace) -> int:
+    from speedpix_pipe.app.runs import cancel
+
+    with past(write=True) as store:
+        row = store.journal.run(args.run_id)
+        asked = cancel(store, row)
+    if args.json:
+        print_json({"run_id": row.id, "asked": asked})
+    elif asked:
+        print(f"run {row.id} was asked to stop; it finishes what is on its way first")
+    else:
+        print(f"run {row.id} will not be resumed")
+    return 0

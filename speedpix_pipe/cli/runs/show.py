@@ -1,0 +1,72 @@
+"""One run: what was done, what failed and why, where the files are.
+
+With --json, stdout is the object of `run --json`, with pipeline, spec, service, started_at and `details`: every
+task with its state, reason and timings. With --unknown, submissions of unknown outcome that stand against it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from speedpix_pipe.cli.options import add_json
+from speedpix_pipe.cli.output import print_json, terminal
+from speedpix_pipe.cli.runs.base import add_run, past
+
+if TYPE_CHECKING:
+    from speedpix_pipe.store import RunRow, Store
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument("--unknown", action="store_true", help="list submissions of unknown outcome instead")
+    add_json(parser, "the run, or the unknown submissions,")
+
+
+def run(args: argparse.Namespace) -> int:
+    with past() as store:
+        row = store.journal.run(args.run_id)
+        if args.unknown:
+            return _unknown(store, row, as_json=args.json)
+        return _whole(store, row, as_json=args.json)
+
+
+def _whole(store: Store, row: RunRow, *, as_json: bool) -> int:
+    from speedpix_pipe.app.runs import run_to_json, summary_of, task_to_json
+
+    summary = summary_of(store, row)
+    if as_json:
+        known = run_to_json(row)
+        more = {name: known[name] for name in ("pipeline", "spec", "service", "started_at", "reason")}
+        status = {"status": known["status"], "resumable": known["resumable"]}
+        details = [task_to_json(task) for task in store.journal.tasks(row.id)]
+        print_json(summary.to_json() | status | more | {"details": details})
+        return 0
+    from speedpix_pipe.console.base import printable
+    from speedpix_pipe.console.closing import render_closing
+
+    color = sys.stdout.isatty() and terminal().color
+    if row.lives or row.died:
+        print(f"run {row.id} {'is under way' if row.lives else 'died; it can be resumed'}")
+    print(f"{printable(row.spec_path)} on {row.service}, {row.started_at.astimezone():%Y-%m-%d %H:%M:%S}")
+    print(render_closing(summary, color=color, report=f"speedpix-pipe report {row.id}"))
+    return 0
+
+
+def _unknown(store: Store, row: RunRow, *, as_json: bool) -> int:
+    from speedpix_pipe.app.runs import unknown_of, unknown_to_json
+
+    found = unknown_of(store, row)
+    if as_json:
+        print_json([unknown_to_json(submission) for submission in found])
+        return 0
+    from speedpix_pipe.console.base import money, printable
+
+    if not found:
+        print(f"nothing of run {row.id} is unknown")
+    for submission in found:
+        price = money(submission.price) if submission.price is not None else "-"
+        when = submission.requested_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        print(f"{when}  {printable(submission.step)}@{printable(submission.key)}  {price}")
+    return 0
