@@ -93,7 +93,9 @@ def check_required(
 
 def as_file(draft: Draft, node: Node, template: Template) -> Template:
     """A text that begins like a path is a file."""
-    if not isinstance(template, Literal | Text) or not node.value.startswith(_FILE_BEGINNINGS):
+    if not isinstance(template, Literal | Text) or not isinstance(node.value, str):
+        return template
+    if not node.value.startswith(_FILE_BEGINNINGS):
         return template
     return _file(draft, node, template)
 

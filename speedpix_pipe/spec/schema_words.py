@@ -253,11 +253,25 @@ def _node_at_or_none(root: Node, path: Sequence[str | int]) -> Node | None:
 
 
 def _not_listed_in_union(node: Node, label: str, schema: Mapping[str, Any]) -> Problem | None:
-    """A word that is none of those which one branch lists."""
-    for branch in schema.get("anyOf", ()):
-        if "enum" in branch and isinstance(node.value, str):
-            return _not_listed(node, label, branch)
-    return None
+    """A word that is none of those which one branch lists, or that another branch wants as a key."""
+    branches = [_resolved(branch) for branch in schema.get("anyOf", ())]
+    listing = next((branch for branch in branches if "enum" in branch), None)
+    if listing is None or not isinstance(node.value, str):
+        return None
+    keys = [key for branch in branches for key in branch.get("properties", ())]
+    if not keys:
+        return _not_listed(node, label, listing)
+    options = dict.fromkeys([*keys, *listing["enum"]])
+    hint = did_you_mean(node.value, options)
+    if node.value in keys:
+        hint = f"write `{_as_yaml(_example_of(node.value, branches))}`, with its options"
+    message = f"{label} must be {listed(options)}, not {kind_of(node.value)}"
+    return node.problem("spec.enum", message, hint=hint)
+
+
+def _example_of(key: str, branches: Sequence[Mapping[str, Any]]) -> Json:
+    examples = (branch["properties"][key].get("examples") for branch in branches if key in branch.get("properties", ()))
+    return {key: next((found[0] for found in examples if found), {})}
 
 
 def _wrong_value(node: Node, name: str, keyword: str, schema: Mapping[str, Any]) -> Problem:

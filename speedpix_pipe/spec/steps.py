@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from speedpix_pipe.model import (
     Axis,
     CachePolicy,
+    Entry,
     Expression,
     Field,
     ImageOperation,
@@ -51,6 +52,7 @@ _WITH_EXPRESSIONS = frozenset({"for_each", "matrix", "key", "when", "input", "sa
 _OF_WORKFLOWS = ("alias", "version", "price", "resource_config", "randomise_seeds", "return_temp_files")
 _PINNED = ("alias", "version", "price")
 _CHAIN = re.compile(r"steps\.(\w+)")
+_FILE_OPTIONS = frozenset({"over", "under", "font"})  # of image operations
 _RETRY = Retry()
 _NOTHING = Step("", StepKind.WORKFLOW, mark=None)  # type: ignore[arg-type]  # only its built-in values are read
 
@@ -289,9 +291,20 @@ def _operations(draft: Draft, node: Node | None) -> tuple[ImageOperation, ...]:
         if isinstance(place.value, str):
             operations.append(ImageOperation(place.value, MapOf((), place.mark), place.mark))
         for name, options in place.members.items():
-            written = draft.mapping(options, lambda at, template: as_file(draft, at, template))
-            operations.append(ImageOperation(name, written, place.keys[name].mark))
+            operations.append(ImageOperation(name, _options(draft, options), place.keys[name].mark))
     return tuple(operations)
+
+
+def _options(draft: Draft, node: Node) -> MapOf:
+    """Options that name files may be written like paths; elsewhere a text such as `/2024` is only a text."""
+    written = draft.mapping(node)
+    entries = [
+        Entry(entry.name, as_file(draft, node.members[entry.name], entry.value), entry.mark)
+        if entry.name in _FILE_OPTIONS
+        else entry
+        for entry in written.entries
+    ]
+    return MapOf(tuple(entries), written.mark)
 
 
 def _save(draft: Draft, node: Node | None) -> tuple[SaveRule, ...]:

@@ -123,3 +123,24 @@ def test_a_valid_spec_needs_no_words() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def without_words(schema: Any) -> Any:
+    """What a schema demands, without what it only says to people."""
+    if isinstance(schema, dict):
+        words = {"title", "examples", "patternErrorMessage"}
+        names = (
+            schema.get("type") is None and "anyOf" not in schema and "enum" not in schema and "pattern" not in schema
+        )
+        return {k: without_words(v) for k, v in schema.items() if names or k not in words}
+    return [without_words(part) for part in schema] if isinstance(schema, list) else schema
+
+
+def test_image_operations_are_those_of_their_own_schema() -> None:
+    path = Path(__file__).parents[3] / "schemas" / "steps" / "image.schema.json"
+    own = json.loads(path.read_text(encoding="utf-8"))["items"]["anyOf"]
+    here = pipeline_schema()["definitions"]["operation"]["anyOf"]
+    assert without_words(here[0]) == without_words(own[0])
+    assert list(here[1]["properties"]) == list(own[1]["properties"])
+    for name, operation in own[1]["properties"].items():
+        assert without_words(here[1]["properties"][name]) == without_words(operation), name
