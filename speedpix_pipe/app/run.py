@@ -8,6 +8,7 @@ from typing import Any
 from speedpix_pipe.app.one_run import OneRun, RunOutcome, Subscribe, new_run_id
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.specs import Loaded, require
+from speedpix_pipe.app.start import may_begin
 from speedpix_pipe.app.station import open_station
 from speedpix_pipe.app.stopping import signals
 from speedpix_pipe.store import RunRow, Store
@@ -33,6 +34,8 @@ async def run(request: RunRequest, subscribe: Subscribe) -> RunOutcome:
             arguments = _arguments(request)
             going = OneRun(station, request, loaded, run_id, arguments=arguments, resumed=resumed, notes=notes)
             await going.prepare()
+            spent = store.ledger.spent(run_id) if resumed else (0, 0.0)
+            may_begin(request, loaded, station.connection, store, run_id, spent)
             if station.connection.local:
                 await store.ledger.forget_open(station.connection.account)
             with signals(going.interrupt, going.driver.leave):

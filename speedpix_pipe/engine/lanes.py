@@ -26,30 +26,32 @@ Order = tuple[int, ...]
 
 
 class Lane:
-    """So many at once; the others wait in order. `stop` sends those who wait home, if they are to go."""
+    """So many at once; the others wait in order. `stop` sends those of one owner home."""
 
     def __init__(self, width: int) -> None:
         self._free = width
-        self._waiting: list[tuple[Order, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Order, int, asyncio.Future[None], object]] = []
         self._number = count()
-        self._stopped = False
+
+    @property
+    def crowded(self) -> bool:
+        """Whether somebody waits."""
+        return bool(self._waiting)
 
     @asynccontextmanager
-    async def turn(self, order: Order = ()) -> AsyncIterator[None]:
-        await self._enter(order)
+    async def turn(self, order: Order = (), *, owner: object = None) -> AsyncIterator[None]:
+        await self._enter(order, owner)
         try:
             yield
         finally:
             self._leave()
 
-    async def _enter(self, order: Order) -> None:
-        if self._stopped:
-            raise StoppedError
+    async def _enter(self, order: Order, owner: object) -> None:
         if self._free > 0:
             self._free -= 1
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (order, next(self._number), future))
+        heapq.heappush(self._waiting, (order, next(self._number), future, owner))
         try:
             await future
         except asyncio.CancelledError:
@@ -59,18 +61,22 @@ class Lane:
 
     def _leave(self) -> None:
         while self._waiting:
-            _, _, future = heapq.heappop(self._waiting)
+            _, _, future, _ = heapq.heappop(self._waiting)
             if not future.done():
                 future.set_result(None)
                 return
         self._free += 1
 
-    def stop(self) -> None:
-        self._stopped = True
-        for _, _, future in self._waiting:
-            if not future.done():
-                future.set_exception(StoppedError())
-        self._waiting.clear()
+    def stop(self, owner: object = None) -> None:
+        """Those of this owner wait no longer; who comes later is its owner's to turn away."""
+        staying = []
+        for waiter in self._waiting:
+            if waiter[3] is not owner:
+                staying.append(waiter)
+            elif not waiter[2].done():
+                waiter[2].set_exception(StoppedError())
+        heapq.heapify(staying)
+        self._waiting = staying
 
 
 class Pace:
@@ -131,6 +137,19 @@ class Stop:
     interrupted: bool = False
 
 
+class Roads:
+    """What all runs of a process share: the lanes themselves, the pace, and the caution after doubts."""
+
+    def __init__(self, limits: Limits, clock: Clock) -> None:
+        self.slots = Lane(limits.concurrency)
+        self.window = Lane(limits.submitting)
+        self.uploads = Lane(UPLOADS)
+        self.downloads = Lane(DOWNLOADS)
+        self.pace = Pace(clock, limits.rate_per_second)
+        self.one_at_a_time = asyncio.Lock()
+        self.doubts = 0  # unknown submissions in a row
+
+
 class Lanes:
     """The lanes and limits of one run (`steps.base.Gates`)."""
 
@@ -143,19 +162,14 @@ class Lanes:
         spent: tuple[int, float] = (0, 0.0),
         on_stop: Callable[[Stop], None] | None = None,
         room: Callable[[], bool] = lambda: True,
+        roads: Roads | None = None,
     ) -> None:
         self._room = room
         self.limits = limits
         self.stop: Stop | None = None
         self._clock = clock
         self._jitter = jitter
-        self._slots = Lane(limits.concurrency)
-        self._window = Lane(limits.submitting)
-        self._uploads = Lane(UPLOADS)
-        self._downloads = Lane(DOWNLOADS)
-        self._pace = Pace(clock, limits.rate_per_second)
-        self._one_at_a_time = asyncio.Lock()
-        self._doubts = 0
+        self._roads = roads or Roads(limits, clock)
         self._predictions, self._cost = spent
         self._failures = 0
         self._on_stop = on_stop
@@ -167,14 +181,15 @@ class Lanes:
     @asynccontextmanager
     async def slot(self, order: Order) -> AsyncIterator[None]:
         self.check()
-        async with self._slots.turn(order):
+        async with self._roads.slots.turn(order, owner=self):
             yield
 
     @asynccontextmanager
     async def submitting(self, price: float | None, *, task: str) -> AsyncIterator[None]:
-        async with self._window.turn():
-            if self._doubts >= DOUBTS:
-                async with self._one_at_a_time:
+        self.check()
+        async with self._roads.window.turn(owner=self):
+            if self._roads.doubts >= DOUBTS:
+                async with self._roads.one_at_a_time:
                     await self._admit(price, task)
                     yield
             else:
@@ -184,17 +199,17 @@ class Lanes:
     @asynccontextmanager
     async def uploading(self) -> AsyncIterator[None]:
         self.check()
-        async with self._uploads.turn():
+        async with self._roads.uploads.turn(owner=self):
             yield
 
     @asynccontextmanager
     async def downloading(self) -> AsyncIterator[None]:
         # Never refused: what is paid for is fetched, also while the run is stopping.
-        async with self._downloads.turn():
+        async with self._roads.downloads.turn():
             yield
 
     async def _admit(self, price: float | None, task: str) -> None:
-        wait = self._pace.reserve()
+        wait = self._roads.pace.reserve()
         if wait > 0:
             await self.pause(wait)
         self.check()
@@ -221,14 +236,14 @@ class Lanes:
     # --- pace ---
 
     def throttled(self, retry_after: float | None) -> None:
-        self._pace.throttled(retry_after, 1.0 + self._jitter())
+        self._roads.pace.throttled(retry_after, 1.0 + self._jitter())
 
     def accepted(self) -> None:
-        self._doubts = 0
-        self._pace.accepted()
+        self._roads.doubts = 0
+        self._roads.pace.accepted()
 
     def unknown(self) -> None:
-        self._doubts += 1
+        self._roads.doubts += 1
 
     async def pause(self, seconds: float) -> None:
         """Wait, unless the run stops meanwhile."""
@@ -270,9 +285,8 @@ class Lanes:
             return
         self.stop = stop
         self._stopping.set()
-        self._slots.stop()
-        self._window.stop()
-        self._uploads.stop()
+        for lane in (self._roads.slots, self._roads.window, self._roads.uploads):
+            lane.stop(self)
         if not stop.drain:
             for task in self._waits:
                 task.cancel()

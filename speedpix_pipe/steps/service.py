@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from speedpix_pipe.errors import AccessError, TaskError, TaskErrorKind
 from speedpix_pipe.events import UploadFinished
 from speedpix_pipe.files import FileValue, sniff
 from speedpix_pipe.model import KeptFile
-from speedpix_pipe.steps.base import Emit, Gates, Keeper, Uploads
+from speedpix_pipe.steps.base import Emit, Gates, Keeper, StoppedError, Uploads
 
 if TYPE_CHECKING:
     from speedpix_pipe.sdk import AsyncSpeedPix
@@ -32,6 +34,15 @@ class ChangedError(Exception):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"{path} keeps changing")
+
+
+@dataclass(slots=True)
+class _Line:
+    """What all runs of a process share of one connection."""
+
+    client: AsyncSpeedPix | None = None
+    answered: bool = False
+    on_their_way: dict[tuple[str, str], asyncio.Task[str]] = field(default_factory=dict)
 
 
 class Service:
@@ -52,28 +63,42 @@ class Service:
     ) -> None:
         self.name = name  # `local`, or the endpoint's host and port
         self.account = account
-        self.answered = False  # whether the service ever gave an answer in this run
         self._upload_account = upload_account
         self._urls_outlive_us = urls_outlive_us  # false for the embedded emulator: its URLs end with its process
         self._began_at = clock.now()
         self._connect = connect
-        self._client: AsyncSpeedPix | None = None
+        self._line = _Line()
         self._uploads = uploads
         self._keeper = keeper
         self._clock = clock
         self._emit = emit
-        self._on_their_way: dict[tuple[str, str], asyncio.Task[str]] = {}
         self._results: dict[str, tuple[KeptFile, datetime]] = {}
+
+    def for_run(self, emit: Emit) -> Service:
+        """The same connection as one more run sees it: its own events, and none of the other runs' result URLs."""
+        twin = copy(self)
+        twin._emit = emit
+        twin._results = {}
+        return twin
 
     @property
     def client(self) -> AsyncSpeedPix:
-        if self._client is None:
-            self._client = self._connect()
-        return self._client
+        if self._line.client is None:
+            self._line.client = self._connect()
+        return self._line.client
+
+    @property
+    def answered(self) -> bool:
+        """Whether the service ever gave an answer on this connection."""
+        return self._line.answered
+
+    @answered.setter
+    def answered(self, value: bool) -> None:
+        self._line.answered = value
 
     async def aclose(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        if self._line.client is not None:
+            await self._line.client.aclose()
 
     # --- results of this run, by their URLs ---
 
@@ -140,12 +165,16 @@ class Service:
         if known_url is not None:
             return known_url
         key = (digest, media_type)
-        task = self._on_their_way.get(key)
-        if task is None:
-            work = self._upload(path, name, digest, media_type, gates)
-            task = self._on_their_way[key] = asyncio.ensure_future(work)
-            task.add_done_callback(lambda _: self._on_their_way.pop(key, None))
-        return await asyncio.shield(task)
+        while True:
+            task = self._line.on_their_way.get(key)
+            if task is None:
+                work = self._upload(path, name, digest, media_type, gates)
+                task = self._line.on_their_way[key] = asyncio.ensure_future(work)
+                task.add_done_callback(lambda _: self._line.on_their_way.pop(key, None))
+            try:
+                return await asyncio.shield(task)
+            except StoppedError:
+                gates.check()  # it was another run's upload that stopped, if this passes: ours goes on
 
     async def _upload(self, path: Any, name: str, digest: str, media_type: str, gates: Gates) -> str:
         from speedpix_pipe.sdk.errors import SpeedPixError
@@ -163,7 +192,9 @@ class Service:
         self.answered = True
         if sent.sha256 != digest:
             raise ChangedError(str(path))
-        await self._uploads.remember(self._upload_account, digest, media_type, sent.access_url, sent.expires_at, sent.size)
+        await self._uploads.remember(
+            self._upload_account, digest, media_type, sent.access_url, sent.expires_at, sent.size
+        )
         seconds = self._clock.monotonic() - began
         self._emit(UploadFinished(path=str(path), sha256=digest, size=sent.size, seconds=seconds))
         return sent.access_url

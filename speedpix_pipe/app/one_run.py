@@ -1,0 +1,242 @@
+"""One run on its way: built on a station, carried out, brought to its end. Who asked for it is not known here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from speedpix_pipe import __version__
+from speedpix_pipe.app.keeper import RunKeeper
+from speedpix_pipe.app.request import RunRequest
+from speedpix_pipe.app.resolved import resolved_spec
+from speedpix_pipe.app.selection import Selection, select
+from speedpix_pipe.app.specs import Loaded, surroundings
+from speedpix_pipe.app.station import Station, limits_of
+from speedpix_pipe.clock import Clock
+from speedpix_pipe.engine.bus import Bus, Subscriber
+from speedpix_pipe.engine.drive import LOOKAHEAD, Driver
+from speedpix_pipe.engine.lanes import Lanes, Stop
+from speedpix_pipe.engine.life import Lives
+from speedpix_pipe.engine.saving import Saver
+from speedpix_pipe.errors import SpecError
+from speedpix_pipe.events import RunFinished, RunResumed, RunStarted, Warned
+from speedpix_pipe.model import Json, RunStatus, StepKind, TaskStatus
+from speedpix_pipe.plan.checks import StaticChecks
+from speedpix_pipe.plan.scopes import Scopes, shown_graph
+from speedpix_pipe.plan.walk import Walk
+from speedpix_pipe.steps.base import Kit
+from speedpix_pipe.steps.rendered import shown
+from speedpix_pipe.store import RunRow
+from speedpix_pipe.summary import RunSummary, Tally, exit_code
+
+CANCEL_LOOK_SECONDS = 0.5
+Subscribe = Callable[[Tally, Loaded], Sequence[Subscriber]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What a run came to, and what the commands need to speak of it."""
+
+    summary: RunSummary
+    exit_code: int
+    state_folder: Path
+
+
+def new_run_id(clock: Clock) -> str:
+    """Sorts by time, and its beginning is enough to name it."""
+    return f"{clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+class OneRun:
+    """One run on its way.
+
+    `arguments` is what a resume must repeat. With `strict`, whatever can be found wrong beforehand refuses the whole
+    run; otherwise each such task fails by itself, because a hot folder's files are not each other's business.
+    """
+
+    def __init__(
+        self,
+        station: Station,
+        request: RunRequest,
+        loaded: Loaded,
+        run_id: str,
+        *,
+        arguments: Json,
+        resumed: RunRow | None = None,
+        origin: str | None = None,
+        notes: Sequence[str] = (),
+        strict: bool = True,
+    ) -> None:
+        self.station = station
+        self.request = request
+        self.loaded = loaded
+        self.store = station.store
+        self.run_id = run_id
+        self.resumed = resumed
+        self.clock = station.clock
+        self.tally = Tally()
+        self._arguments = arguments
+        self._origin = origin  # the run that a redo goes back to
+        self._notes = notes
+        self._strict = strict
+        first = self.store.journal.last_seq(run_id) + 1 if resumed else 1
+        self.bus = Bus(run_id, self.clock, self.store.journal.record, first=first)
+        self._began = self.clock.monotonic()
+        self._selection: Selection = select(loaded.graph, request.only, request.start_from)
+        self._build()
+
+    def _build(self) -> None:
+        store, loaded, bus, station = self.store, self.loaded, self.bus, self.station
+        keeper = RunKeeper(store.blobs, self.run_id)
+        service = station.service.for_run(bus.emit)
+        kit = Kit(
+            run_id=self.run_id,
+            folder=loaded.pipeline.folder,
+            no_cache=self.request.no_cache,
+            service=service,
+            ledger=store.ledger,
+            keeper=keeper,
+            executor=station.executor,
+            clock=self.clock,
+            random=random.random,
+        )
+        limits = limits_of(self.request, loaded)
+        spent = store.ledger.spent(self.run_id) if self.resumed else (0, 0.0)
+        room, roads = store.free_space_ok, station.roads
+        self.lanes = Lanes(limits, self.clock, random.random, spent=spent, room=room, roads=roads)
+        self.walk = Walk(loaded.graph, nodes=self._selection.nodes, demand=self._selection.demand)
+        now = self.clock.now().astimezone()
+        names = {"id": self.run_id, "date": now.date().isoformat(), "time": now.strftime("%H:%M:%S")}
+        scopes = Scopes(self.walk, surroundings(loaded, run=names, digests=store.digests))
+        self.saver = Saver(scopes, store.outputs, keeper, self.run_id, bus.emit)
+        self._lives = Lives(kit, scopes, self.saver, self.lanes, store.ledger, keeper, bus.emit, self.clock)
+        self._checks = StaticChecks(scopes, self._lives.claim)
+        self.driver = Driver(
+            walk=self.walk,
+            scopes=scopes,
+            lives=self._lives,
+            lanes=self.lanes,
+            keeper=keeper,
+            clock=self.clock,
+            emit=bus.emit,
+            remember=lambda result: service.remember(result.files, result.received_at),
+            widths={StepKind.WORKFLOW: limits.concurrency + LOOKAHEAD, StepKind.IMAGE: 2 * (os.cpu_count() or 2)},
+            on_static_error=self._checks.unit if self._strict else None,
+            check_born=self._checks.task if self._strict else None,
+        )
+        self._selection.attach(self.walk)
+
+    async def prepare(self) -> None:
+        """All tasks that are known beforehand. SpecError where that already shows that something is wrong."""
+        await self.driver.prepare()
+        if self._checks.problems:
+            raise SpecError([*self._checks.problems, *self.loaded.warnings])
+
+    async def carry_out(self, subscribe: Subscribe) -> RunOutcome:
+        """From the first event to the last. `prepare` comes before."""
+        self.bus.subscribe(self.tally)
+        for subscriber in subscribe(self.tally, self.loaded):
+            self.bus.subscribe(subscriber)
+        try:
+            await self._begin()
+            async with self._watch_for_cancel():
+                await self.driver.run()
+            return await self._finish()
+        finally:
+            await self._lives.aclose()
+            self.bus.close()
+
+    async def _begin(self) -> None:
+        journal, bus = self.store.journal, self.bus
+        if self.resumed is not None:
+            resumed = bus.stamp(RunResumed(reason="--resume"))
+            await journal.resume_run(resumed)
+            self.tally.add(journal.started(self.run_id))
+            bus.show(resumed)
+        else:
+            started = bus.stamp(self._started())
+            await journal.begin_run(started, origin=self._origin)
+            bus.show(started)
+        bus.release()
+        for note in self._notes:
+            bus.emit(Warned(code="emulator.contract", message=note))
+        for warning in self.loaded.warnings:
+            bus.emit(Warned(code=warning.code, message=str(warning)))
+        if self.request.resume and self.resumed is None:
+            message = "nothing of this spec with these params is left to resume: this is a new run"
+            bus.emit(Warned(code="run.nothing-to-resume", message=message))
+
+    def _started(self) -> RunStarted:
+        loaded = self.loaded
+        return RunStarted(
+            pipeline=loaded.pipeline.name,
+            spec_path=str(loaded.pipeline.path),
+            spec_digest=loaded.pipeline.digest,
+            state_folder=str(self.store.folder),
+            service=self.station.connection.name,
+            params=shown(dict(loaded.params)),
+            steps=tuple(node.name for node in shown_graph(loaded.graph)),
+            commit=loaded.git.commit if loaded.git else None,
+            dirty=loaded.git.dirty if loaded.git else False,
+            version=__version__,
+            resolved_spec=resolved_spec(loaded.pipeline),
+            arguments=self._arguments,
+        )
+
+    async def _finish(self) -> RunOutcome:
+        await self._lives.aclose()
+        left = self.driver.cancel_rest()
+        stop = self.lanes.stop
+        finished = self.bus.stamp(
+            RunFinished(
+                status=self._status(stop, left),
+                resumable=stop is not None and stop.resumable,
+                seconds=self.clock.monotonic() - self._began,
+                outputs=self.driver.outputs(),
+                reason=stop.reason if stop else "",
+            )
+        )
+        counts = {status.value: self.tally.count(status) for status in TaskStatus}
+        await self.store.journal.finish_run(finished, counts=counts)
+        self.bus.show(finished)
+        summary = self.tally.summary()
+        refused = self.driver.access_error
+        return RunOutcome(summary, refused.exit_code if refused else exit_code(summary), self.store.folder)
+
+    def _status(self, stop: Stop | None, left: int) -> RunStatus:
+        if stop is not None:
+            cancelled = stop.interrupted or not (stop.drain or stop.resumable)
+            return RunStatus.CANCELLED if cancelled else RunStatus.FAILED
+        failed = self.tally.count(TaskStatus.FAILED) - sum(f.ignored for f in self.tally.failures)
+        return RunStatus.FAILED if failed or self.tally.count(TaskStatus.UNKNOWN) or left else RunStatus.SUCCEEDED
+
+    # --- being stopped ---
+
+    async def interrupt(self) -> None:
+        """Take no new work, finish what must be finished, within the grace period."""
+        self.lanes.halt(Stop("interrupted", resumable=True, drain=False, interrupted=True))
+        await self.driver.interrupt(self.request.grace_seconds)
+
+    @asynccontextmanager
+    async def _watch_for_cancel(self) -> AsyncIterator[None]:
+        """`runs cancel` from another terminal leaves a note in the journal."""
+
+        async def watch() -> None:
+            while True:
+                await self.clock.sleep(CANCEL_LOOK_SECONDS)
+                if self.store.journal.cancel_requested(self.run_id):
+                    self.lanes.halt(Stop("cancelled by `runs cancel`", resumable=False, drain=False))
+                    await self.driver.interrupt(self.request.grace_seconds)
+                    return
+
+        watcher = asyncio.ensure_future(watch())
+        try:
+            yield
+        finally:
+            watcher.cancel()
