@@ -192,7 +192,7 @@ class Draft:
         """Names of steps, params, axes and outputs are identifiers; the schema's pattern lets some others through."""
         for name, key in node.keys.items():
             if not name.isidentifier():
-                from speedpix_pipe.spec.schema_words import bad_name
+                from speedpix_pipe.spec.words import bad_name
 
                 self.add(bad_name(key, name, owner))
 

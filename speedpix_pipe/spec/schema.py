@@ -50,7 +50,8 @@ def schema_problems(root: Node) -> list[Problem]:
     """What the schema has against the spec, in the order of the file."""
     if root.is_map and _few_steps(root) and _validator().is_valid(root.value):
         return []
-    from speedpix_pipe.spec.schema_words import explain, kind_of
+    from speedpix_pipe.spec.schema_words import explain
+    from speedpix_pipe.spec.words import kind_of
 
     if not root.is_map:
         hint = "a spec begins with `apiVersion: speedpix-pipe/v1`"

@@ -6,7 +6,6 @@ there is something to explain.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from speedpix_pipe.model import Json
 from speedpix_pipe.spec.nearest import did_you_mean, listed, nearest
 from speedpix_pipe.spec.places import Node
 from speedpix_pipe.spec.schema import pipeline_schema
+from speedpix_pipe.spec.words import as_yaml, bad_name, kind_of, shortened
 
 _LONGEST_EXAMPLE = 80
 _DECLARED_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "file", "files"})
@@ -30,24 +30,6 @@ _KINDS = {
     "object": "a mapping",
     "null": "null",
 }
-
-
-def kind_of(value: Json) -> str:
-    """What a value is, in words, with the value where it is short."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return f"the number {value}"
-    if isinstance(value, str):
-        return f'the text "{shortened(value)}"'
-    return "a list" if isinstance(value, list) else "a mapping"
-
-
-def shortened(text: str, most: int = 40) -> str:
-    line = text.replace("\n", " ")
-    return line if len(line) <= most else line[: most - 3] + "..."
 
 
 # --- one error of the validator ---
@@ -159,7 +141,7 @@ def _missing_key(
     if nearest(name, (k for k in node.members if k not in properties)) is not None:
         return  # it is there, misspelled, and said so
     wanted = _resolved(properties[name]) if name in properties else {}
-    example = next((_as_yaml(example) for example in wanted.get("examples", ())), "")
+    example = next((as_yaml(example) for example in wanted.get("examples", ())), "")
     hint = f"add `{name}: {example}`" if 0 < len(example) < 60 else None
     yield (key or node).problem(
         "spec.missing-key", f"{name} is missing{_where(path)}", hint=hint, width=1 if key is None else None
@@ -184,36 +166,6 @@ def _wrong_kinds(node: Node, key: Node | None, path: Sequence[str | int]) -> Ite
             f"step {step} has none of workflow, pipeline and image; it needs exactly one",
             hint="add `workflow: NAME`, the workflow that the step calls",
         )
-
-
-_NAMED = {
-    "steps": "a step name",
-    "params": "a param name",
-    "matrix": "a matrix name",
-    "outputs": "an output name",
-    "workflows": "a name in workflows",
-}
-
-
-def bad_name(key: Node, name: str, owner: str) -> Problem:
-    """A name that expressions could not say. `owner` is the mapping it stands in: `steps`, `params` ..."""
-    rule = "letters of any script, digits and _, and begin with no digit"
-    if owner == "workflows":
-        rule = "letters, digits, _ - and ."
-    fixed = identifier_for(name)
-    return key.problem(
-        "spec.name",
-        f'"{shortened(name)}" cannot be {_NAMED.get(owner, "a name")}: names have {rule}',
-        hint=f"call it {fixed}" if fixed else None,
-    )
-
-
-def identifier_for(name: str) -> str | None:
-    """`my_step` for `my-step`."""
-    fixed = "".join(c if c.isalnum() or c == "_" else "_" for c in name).strip("_")
-    if fixed[:1].isdigit():
-        fixed = "_" + fixed
-    return fixed if fixed.isidentifier() else None
 
 
 # --- values ---
@@ -264,7 +216,7 @@ def _not_listed_in_union(node: Node, label: str, schema: Mapping[str, Any]) -> P
     options = dict.fromkeys([*keys, *listing["enum"]])
     hint = did_you_mean(node.value, options)
     if node.value in keys:
-        hint = f"write `{_as_yaml(_example_of(node.value, branches))}`, with its options"
+        hint = f"write `{as_yaml(_example_of(node.value, branches))}`, with its options"
     message = f"{label} must be {listed(options)}, not {kind_of(node.value)}"
     return node.problem("spec.enum", message, hint=hint)
 
@@ -385,23 +337,8 @@ def _example_hint(name: str, schema: Mapping[str, Any]) -> str | None:
     examples = _resolved(schema).get("examples")
     if not examples or name.startswith("an element"):
         return None
-    written = f"{name}: {_as_yaml(examples[0])}"
+    written = f"{name}: {as_yaml(examples[0])}"
     return f"for example `{written}`" if len(written) < _LONGEST_EXAMPLE else None
-
-
-def _as_yaml(value: Json) -> str:
-    """An example as one line of YAML."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{k}: {_as_yaml_inside(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_as_yaml_inside(v) for v in value) + "]"
-    return value if isinstance(value, str) and value[:1] not in "*&!@%`'\"[{" else json.dumps(value, ensure_ascii=False)
-
-
-def _as_yaml_inside(value: Json) -> str:
-    if isinstance(value, str) and any(c in value for c in "{}[],*&!#:"):
-        return json.dumps(value, ensure_ascii=False)
-    return _as_yaml(value)
 
 
 def expectation(schema: Mapping[str, Any]) -> str:
