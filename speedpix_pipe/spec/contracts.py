@@ -132,7 +132,7 @@ def described(value: Json) -> str:
     if isinstance(value, str):
         return f'the text "{value if len(value) <= 40 else value[:37] + "..."}"'
     if isinstance(value, int | float):
-        return f"the number {value}"
+        return f"the number {_number(value)}"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
     return "a mapping"
@@ -234,9 +234,9 @@ def _said(error: jsonschema_rs.ValidationError) -> str:
         case "minLength":
             said = f"has {len(value)} characters; at least {kind.limit} are needed"
         case "minimum":
-            said = f"must be at least {kind.limit}, not {value}"
+            said = f"must be at least {kind.limit}, not {_number(value)}"
         case "maximum":
-            said = f"must be at most {kind.limit}, not {value}"
+            said = f"must be at most {kind.limit}, not {_number(value)}"
         case "minItems":
             said = f"has {len(value)} elements; at least {kind.limit} are needed"
         case "maxItems":
@@ -253,6 +253,11 @@ def _said(error: jsonschema_rs.ValidationError) -> str:
 def about(name: str, said: str, joint: str = " ") -> str:
     """The name of a value and what is wrong with it, or with a part of it: `size must be ...`, `sizes[2] must ...`."""
     return name + (said if said.startswith(("[", ".")) else joint + said)
+
+
+def _number(value: float) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}... ({len(text)} digits)"
 
 
 def _short(value: Json) -> str:

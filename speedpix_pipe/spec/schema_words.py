@@ -236,9 +236,9 @@ def _wrong_value(node: Node, name: str, keyword: str, schema: Mapping[str, Any])
         case "enum" | "const":
             return _not_listed(node, label, schema)
         case "minimum":
-            message = f"{label} must be at least {bound}, not {value}"
+            message = f"{label} must be at least {bound}, not {shortened(str(value))}"
         case "maximum":
-            message = f"{label} must be at most {bound}, not {value}"
+            message = f"{label} must be at most {bound}, not {shortened(str(value))}"
         case "exclusiveMinimum":
             message = f"{label} must be more than {bound}, not {value}"
         case "minLength":

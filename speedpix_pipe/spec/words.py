@@ -24,7 +24,7 @@ def kind_of(value: Json) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return f"the number {value}"
+        return f"the number {shortened(str(value))}"
     if isinstance(value, str):
         return f'the text "{shortened(value)}"'
     return "a list" if isinstance(value, list) else "a mapping"
