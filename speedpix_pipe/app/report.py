@@ -1,0 +1,105 @@
+"""The use case `report`: a run in the journal, kept files and thumbnails, into one HTML page."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from speedpix_pipe.executors import worker
+from speedpix_pipe.report.base import InputFile, ResultFile, RunView, TaskView
+from speedpix_pipe.report.gallery import MakeThumbnail, build_report
+from speedpix_pipe.report.pictures import Thumbnail
+from speedpix_pipe.store import RunRow, Store, TaskRow
+from speedpix_pipe.summary import Tally
+
+FEW = 12  # pictures for which starting processes costs more than it saves
+CHUNK = 8
+
+
+def write_report(store: Store, row: RunRow, target: Path | None, *, language: str = "en") -> Path:
+    """The gallery of a run; by default `reports/RUN.html` in the state folder."""
+    folder = Path(row.spec_path).parent
+    tasks = [_task_view(task, folder) for task in store.journal.tasks(row.id)]
+    return build_report(
+        _run_view(store, row, folder),
+        tasks,
+        target or store.folder / "reports" / f"{row.id}.html",
+        open_blob=lambda sha256: _existing(store.blobs.path(sha256)),
+        map_thumbnails=_thumbnails,
+        language=language,
+    )
+
+
+def _run_view(store: Store, row: RunRow, folder: Path) -> RunView:
+    tally = Tally(keep_files=False)
+    for event in store.journal.events(row.id):
+        tally.add(event)
+    summary, started = tally.summary(), store.journal.started(row.id)
+    return RunView(
+        run_id=row.id,
+        pipeline=row.pipeline,
+        status="died" if row.died else row.status,
+        folder=folder,
+        spec_path=row.spec_path,
+        steps=started.steps,
+        resumable=row.resumable and not row.lives,
+        reason=row.reason,
+        started_at=row.started_at,
+        seconds=row.seconds if row.seconds is not None else summary.seconds,
+        service=row.service,
+        params=row.params,
+        outputs=row.outputs,
+        commit=started.commit,
+        dirty=started.dirty,
+        version=started.version,
+        submitted=summary.submitted,
+        spent=summary.spent if summary.priced else None,
+        saved=summary.saved if summary.priced else None,
+    )
+
+
+def _task_view(task: TaskRow, folder: Path) -> TaskView:
+    saved = {file.sha256: folder / file.path for file in task.saved}
+    return TaskView(
+        step=task.step,
+        key=task.key,
+        status=task.status,
+        order=task.order,
+        matrix=task.matrix or {},
+        input=task.input,
+        input_files=tuple(InputFile(field, path, sha256) for field, path, sha256 in task.input_files),
+        files=tuple(ResultFile(kept, saved.get(kept.sha256)) for kept in task.files),
+        output=task.output,
+        attempts=task.attempts,
+        seconds=task.seconds,
+        service_seconds=task.service_seconds,
+        started_at=task.started_at,
+        finished_at=task.finished_at,
+        error_kind=task.error_kind or "",
+        error_message=task.error_message or "",
+        ignored=task.ignored,
+        skip_reason=task.skip_reason or "",
+        cause=task.skip_cause or "",
+        price=task.price,
+        prediction_id=task.prediction_id or "",
+        source=task.source or "",
+    )
+
+
+def _existing(path: Path) -> Path:
+    path.stat()  # FileNotFoundError for one that was pruned
+    return path
+
+
+def _thumbnails(make: MakeThumbnail, pictures: Sequence[Path]) -> Iterable[Thumbnail]:
+    return map(make, pictures) if len(pictures) <= FEW else _in_processes(make, pictures)
+
+
+def _in_processes(make: MakeThumbnail, pictures: Sequence[Path]) -> Iterator[Thumbnail]:
+    """From a fork server, like all our workers: a forked child would keep our locks."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["speedpix_pipe.report.pictures", "PIL.Image", "PIL.ImageOps"])
+    with ProcessPoolExecutor(mp_context=context, initializer=worker.begin) as pool:
+        yield from pool.map(make, pictures, chunksize=CHUNK)
