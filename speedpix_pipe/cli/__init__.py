@@ -15,6 +15,7 @@ COMMANDS = {
     "runs": ("speedpix_pipe.cli.runs", "the journal: list, show, why, cancel, prune, repair"),
     "report": ("speedpix_pipe.cli.report", "a run as a gallery: one HTML file, inputs beside results"),
     "predict": ("speedpix_pipe.cli.predict", "one call of a workflow, for trying it out"),
+    "init": ("speedpix_pipe.cli.init", "a working project to start from"),
     "emulator": ("speedpix_pipe.cli.emulator", "the SpeedPix API on this machine, to work without an account"),
 }
 PROGRAM = "speedpix-pipe"
