@@ -189,6 +189,19 @@ def _check_joined(field: Field) -> tuple[list[str], str | None]:
     )
 
 
+def check_param_kind(
+    draft: Draft, node: Node, template: Template | None, params: Mapping[str, Param], field: str, wanted: str
+) -> None:
+    """A field that wants a list (or true or false) and is given a param alone that never is one."""
+    match = _PARAM_ALONE.fullmatch(template.normal) if isinstance(template, Expression) else None
+    param = params.get(match[1]) if match else None
+    if param is None or param.type == wanted or (param.type, wanted) == ("files", "array"):
+        return
+    hint = f"declare {param.name} with `type: files`" if (param.type, wanted) == ("file", "array") else None
+    message = f"{field} must be {kind_in_words(wanted)}; the param {param.name} is {kind_in_words(param.type)}"
+    draft.add(node.problem("spec.param-kind", message, hint=hint))
+
+
 def _check_param(normal: str, field: Field, params: Mapping[str, Param]) -> list[str]:
     match = _PARAM_ALONE.fullmatch(normal)
     param = params.get(match[1]) if match else None

@@ -43,7 +43,7 @@ from speedpix_pipe.spec.draft import (
     text_of,
     texts_of,
 )
-from speedpix_pipe.spec.inputs import as_file, build_input, check_required
+from speedpix_pipe.spec.inputs import as_file, build_input, check_param_kind, check_required
 from speedpix_pipe.spec.nearest import nearest
 from speedpix_pipe.spec.places import Node
 from speedpix_pipe.spec.schema import schema_keys
@@ -84,7 +84,6 @@ def build_step(draft: Draft, name: str, key: Node, node: Node, around: Surroundi
     draft.collect_for_save(on=True)
     save = _save(draft, fields.get("save"))
     draft.collect_for_save(on=False)
-    condition = fields.get("when")
     key_node = fields.get("key")
     return Step(
         name=name,
@@ -98,16 +97,16 @@ def build_step(draft: Draft, name: str, key: Node, node: Node, around: Surroundi
         for_each=for_each,
         chained_from=chain[1] if chain else None,
         for_each_normal=normal_text(for_each) if for_each is not None else "",
-        matrix=_matrix(draft, fields.get("matrix")),
+        matrix=_matrix(draft, fields.get("matrix"), around.params),
         key=draft.template(key_node) if key_node is not None else None,
-        when=draft.condition(condition) if condition is not None else None,
+        when=_when(draft, fields.get("when"), around.params),
         input=_input(draft, key, node.keys.get("input"), fields, around, kind, workflow, pipeline),
         save=save,
         expect=_expect(draft, fields.get("expect")),
         on_error=_on_error(_or_default(fields, around, "on_error")),
         on_unknown_submit=_on_unknown(_or_default(fields, around, "on_unknown_submit")),
         cache=_cache(_or_default(fields, around, "cache")),
-        timeout_seconds=_seconds(_or_default(fields, around, "timeout"), _NOTHING.timeout_seconds),
+        timeout_seconds=_timeout(draft, _or_default(fields, around, "timeout")),
         retry=_retry(fields.get("retry"), member(around.defaults, "retry")),
         resource_config=_resource_config(_or_default(fields, around, "resource_config")),
         randomise_seeds=flag_of(fields.get("randomise_seeds")),
@@ -190,6 +189,7 @@ def _for_each(draft: Draft, node: Node | None, around: Surroundings) -> Template
     if node is None:
         return None
     template = draft.chain(node)
+    check_param_kind(draft, node, template, around.params, "for_each", "array")
     if isinstance(template, Expression | ListOf) or node.is_list:
         return template
     if isinstance(template, Text):
@@ -220,13 +220,22 @@ def _for_each_hint(text: str, around: Surroundings) -> str:
     return "write ${{ params.NAME }}, ${{ steps.NAME }} or ${{ glob('PATTERN') }}"
 
 
-def _matrix(draft: Draft, node: Node | None) -> tuple[Axis, ...]:
+def _when(draft: Draft, node: Node | None, params: Mapping[str, Param]) -> Expression | None:
+    if node is None:
+        return None
+    condition = draft.condition(node)
+    check_param_kind(draft, node, condition, params, "when", "boolean")
+    return condition
+
+
+def _matrix(draft: Draft, node: Node | None, params: Mapping[str, Param]) -> tuple[Axis, ...]:
     if node is None or not node.is_map:
         return ()
     draft.check_names(node, "matrix")
     axes = []
     for name, place in node.members.items():
         values = draft.template(place)
+        check_param_kind(draft, place, values, params, f"matrix.{name}", "array")
         if isinstance(values, Text):
             draft.add(
                 place.problem(
@@ -349,6 +358,13 @@ def _cache(node: Node | None) -> CachePolicy:
 def _seconds(node: Node | None, built_in: float) -> float:
     seconds = duration_of(node)
     return built_in if seconds is None else seconds
+
+
+def _timeout(draft: Draft, node: Node | None) -> float:
+    seconds = _seconds(node, _NOTHING.timeout_seconds)
+    if node is not None and seconds == 0:
+        draft.add(node.problem("spec.value", "timeout must be more than 0", hint="for example `timeout: 10m`"))
+    return seconds
 
 
 def _retry(own: Node | None, default: Node | None) -> Retry:
