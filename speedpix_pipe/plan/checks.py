@@ -1,6 +1,8 @@
 """What can be found wrong before the first cent is spent: everything that depends on no step's output.
 
-Fed with the tasks and lists of a walk as they are born, for `validate`, `plan` and the start of `run` alike.
+Fed with what a walk knows before anything ran, for `validate`, `plan` and the start of `run` alike: lists,
+conditions and sub-pipelines' inputs as they turn out wrong, and each task once the walk has come to rest. By then
+tasks that are skipped in any case have been; what they would have rendered is nobody's business.
 """
 
 from __future__ import annotations
@@ -11,15 +13,18 @@ from functools import partial
 from typing import Any
 
 from speedpix_pipe.errors import ExpressionError, Problem, TaskError
-from speedpix_pipe.model import Mark, Pipeline, Step, StepKind, Template
-from speedpix_pipe.plan.graph import Node, expressions_in, run_templates
+from speedpix_pipe.model import Entry, FileText, Mark, Pipeline, Step, Template, Workflow
+from speedpix_pipe.plan.covers import covers, message_of, patterns_of, variants
+from speedpix_pipe.plan.graph import Node, Role, expressions_in, run_templates
 from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.targets import STAND_IN, render_path
-from speedpix_pipe.plan.tasks import Task, Unit
-from speedpix_pipe.spec.contracts import check_input
+from speedpix_pipe.plan.tasks import Phase, Task, Unit
+from speedpix_pipe.spec.contracts import about, check_for
 from speedpix_pipe.spec.expressions import render
+from speedpix_pipe.spec.scope import Scope
 
 VARYING = frozenset({"item", "index", "matrix", "run"})
+LOOKED_AT = 10  # tasks of a step whose rendered paths are held against the spec's patterns
 MOST = 50  # problems; more of the same say nothing new
 
 
@@ -29,7 +34,7 @@ class _Known:
 
     templates: tuple[Template, ...] = ()
     saves: tuple[Template, ...] = ()
-    whole_input: bool = False
+    contract: tuple[Entry, ...] = ()  # input fields that the workflow's contract can judge
     varies: bool = False
     claims: bool = False
 
@@ -43,19 +48,22 @@ class StaticChecks:
         self._claim = claim
         self._known: dict[int, _Known] = {}
         self._done: set[int] = set()
+        self._looked: dict[int, int] = {}
         self._seen: set[tuple[str, int, int, str]] = set()
 
-    def unit(self, unit: Unit, error: ExpressionError) -> None:
-        """A list that cannot be evaluated. One that waits for outputs fails at run time instead."""
-        node = unit.node
-        if node.list_links or node.axis_links or node.space.enter is not None or unit.source is not None:
-            return
-        mark = node.step.for_each.mark if node.step.for_each else node.step.mark
-        self._add(node.space.pipeline, error, mark)
+    def unit(self, asker: Unit | Task, error: ExpressionError) -> None:
+        """A list, a condition or a sub-pipeline's input that cannot be evaluated."""
+        step = asker.node.step
+        mark = step.for_each.mark if isinstance(asker, Unit) and step.for_each else step.mark
+        self._add(asker.node.space.pipeline, error, mark)
 
     def task(self, task: Task) -> None:
         node = task.node
-        if node.space.enter is not None or len(self.problems) >= MOST:
+        if node.role is Role.LEAVE or len(self.problems) >= MOST:
+            return
+        if task.fault is not None and task.fault.error is not None and not _may_be_skipped(task):
+            self._add(node.space.pipeline, task.fault.error, node.step.mark)
+        if task.status is not None or task.fault is not None or _may_be_skipped(task):
             return
         known = self._known.get(node.index)
         if known is None:
@@ -70,27 +78,35 @@ class StaticChecks:
             self._try(node, template.mark, partial(render, template, scope))
         scope.extra = {"ext": STAND_IN, "n": 1}
         for template in known.saves:
-            self._try(node, template.mark, partial(render_path, template, scope))
-        if known.whole_input and len(self.problems) < MOST:
+            self._try(node, template.mark, partial(self._save_path, node, template, scope))
+        if known.contract and len(self.problems) < MOST:
             self._check_contract(task)
+
+    def _save_path(self, node: Node, template: Template, scope: Scope) -> None:
+        path = render_path(template, scope)
+        looked = self._looked.get(node.index, 0)
+        if looked < LOOKED_AT:
+            self._looked[node.index] = looked + 1
+            for pattern in patterns_of(node.space.pipeline):
+                if any(covers(pattern, variant) for variant in variants(path, STAND_IN)):
+                    raise ExpressionError(message_of(node.step, pattern), code="spec.save-covered")
 
     def _claim_paths(self, task: Task) -> None:
         assert self._claim is not None
         self._claim(task)
 
     def _check_contract(self, task: Task) -> None:
-        step = task.node.step
-        if step.workflow is None or step.input is None:
-            return
+        workflow = task.node.step.workflow
+        assert workflow is not None
         scope = self._scopes.of_task(task)
-        try:
-            values = {entry.name: render(entry.value, scope) for entry in step.input.entries}
-        except ExpressionError:
-            return  # reported already
-        rendered = {name: value for name, value in values.items() if value is not None}
-        for sentence in check_input(step.workflow, rendered):
-            error = ExpressionError(f"{task.name}: {sentence}", code="spec.contract")
-            self._add(task.node.space.pipeline, error, step.input.mark)
+        for entry in self._known[task.node.index].contract:
+            try:
+                value = render(entry.value, scope)
+            except ExpressionError:
+                continue  # reported already
+            for sentence in _said_of(workflow, entry.name, value):
+                error = ExpressionError(f"{task.name}: {sentence}", code="spec.contract")
+                self._add(task.node.space.pipeline, error, entry.value.mark)
 
     def _try(self, node: Node, mark: Mark, work: Callable[[], Any]) -> None:
         try:
@@ -125,17 +141,40 @@ def _known_of(node: Node) -> _Known:
     templates = [t for t in _rendered_apart(step) if _is_known(t)]
     known_saves = tuple(t for t in saves if _is_known(t))
     every = [*templates, *known_saves]
+    names = VARYING if node.space.enter is None else VARYING | {"params"}
     return _Known(
         templates=tuple(t for t in templates if any(expressions_in(t)) or _names_file(t)),
         saves=known_saves,
-        whole_input=step.kind is StepKind.WORKFLOW
-        and step.input is not None
-        and step.workflow is not None
-        and step.workflow.input is not None
-        and _is_known(step.input),
-        varies=any(VARYING & e.names for t in every for e in expressions_in(t)),
+        contract=_judged(step),
+        varies=any(names & e.names for t in every for e in expressions_in(t)),
         claims=bool(saves) and len(known_saves) == len(saves),
     )
+
+
+def _said_of(workflow: Workflow, name: str, value: Any) -> list[str]:
+    field = (workflow.input or {}).get(name)
+    if field is None:
+        return []  # an unknown field has been reported
+    if value is None:
+        return [f"{name} is null; {workflow.name} needs it"] if field.required else []
+    return [about(name, said) for said in check_for(field.type, field.schema)(value)]
+
+
+def _judged(step: Step) -> tuple[Entry, ...]:
+    """Fields whose values are known; what is written without an expression has been judged where it is read."""
+    if step.workflow is None or step.workflow.input is None or step.input is None:
+        return ()
+    return tuple(e for e in step.input.entries if _is_known(e.value) and any(expressions_in(e.value)))
+
+
+def _may_be_skipped(task: Task) -> bool:
+    """Whether a `when` that is not decided yet, its own or its origin's, may keep the task from rendering anything."""
+    asked: Task | None = task
+    while asked is not None and asked.status is None:
+        if asked.node.step.when is not None and asked.phase <= Phase.DECIDING:
+            return True
+        asked = asked.source
+    return False
 
 
 def _rendered_apart(step: Step) -> Iterator[Template]:
@@ -154,4 +193,4 @@ def _is_known(template: Template) -> bool:
 
 
 def _names_file(template: Template) -> bool:
-    return type(template).__name__ == "FileText"
+    return isinstance(template, FileText)

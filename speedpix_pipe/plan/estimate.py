@@ -14,11 +14,10 @@ from enum import StrEnum
 from typing import Any
 
 from speedpix_pipe.errors import AbsentError, ExpressionError, TaskError
-from speedpix_pipe.files import FileValue
 from speedpix_pipe.model import Json, StepKind, TaskStatus
 from speedpix_pipe.plan.fanout import Fanout
 from speedpix_pipe.plan.graph import Node, Role
-from speedpix_pipe.plan.inner import inner_params
+from speedpix_pipe.plan.inner import inner_files, inner_params
 from speedpix_pipe.plan.scopes import Scopes, visible
 from speedpix_pipe.plan.tasks import Born, Command, Decide, Ended, Expand, Run, Task, Unit
 from speedpix_pipe.plan.walk import Walk
@@ -116,21 +115,29 @@ class Forecast:
         scopes: Scopes,
         judge: Judge,
         *,
-        on_static_error: Callable[[Unit, ExpressionError], None] | None = None,
+        on_static_error: Callable[[Unit | Task, ExpressionError], None] | None = None,
         check_born: Callable[[Task], None] | None = None,
     ) -> None:
         self.walk = walk
         self.scopes = scopes
         self._judge = judge
         self._check_born = check_born
+        self._on_static_error = on_static_error
         self._fanout = Fanout(scopes, on_static_error)
         self._judged: dict[Task, Outlook] = {}
         self._ready: list[Task] = []
 
-    def look_ahead(self) -> None:
+    def begin(self) -> None:
         """Births first, as a run has them, so that everything wrong is found before anything is looked up."""
         self._carry_out(self.walk.start())
-        self._check_born = None
+        if self._check_born is not None:
+            # Not at their birth: a task that is skipped in any case renders nothing.
+            for task in self.walk.every_task():
+                self._check_born(task)
+        self._on_static_error = None
+
+    def look_ahead(self) -> None:
+        """All that can be known: what every ready task would come to, and what follows from those that are cached."""
         while self._ready:
             ready, self._ready = self._ready, []
             for task in ready:
@@ -171,21 +178,21 @@ class Forecast:
     def _carry_out(self, commands: Sequence[Command]) -> None:
         todo = deque(commands)
         while todo:
-            match todo.popleft():
-                case Born(task):
-                    if self._check_born is not None and visible(task.node) and not task.stand_in:
-                        self._check_born(task)
-                case Expand(unit):
-                    todo.extend(self.walk.expanded(unit, self._fanout.expand(unit)))
-                case Decide(task):
-                    todo.extend(self._decide(task))
-                case Run(task):
-                    if task.node.role is Role.STEP:
-                        self._ready.append(task)
-                    else:
-                        todo.extend(self._through(task))
-                case Ended():
-                    pass
+            todo.extend(self._one(todo.popleft()))
+
+    def _one(self, command: Command) -> list[Command]:
+        match command:
+            case Expand(unit):
+                return self.walk.expanded(unit, self._fanout.expand(unit))
+            case Decide(task):
+                return self._decide(task)
+            case Run(task) if task.node.role is not Role.STEP:
+                return self._through(task)
+            case Run(task):
+                self._ready.append(task)
+                return []
+            case Born() | Ended():
+                return []
 
     def _decide(self, task: Task) -> list[Command]:
         assert task.node.step.when is not None
@@ -193,7 +200,9 @@ class Forecast:
             value = evaluate(task.node.step.when, self.scopes.of_task(task))
         except ExpressionError as error:
             return self._without(task, error)
-        return self.walk.decided(task, run=bool(value))
+        if not isinstance(value, bool):
+            return self.walk.ended(task, TaskStatus.FAILED, reason="`when` must be true or false")
+        return self.walk.decided(task, run=value)
 
     def _look(self, task: Task) -> list[Command]:
         try:
@@ -217,7 +226,7 @@ class Forecast:
             task.output = self._gathered(task)
         except ExpressionError as error:
             return self._without(task, error)
-        task.files = [value for value in task.output.values() if isinstance(value, FileValue)]
+        task.files = inner_files(task, task.output, self.walk)
         self._judged[task] = Outlook.CACHED
         return self.walk.ended(task, TaskStatus.SUCCEEDED)
 
@@ -229,7 +238,10 @@ class Forecast:
         return {entry.name: render(entry.value, scope) for entry in inner.outputs.entries}
 
     def _without(self, task: Task, error: ExpressionError | TaskError) -> list[Command]:
-        status = TaskStatus.SKIPPED if isinstance(error, AbsentError) else TaskStatus.FAILED
+        absent = isinstance(error, AbsentError)
+        if self._on_static_error is not None and isinstance(error, ExpressionError) and not absent:
+            self._on_static_error(task, error)
+        status = TaskStatus.SKIPPED if absent else TaskStatus.FAILED
         return self.walk.ended(task, status, reason=str(error))
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 from speedpix_pipe.errors import AbsentError, ExpressionError
 from speedpix_pipe.model import TaskStatus, Template
-from speedpix_pipe.plan.graph import Grows, Node, axis_templates, expressions_in
-from speedpix_pipe.plan.keys import key_text, own_key_text
+from speedpix_pipe.plan.graph import Graph, Grows, Node, expressions_in, has_key
+from speedpix_pipe.plan.keys import coordinate, key_text, own_key_text
 from speedpix_pipe.plan.scopes import Scopes
-from speedpix_pipe.plan.tasks import Element, Hole, Unit
+from speedpix_pipe.plan.tasks import Effect, Element, Hole, Task, Unit
 from speedpix_pipe.spec.expressions import render
 from speedpix_pipe.spec.scope import Scope
 
@@ -21,57 +23,92 @@ OnError = Callable[[Unit, ExpressionError], None]
 
 
 class Fanout:
-    """Answers the `Expand` commands of one walk. What cannot be evaluated becomes a hole, never an exception."""
+    """Answers the `Expand` commands of one walk. What cannot be evaluated becomes a hole, never an exception.
+
+    A list that several steps share by its text is evaluated once, so that they see the same elements even where
+    files come and go meanwhile.
+    """
 
     def __init__(self, scopes: Scopes, on_error: OnError | None = None) -> None:
         self.scopes = scopes
         self._on_error = on_error
         self._constant: dict[int, tuple[Sequence[Any], ...]] = {}
+        self._shared = _shared_lists(scopes.walk.graph)
+        self._lists: dict[tuple[str, Task | None], Sequence[Any]] = {}
 
     def expand(self, unit: Unit) -> list[Element]:
         if unit.hole is not None:
-            return [Element(hole=unit.hole, axes=self._axes_of_hole(unit))]
+            return [self._hole(unit, unit.hole)]
         try:
-            if unit.for_axes:
-                return [self._one(unit)]
-            return self._many(unit)
-        except AbsentError as error:
-            hole = Hole(TaskStatus.SKIPPED, str(error), unit.source)
+            return [self._one(unit)] if unit.for_axes else self._many(unit)
         except ExpressionError as error:
-            if self._on_error is not None:
-                self._on_error(unit, error)
-            hole = Hole(TaskStatus.FAILED, str(error))
-        return [Element(hole=hole, axes=self._axes_of_hole(unit))]
+            return [self._hole(unit, self._why(unit, error))]
+
+    def _why(self, unit: Unit, error: ExpressionError) -> Hole:
+        source = unit.source
+        if isinstance(error, AbsentError):
+            return Hole(TaskStatus.SKIPPED, str(error), source)
+        if source is not None and source.stand_in and source.effect is not Effect.OK:
+            return Hole(TaskStatus.SKIPPED, f"{source.name} has no output", source)
+        if self._on_error is not None and unit.node.grows is not Grows.CHAIN:
+            self._on_error(unit, error)  # a chained task may yet be skipped with its origin
+        return Hole(TaskStatus.FAILED, str(error), error=error)
+
+    def _hole(self, unit: Unit, hole: Hole) -> Element:
+        """What stands for the list, or for the axes of the one element whose axes cannot be had."""
+        known = unit.element
+        if known is not None:
+            return Element(known.item, known.part or str(known.position), None, known.position, hole)
+        return Element(hole=hole, axes=self._axes_of_hole(unit))
 
     def _many(self, unit: Unit) -> list[Element]:
         node = unit.node
-        step = node.step
-        assert step.for_each is not None
-        values = render(step.for_each, self.scopes.of_unit(unit))
-        if not isinstance(values, list | tuple):
-            raise ExpressionError(
-                f"for_each needs a list, this is {_kind(values)}", where=str(step.for_each.mark), code="spec.no-list"
-            )
-        if len(values) > LARGEST:
-            raise ExpressionError(
-                f"a fan-out has at most {LARGEST:,} elements, this has {len(values):,}", where=str(step.for_each.mark)
-            )
+        values = self._list(unit)
+        self._refuse_crowd(node, len(values))
         later = bool(node.axis_links)
-        keyed = step.key is not None and not later
         elements = []
         for position, item in enumerate(values):
             element = Element(item, None, None if later else (), position)
-            if keyed or (step.matrix and not later):
-                scope = self.scopes.with_element(unit, item, position)
+            scope = None
+            if has_key(node.step):
                 if not later:
-                    element.axes = self._axes(node, scope)
-                element.part = self._key(step.key, scope) if step.key is not None else None
-            if element.part is None and step.key is None:
+                    scope = self.scopes.with_element(unit, item, position)
+                    element.part = self._key(node.step.key, scope)
+            else:
                 element.part = self._natural(node, item, position)
+            if node.step.matrix and not later:
+                scope = scope or self.scopes.with_element(unit, item, position)
+                self._give_axes(unit, element, scope)
             elements.append(element)
         if not later:
             self._refuse_twins(node, elements)
+        self._refuse_crowd(node, sum(_tasks_of(element) for element in elements))
         return elements
+
+    def _list(self, unit: Unit) -> Sequence[Any]:
+        node = unit.node
+        assert node.element is not None
+        identity = (node.dims[node.element].id, unit.source)
+        known = self._lists.get(identity)
+        if known is not None:
+            return known
+        template = node.step.for_each
+        assert template is not None
+        values = render(template, self.scopes.of_unit(unit))
+        if not isinstance(values, list | tuple):
+            raise ExpressionError(
+                f"for_each needs a list, this is {_kind(values)}", where=str(template.mark), code="spec.no-list"
+            )
+        if identity[0] in self._shared:
+            self._lists[identity] = values
+        return values
+
+    def _give_axes(self, unit: Unit, element: Element, scope: Scope) -> None:
+        """The axes of one element. Where they cannot be had, that element alone is lost."""
+        try:
+            element.axes = self._axes(unit.node, scope)
+        except ExpressionError as error:
+            element.axes, element.hole = None, self._why(unit, error)
 
     def _one(self, unit: Unit) -> Element:
         """The axes (and key) of a known element, of a chained task, or of a matrix that stands alone."""
@@ -79,33 +116,31 @@ class Fanout:
         item, position = (known.item, known.position) if known else (None, None)
         scope = self.scopes.with_element(unit, item, position)
         part = known.part if known else None
-        if node.step.key is not None and node.step.for_each is not None:
+        if has_key(node.step):
             part = self._key(node.step.key, scope)
-        return Element(item, part, self._axes(node, scope), position or 0)
+        element = Element(item, part, self._axes(node, scope), position)
+        self._refuse_crowd(node, _tasks_of(element))
+        return element
+
+    def _refuse_crowd(self, node: Node, more: int) -> None:
+        if len(self.scopes.walk.keys[node.index]) + more > LARGEST:
+            step = node.step
+            raise ExpressionError(
+                f"a fan-out has at most {LARGEST:,} tasks, {node.name} would have more",
+                where=str(step.for_each.mark if step.for_each else step.matrix[0].mark),
+                code="spec.fan-out-size",
+            )
 
     def _axes(self, node: Node, scope: Scope) -> tuple[Sequence[Any], ...]:
         constant = self._constant.get(node.index)
         if constant is not None:
             return constant
-        found = tuple([self._axis(axis.name, axis.values, scope) for axis in node.step.matrix])
-        if (
-            not any(VARYING & e.names for t in axis_templates(node.step) for e in expressions_in(t))
-            and not node.space.enter
-        ):
+        found = tuple([_axis(axis.name, axis.values, scope) for axis in node.step.matrix])
+        templates = [axis.values for axis in node.step.matrix]
+        varies = any(VARYING & e.names for t in templates for e in expressions_in(t))
+        if not varies and node.space.enter is None:
             self._constant[node.index] = found
         return found
-
-    @staticmethod
-    def _axis(name: str, template: Template, scope: Scope) -> Sequence[Any]:
-        values = render(template, scope)
-        where = str(template.mark)
-        if not isinstance(values, list | tuple):
-            raise ExpressionError(f'matrix axis "{name}" needs a list, this is {_kind(values)}', where=where)
-        for position, value in enumerate(values):
-            if key_text(value) is None:
-                message = f'element {position + 1} of axis "{name}" is {_kind(value)} and gives no key'
-                raise ExpressionError(message, where=where, hint="use texts, numbers, or objects with a `name`")
-        return values
 
     def _axes_of_hole(self, unit: Unit) -> tuple[Sequence[Any], ...] | None:
         """A list that could not be had is multiplied by the matrix where that is known all the same."""
@@ -145,13 +180,43 @@ class Fanout:
     @staticmethod
     def _refuse_twins(node: Node, elements: Sequence[Element]) -> None:
         seen: dict[str | None, int] = {}
-        for element in elements:
-            first = seen.setdefault(element.part, element.position)
-            if first != element.position:
+        for position, element in enumerate(elements):
+            first = seen.setdefault(element.part, position)
+            if first != position:
                 assert node.step.for_each is not None
-                message = f'elements {first + 1} and {element.position + 1} have the same key "{element.part}"'
+                message = f'elements {first + 1} and {position + 1} have the same key "{element.part}"'
                 hint = "give the step a `key:` that tells them apart"
                 raise ExpressionError(message, where=str(node.step.for_each.mark), code="spec.equal-keys", hint=hint)
+
+
+def _axis(name: str, template: Template, scope: Scope) -> Sequence[Any]:
+    """The values of one axis: each gives a key, and no two the same one."""
+    values = render(template, scope)
+    where = str(template.mark)
+    if not isinstance(values, list | tuple):
+        raise ExpressionError(f'matrix axis "{name}" needs a list, this is {_kind(values)}', where=where)
+    seen: dict[Any, int] = {}
+    for position, value in enumerate(values):
+        text = key_text(value)
+        if text is None:
+            message = f'element {position + 1} of axis "{name}" is {_kind(value)} and gives no key'
+            raise ExpressionError(message, where=where, hint="use texts, numbers, or objects with a `name`")
+        for identity in (("key", text), ("value", coordinate(value))):
+            first = seen.setdefault(identity, position)
+            if first != position:
+                message = f'elements {first + 1} and {position + 1} of axis "{name}" have the same key "{text}"'
+                raise ExpressionError(message, where=where, code="spec.equal-keys", hint="leave one of them out")
+    return values
+
+
+def _tasks_of(element: Element) -> int:
+    return prod(len(values) for values in element.axes or ())
+
+
+def _shared_lists(graph: Graph) -> set[str]:
+    """The ids of the fan-outs that more than one step evaluates."""
+    counts = Counter(node.dims[node.element].id for node in graph if node.element is not None)
+    return {identity for identity, count in counts.items() if count > 1}
 
 
 def _kind(value: Any) -> str:

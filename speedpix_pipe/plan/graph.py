@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from speedpix_pipe.model import Expression, FileText, ListOf, MapOf, Pipeline, Reference, Step, Template, Text
+from speedpix_pipe.model import Expression, FileText, ListOf, MapOf, OnError, Pipeline, Reference, Step, Template, Text
 
 ONE_NAMES = frozenset({"output", "file", "item", "index", "matrix", "key"})
 
@@ -77,10 +77,15 @@ class Node:
     run_links: tuple[Link, ...] = ()
     followers: list[int] = field(default_factory=list)  # nodes whose source this is
     depth: int = 0
+    on_error: OnError = OnError.CONTINUE  # what a failure of its tasks means to the run
 
     @property
-    def waits_to_expand(self) -> bool:
-        return self.grows in {Grows.LIST, Grows.FLAT} or bool(self.axis_links)
+    def expands(self) -> bool:
+        """Whether tasks of the node appear only after an evaluation."""
+        if self.role is Role.LEAVE:
+            return False
+        step = self.step
+        return self.grows in {Grows.LIST, Grows.FLAT} or bool(step.matrix) or has_key(step)
 
 
 @dataclass(slots=True)
@@ -91,6 +96,8 @@ class Space:
     prefix: str = ""
     enter: int | None = None  # the node whose output are the params here
     nodes: dict[str, int] = field(default_factory=dict)  # step name -> what `steps.X` means
+    above: int = 0  # how many fan-outs of its shapes belong to the pipelines around it
+    on_error: OnError = OnError.CONTINUE  # of the `pipeline:` steps around it, the nearest that says something
 
 
 @dataclass(slots=True)
@@ -163,10 +170,15 @@ def run_templates(step: Step) -> Iterator[Template]:
     yield from step.expect.values()
 
 
+def has_key(step: Step) -> bool:
+    """Whether `key:` counts: without `for_each` it is not used."""
+    return step.key is not None and step.for_each is not None
+
+
 def axis_templates(step: Step) -> Iterator[Template]:
     for axis in step.matrix:
         yield axis.values
-    if step.key is not None:
+    if step.key is not None and has_key(step):
         yield step.key
 
 

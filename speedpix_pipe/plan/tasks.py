@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any
 
+from speedpix_pipe.errors import ExpressionError
 from speedpix_pipe.model import TaskStatus
 from speedpix_pipe.plan.graph import Grows, Node
 
@@ -57,6 +58,7 @@ class Task:
     waiters: list[Task | Unit] | None = None
     has_item: bool = True
     stand_in: bool = False  # for a list that could not be had
+    fault: Hole | None = None  # why it cannot run, whatever it refers to
 
     @property
     def name(self) -> str:
@@ -69,12 +71,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Why a list could not be had. Its one stand-in task ends so."""
+    """Why a list could not be had, or a task cannot run. The task, or the list's one stand-in, ends so."""
 
     status: TaskStatus
     reason: str
     cause: Task | None = None
     by_failure: bool = False
+    error: ExpressionError | None = None  # what to say of it if it is known before the run
 
 
 @dataclass(slots=True, eq=False)
@@ -101,7 +104,7 @@ class Element:
     item: Any = None
     part: str | None = None  # its part of the key; None inherits
     axes: tuple[Sequence[Any], ...] | None = ()
-    position: int = 0
+    position: int | None = None  # in the list; None for what stands for a whole list
     hole: Hole | None = None
 
 

@@ -6,13 +6,12 @@ shapes, and the agreement rule: which tasks of X a task of S may mean.
 
 from __future__ import annotations
 
-import difflib
 import heapq
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from speedpix_pipe.errors import Problem
-from speedpix_pipe.model import Expression, Mark, Pipeline, Reference, Step, StepKind, Template
+from speedpix_pipe.model import Mark, OnError, Pipeline, Reference, Step, StepKind
+from speedpix_pipe.plan.advice import advise
 from speedpix_pipe.plan.graph import (
     Dim,
     Graph,
@@ -21,14 +20,13 @@ from speedpix_pipe.plan.graph import (
     Node,
     Role,
     Space,
-    axis_templates,
-    expressions_in,
     make_link,
     missing_dims,
     references_in,
-    run_templates,
     step_edges,
 )
+from speedpix_pipe.plan.names import check_names, problem_at, whole_place
+from speedpix_pipe.spec.nearest import did_you_mean, listed
 
 PLURAL = {"output": "outputs", "file": "files"}
 
@@ -36,9 +34,11 @@ PLURAL = {"output": "outputs", "file": "files"}
 def weave(pipeline: Pipeline) -> tuple[Graph, list[Problem]]:
     """The graph of a pipeline, and all problems found. With problems of severity error it must not be used."""
     weaver = _Weaver(pipeline)
-    weaver.add_space(pipeline, prefix="", enter=None)
-    weaver.check_outputs()
-    return weaver.graph, weaver.problems
+    space = weaver.add_space(pipeline, prefix="", enter=None)
+    weaver.graph.output_links = weaver.links_of_outputs(space, ())
+    if not weaver.problems:
+        weaver.problems += advise(weaver.graph)
+    return weaver.graph, list(dict.fromkeys(weaver.problems))
 
 
 class _Weaver:
@@ -53,19 +53,17 @@ class _Weaver:
     def problem(
         self, pipeline: Pipeline, mark: Mark, code: str, message: str, *, hint: str | None = None, width: int = 1
     ) -> None:
-        lines = pipeline.text.splitlines()
-        snippet = lines[mark.line - 1] if 0 < mark.line <= len(lines) else None
-        self.problems.append(
-            Problem(mark.path, mark.line, mark.column, code, message, hint=hint, snippet=snippet, width=width)
-        )
+        self.problems.append(problem_at(pipeline, mark, code, message, hint=hint, width=width))
 
     # --- spaces and order ---
 
     def add_space(self, pipeline: Pipeline, *, prefix: str, enter: int | None) -> Space:
         space = Space(pipeline, prefix, enter)
+        if enter is not None:
+            space.above, space.on_error = len(self.nodes[enter].dims), self.nodes[enter].on_error
         self.graph.spaces.append(space)
         for step in self.order(pipeline):
-            if step.kind is StepKind.PIPELINE:
+            if step.kind is StepKind.PIPELINE and step.pipeline is not None:
                 self.add_pipeline(space, step)
             else:
                 self.add_node(space, step, Role.STEP)
@@ -98,21 +96,19 @@ class _Weaver:
     def named(self, pipeline: Pipeline, step: Step) -> set[str]:
         """Names of existing steps that this one refers to; unknown ones become problems."""
         found: set[str] = set()
-        for group in step_edges(step).values():
-            for reference in group:
-                if self.known(pipeline, reference.step, reference.mark, width=reference.width):
-                    found.add(reference.step)
-        for other in (*step.needs, *([step.chained_from] if step.chained_from else [])):
-            mark = step.for_each.mark if other == step.chained_from and step.for_each else step.mark
-            if self.known(pipeline, other, mark, width=len(other)):
+        chain = references_in(step.for_each) if step.chained_from is not None else ()
+        for reference in (*chain, *[r for group in step_edges(step).values() for r in group]):
+            if self.known(pipeline, reference.step, reference.mark, width=reference.width):
+                found.add(reference.step)
+        for other in step.needs:
+            if self.known(pipeline, other, step.mark, width=len(step.name)):
                 found.add(other)
         return found
 
     def known(self, pipeline: Pipeline, name: str, mark: Mark, *, width: int) -> bool:
         if name in pipeline.steps:
             return True
-        near = difflib.get_close_matches(name, pipeline.steps, n=1)
-        hint = f'did you mean "{near[0]}"?' if near else f"the steps are: {', '.join(pipeline.steps)}"
+        hint = did_you_mean(name, pipeline.steps) or f"the steps are: {listed(pipeline.steps)}"
         self.problem(pipeline, mark, "spec.unknown-step", f'no step "{name}"', hint=hint, width=width)
         return False
 
@@ -139,15 +135,16 @@ class _Weaver:
         inner = self.add_space(step.pipeline, prefix=f"{enter.name}.", enter=enter.index)
         leave = Node(len(self.nodes), enter.name, step, Role.LEAVE, inner, Grows.CHAIN, source=enter.index)
         leave.dims, leave.inherited, leave.depth = enter.dims, len(enter.dims), enter.depth + 1
+        leave.on_error = enter.on_error
         links = [make_link(self.nodes, leave.dims, n, many=True, needs=True) for n in inner.nodes.values()]
-        links += self.links(inner, leave.dims, references_in(step.pipeline.outputs))
-        leave.run_links = _unique(links)
+        leave.run_links = _unique([*links, *self.links_of_outputs(inner, leave.dims)])
         enter.followers.append(leave.index)
         self.nodes.append(leave)
         space.nodes[step.name] = leave.index
 
     def add_node(self, space: Space, step: Step, role: Role) -> Node:
         node = Node(len(self.nodes), space.prefix + step.name, step, role, space)
+        node.on_error = space.on_error if step.on_error is OnError.CONTINUE else step.on_error
         self.nodes.append(node)
         space.nodes[step.name] = node.index
         self.shape(space, node)
@@ -167,7 +164,7 @@ class _Weaver:
         node.run_links = _unique([*needs, *self.links(space, own, edges["run"])])
         for target in self.graph.needs_of(node):
             node.depth = max(node.depth, self.nodes[target].depth + 1)
-        self.check_names(space, node)
+        self.problems += check_names(self.nodes, node)
         return node
 
     def shape(self, space: Space, node: Node) -> None:
@@ -189,7 +186,7 @@ class _Weaver:
             shown = step.for_each_normal
             node.dims += (Dim(f"{space.prefix}for {shown}", _shown(shown)),)
         for axis in step.matrix:
-            if any(dim.axis == axis.name for dim in node.dims[: node.inherited]):
+            if any(dim.axis == axis.name for dim in node.dims[space.above : node.inherited]):
                 message = f'axis "{axis.name}" is already inherited from {source.name if source else "?"}'
                 hint = "give this one another name"
                 self.problem(space.pipeline, axis.mark, "spec.axis-again", message, hint=hint, width=len(axis.name))
@@ -213,9 +210,8 @@ class _Weaver:
                     f"but {origin.step.name} does not have all fan-outs of {reference.step}"
                 )
                 hint = f"use steps.{reference.step}.{PLURAL.get(reference.name, 'tasks')}"
-                self.problem(
-                    space.pipeline, reference.mark, "spec.two-origins", message, hint=hint, width=reference.width
-                )
+                mark, width = whole_place(space.pipeline, reference)
+                self.problem(space.pipeline, mark, "spec.two-origins", message, hint=hint, width=width)
         rest = [r for r in references if r.many or self.nodes[space.nodes[r.step]] is not origin]
         node.list_links = _unique(self.links(space, origin.dims, rest, check=False))
 
@@ -236,7 +232,7 @@ class _Weaver:
         return found
 
     def report_lacking(self, space: Space, reference: Reference, lacking: list[Dim]) -> None:
-        asker = self.asker_name
+        asker = "outputs" if self.at_outputs else self.nodes[-1].step.name
         names = " and ".join(f"`{dim.shown}`" for dim in lacking)
         plural = PLURAL.get(reference.name, "tasks")
         many_of_them = "all of them" if plural != "tasks" else "all its tasks"
@@ -246,71 +242,22 @@ class _Weaver:
         )
         if not self.at_outputs:
             message += f", or chain {asker} with `for_each: ${{{{ steps.{reference.step} }}}}`"
-        self.problem(space.pipeline, reference.mark, "spec.lacks-fan-out", message, width=reference.width)
+        mark, width = whole_place(space.pipeline, reference)
+        self.problem(space.pipeline, mark, "spec.lacks-fan-out", message, width=width)
 
-    # The step whose references are being resolved, for messages: the last node, or the outputs.
+    at_outputs = False  # whose references are being resolved, for messages: those of `outputs`, or the last node's
 
-    @property
-    def asker_name(self) -> str:
-        return "outputs" if self.at_outputs else self.nodes[-1].step.name
-
-    at_outputs = False
-
-    # --- names ---
-
-    def check_names(self, space: Space, node: Node) -> None:
-        """`item`, `index` and `matrix` exist only where a fan-out provides them."""
-        step = node.step
-        if step.for_each is not None:
-            for name in ("item", "index", "matrix"):
-                hint = "inside for_each use steps.X." + name
-                self.refuse(space, [step.for_each], name, f"there is no `{name}` inside for_each", hint)
-        inherited = [d.axis for d in node.dims[: node.inherited] if d.axis]
-        keeps_axes = node.grows in {Grows.CHAIN, Grows.FLAT}
-        if not (keeps_axes and inherited):
-            message = "an axis cannot use the axes beside it"
-            self.refuse(space, list(axis_templates(step))[: len(step.matrix)], "matrix", message, None)
-        rest: list[Template] = [*run_templates(step), *([step.when] if step.when else [])]
-        if not _has_item(self.nodes, node):
-            hint = "give the step a for_each"
-            for name in ("item", "index"):
-                message = f"`{name}` outside a fan-out: {step.name} has no for_each"
-                self.refuse(space, [*rest, *axis_templates(step)], name, message, hint)
-        if not step.matrix and not (keeps_axes and inherited):
-            message = f"`matrix` without a matrix: {step.name} has none"
-            self.refuse(space, rest, "matrix", message, "give the step a matrix")
-
-    def refuse(self, space: Space, templates: Sequence[Template], name: str, message: str, hint: str | None) -> None:
-        for template in templates:
-            for expression in expressions_in(template):
-                if name in expression.names:
-                    mark = place_of(expression, name)
-                    self.problem(space.pipeline, mark, f"spec.no-{name}", message, hint=hint, width=len(name))
-
-    def check_outputs(self) -> None:
+    def links_of_outputs(self, space: Space, dims: tuple[Dim, ...]) -> tuple[Link, ...]:
+        """What the `outputs` of a pipeline refer to; `dims` are the fan-outs around it."""
         self.at_outputs = True
-        pipeline = self.graph.pipeline
-        space = self.graph.spaces[0]
-        links: list[Link] = []
-        for reference in references_in(pipeline.outputs):
-            if self.known(pipeline, reference.step, reference.mark, width=reference.width):
-                links.extend(self.links(space, (), [reference]))
-        self.graph.output_links = _unique(links)
-
-
-def place_of(expression: Expression, name: str) -> Mark:
-    """Where a top-level name first stands in an expression's source."""
-    found = re.search(rf"(?<![\w.]){re.escape(name)}\b", expression.source)
-    if not found or "\n" in expression.source[: found.start()]:
-        return expression.mark
-    mark = expression.mark
-    return Mark(mark.path, mark.line, mark.column + found.start())
-
-
-def _has_item(nodes: list[Node], node: Node) -> bool:
-    while node.grows is Grows.CHAIN and node.source is not None:
-        node = nodes[node.source]
-    return node.grows in {Grows.LIST, Grows.FLAT}
+        known = [
+            reference
+            for reference in references_in(space.pipeline.outputs)
+            if self.known(space.pipeline, reference.step, reference.mark, width=reference.width)
+        ]
+        links = self.links(space, dims, known)
+        self.at_outputs = False
+        return _unique(links)
 
 
 def _shown(normal: str) -> str:

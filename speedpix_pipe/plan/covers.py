@@ -1,0 +1,107 @@
+"""Patterns and watched folders that would find what the same spec saves: the next run would take it for input.
+
+A save path is known before the run but for what its expressions give; samples stand for these. Paths that have
+been rendered are asked about one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from jinja2 import nodes as syntax
+
+from speedpix_pipe.errors import PipeError, Problem
+from speedpix_pipe.files import has_magic, pattern_covers
+from speedpix_pipe.model import Expression, Literal, Pipeline, Step, Template, Text
+from speedpix_pipe.plan.graph import axis_templates, expressions_in, run_templates
+from speedpix_pipe.plan.names import problem_at
+from speedpix_pipe.spec.templates import tree_of
+
+_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "gif", "mp4", "txt", "json")
+_WHOLE_NAMES = (".name", ".path", ".rel")
+
+
+def covered_saves(pipeline: Pipeline) -> Iterator[Problem]:
+    """A problem for each `save` that one of the spec's own patterns would find."""
+    found = list(patterns_of(pipeline))
+    for step in pipeline.steps.values() if found else ():
+        for rule in step.save:
+            path, pattern = next(
+                ((p, pattern) for p in _samples(rule.target) for pattern in found if covers(pattern, p)), (None, "")
+            )
+            if path is not None:
+                yield problem_at(
+                    pipeline,
+                    rule.target.mark,
+                    "spec.save-covered",
+                    message_of(step, pattern),
+                    hint="save to another folder, or narrow the pattern",
+                )
+
+
+def message_of(step: Step, pattern: str) -> str:
+    return f"what {step.name} saves here would be found by the spec's own pattern {pattern}, and be its input next time"
+
+
+def patterns_of(pipeline: Pipeline) -> Iterator[str]:
+    """Defaults of params, watched folders, and patterns given to `glob`."""
+    for param in pipeline.params.values():
+        if param.type == "files":
+            texts = param.default if isinstance(param.default, list) else [param.default]
+            yield from (text for text in texts if isinstance(text, str) and has_magic(text))
+    for watch in pipeline.watch:
+        yield from (f"{watch.folder.rstrip('/')}/{pattern}" for pattern in watch.patterns)
+    for step in pipeline.steps.values():
+        yield from _globs(step)
+
+
+def covers(pattern: str, path: str) -> bool:
+    try:
+        return pattern_covers(pattern, path)
+    except (PipeError, ValueError):
+        return False  # a pattern that means nothing is complained about where it is used
+
+
+def _globs(step: Step) -> Iterator[str]:
+    templates = [*([step.for_each] if step.for_each else []), *axis_templates(step), *run_templates(step)]
+    for template in templates:
+        for expression in expressions_in(template):
+            if "glob" not in expression.source:
+                continue
+            for call in tree_of(expression.source).find_all(syntax.Call):
+                first = call.args[0] if call.args else None
+                if isinstance(call.node, syntax.Name) and call.node.name == "glob" and isinstance(first, syntax.Const):
+                    yield str(first.value)
+
+
+def _samples(target: Template) -> Iterator[str]:
+    """Paths as the target may give them, one for each kind of file."""
+    parts: tuple[str | Expression, ...]
+    match target:
+        case Text(parts=parts):
+            pass
+        case Literal(value=value):
+            parts = (str(value),)
+        case Expression():
+            parts = (target,)
+        case _:
+            return
+    for extension in _EXTENSIONS:
+        yield "".join(part if isinstance(part, str) else _sample(part, extension) for part in parts)
+
+
+def _sample(expression: Expression, extension: str) -> str:
+    if expression.normal == "ext":
+        return extension
+    if expression.normal.endswith(".suffix"):
+        return f".{extension}"
+    return f"x.{extension}" if expression.normal.endswith(_WHOLE_NAMES) else "x"
+
+
+def variants(path: str, stand_in: str) -> Iterator[str]:
+    """A rendered path whose extension is not known yet, with each that it may get."""
+    if PurePosixPath(path).suffix == f".{stand_in}":
+        yield from (path.removesuffix(stand_in) + extension for extension in _EXTENSIONS)
+    else:
+        yield path
