@@ -62,7 +62,7 @@ def schema_problems(root: Node) -> list[Problem]:
             root.keys["steps"].problem("spec.too-many-steps", message, hint="one step can run for many items: for_each")
         ]
     found: list[Problem] = []
-    for error in islice(_validator().iter_errors(root.value), MAX_PROBLEMS):
+    for error in islice(_validator().iter_errors(_only_wrong_steps(root.value)), MAX_PROBLEMS):
         found.extend(islice(explain(root, error), MAX_PROBLEMS - len(found)))
     return found
 
@@ -70,3 +70,16 @@ def schema_problems(root: Node) -> list[Problem]:
 def _few_steps(root: Node) -> bool:
     steps = root.members.get("steps")
     return steps is None or len(steps.members) <= MAX_STEPS
+
+
+def _only_wrong_steps(value: dict[str, Any]) -> dict[str, Any]:
+    """Errors are made all at once, each with a copy of what it is about: of many steps only the wrong ones go in."""
+    steps = value.get("steps")
+    if not isinstance(steps, dict) or len(steps) <= MAX_PROBLEMS:
+        return value
+    schema = pipeline_schema()
+    one = {"$schema": schema["$schema"], "definitions": schema["definitions"], **schema["properties"]["steps"]}
+    validator = jsonschema_rs.Draft7Validator(one)
+    wrong = (name for name, step in steps.items() if not validator.is_valid({name: step}))
+    shown = list(islice(wrong, MAX_PROBLEMS)) or list(islice(steps, 1))
+    return {**value, "steps": {name: steps[name] for name in shown}}

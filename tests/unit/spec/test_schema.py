@@ -144,3 +144,15 @@ def test_image_operations_are_those_of_their_own_schema() -> None:
     assert list(here[1]["properties"]) == list(own[1]["properties"])
     for name, operation in own[1]["properties"].items():
         assert without_words(here[1]["properties"][name]) == without_words(operation), name
+
+
+def test_one_wrong_step_among_many_is_found_at_its_place() -> None:
+    lines = [f"  s{i}: {{workflow: w}}" for i in range(500)]
+    lines[321] = "  s321: {workflow: w, timeot: 3m}"
+    text = "apiVersion: speedpix-pipe/v1\nname: x\nlimits: {rate: 3}\nsteps:\n" + "\n".join(lines)
+    _, root, _ = load_source(text.encode(), "a.yaml")
+    assert root is not None
+    assert sorted((p.line, p.column, p.code) for p in schema_problems(root)) == [
+        (3, 16, "spec.type"),
+        (326, 23, "spec.unknown-key"),
+    ]
