@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from speedpix_pipe.emulator import EmulatorThread
 
 _OWN = ("SPEEDPIX_", "XDG_", "NO_COLOR", "FORCE_COLOR", "CLICOLOR")
 
@@ -40,3 +46,52 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
         assert text == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The last line of stdout, which is where commands put their JSON."""
+        return json.loads(self.out.splitlines()[-1])
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Carries out a command line in this process."""
+    from speedpix_pipe.cli import main
+
+    def carry_out(*arguments: object) -> Ran:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return carry_out
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the current one."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorThread]:
+    """The service on a free loopback port; the environment names it, as it would the real one."""
+    from speedpix_pipe.emulator import EmulatorThread
+
+    with EmulatorThread() as running:
+        monkeypatch.setenv("SPEEDPIX_ENDPOINT", running.url)
+        monkeypatch.setenv("SPEEDPIX_APP_KEY", "local")
+        monkeypatch.setenv("SPEEDPIX_APP_SECRET", "local")
+        yield running

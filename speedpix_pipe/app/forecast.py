@@ -67,6 +67,7 @@ def foresee(
     checks = StaticChecks(scopes, claim)
     forecast = Forecast(walk, scopes, outlooks.judge, on_static_error=checks.unit, check_born=checks.task)
     selection.attach(walk)
+    forecast.begin()
     forecast.look_ahead()
     steps = forecast.steps(selection.nodes)
     for task in forecast.waiting():

@@ -80,7 +80,8 @@ class OneRun:
         self.run_id = run_id
         self.resumed = resumed
         self.clock = station.clock
-        self.tally = Tally()
+        predictions, cost = self.store.ledger.spent(run_id) if resumed else (0, 0.0)
+        self.tally = Tally(submitted=predictions, spent=cost)
         self._arguments = arguments
         self._origin = origin  # the run that a redo goes back to
         self._notes = notes

@@ -6,9 +6,8 @@ A param that was not given is an unknown value: what depends on it is not evalua
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.app.specs import Loaded, load, surroundings
@@ -17,10 +16,10 @@ from speedpix_pipe.engine.saving import Claims
 from speedpix_pipe.errors import Problem
 from speedpix_pipe.model import Mark
 from speedpix_pipe.plan.checks import StaticChecks
-from speedpix_pipe.plan.fanout import Fanout
+from speedpix_pipe.plan.estimate import Forecast
 from speedpix_pipe.plan.graph import Node
-from speedpix_pipe.plan.scopes import Scopes, visible
-from speedpix_pipe.plan.tasks import Born, Command, Expand, Task
+from speedpix_pipe.plan.scopes import Scopes
+from speedpix_pipe.plan.tasks import Command, Task
 from speedpix_pipe.plan.walk import Walk
 
 RUN_NAMES = {"id": "00000000T000000-000000", "date": "2000-01-01", "time": "00:00:00"}  # of the run that is not
@@ -48,19 +47,22 @@ def _expanded(loaded: Loaded, *, files: bool) -> list[Problem]:
         claims.claim(task, scopes)
 
     checks = _Checks(scopes, claim)
-    fanout = Fanout(scopes, checks.unit)
-    todo: deque[Command] = deque(walk.start())
-    while todo:
-        match todo.popleft():
-            case Born(task) if visible(task.node) and not task.stand_in:
-                checks.task(task)
-            case Expand(unit):
-                # A list that needs an unknown value stays open, and nothing that hangs on it is born.
-                with contextlib.suppress(UnknownValueError):
-                    todo.extend(walk.expanded(unit, fanout.expand(unit)))
-            case _:
-                pass  # conditions and whole inputs of single tasks are a run's business
+    _Walked(walk, scopes, _nothing_is_known, on_static_error=checks.unit, check_born=checks.task).begin()
     return checks.problems
+
+
+def _nothing_is_known(task: Task) -> NoReturn:
+    raise AssertionError(f"a check does not look {task.name} up")
+
+
+class _Walked(Forecast):
+    """What needs an unknown value stays open, and nothing that hangs on it is born."""
+
+    def _one(self, command: Command) -> list[Command]:
+        try:
+            return super()._one(command)
+        except UnknownValueError:
+            return []
 
 
 class _Checks(StaticChecks):
