@@ -16,6 +16,7 @@ COMMANDS = {
     "report": ("speedpix_pipe.cli.report", "a run as a gallery: one HTML file, inputs beside results"),
     "predict": ("speedpix_pipe.cli.predict", "one call of a workflow, for trying it out"),
     "init": ("speedpix_pipe.cli.init", "a working project to start from"),
+    "doctor": ("speedpix_pipe.cli.doctor", "credentials, endpoint, clock, disk, limits: what is missing, what to do"),
     "emulator": ("speedpix_pipe.cli.emulator", "the SpeedPix API on this machine, to work without an account"),
 }
 PROGRAM = "speedpix-pipe"
