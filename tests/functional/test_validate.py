@@ -1,0 +1,137 @@
+"""`validate`: every problem with its place, without network, credentials or params."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+SPEC = """
+apiVersion: speedpix-pipe/v1
+name: shots
+params:
+  photos: {type: files}
+  caption: {type: string}
+steps:
+  white:
+    workflow: white-background
+    for_each: ${{ params.photos }}
+    input: {image: "${{ item }}", text: "${{ params.caption }}"}
+    save: out/${{ item.stem }}.${{ ext }}
+"""
+
+
+def write(text: str, name: str = "shots.yaml") -> Path:
+    path = Path(name)
+    path.write_text(text)
+    return path
+
+
+def test_params_that_are_not_given_are_unknown_and_no_problem(cli, project):
+    write(SPEC)
+    ran = cli("validate", "shots.yaml", "--json")
+    assert (ran.code, ran.json) == (0, [])
+    assert ran.err == ""
+
+
+def test_every_problem_comes_at_once_with_its_place(cli, project):
+    write(SPEC.replace("${{ item.stem }}", "${{ itm.stem }}").replace("params.caption }", "params.captain }"))
+    ran = cli("validate", "shots.yaml", "--json")
+    assert ran.code == 2
+    assert all(
+        list(problem) == ["path", "line", "column", "severity", "code", "message", "hint"] for problem in ran.json
+    )
+    places = {(problem["path"], problem["line"]) for problem in ran.json if problem["severity"] == "error"}
+    assert places == {("shots.yaml", 11), ("shots.yaml", 12)}
+    assert all(problem["column"] > 1 for problem in ran.json)
+
+
+def test_problems_for_people_show_the_line_and_a_caret_on_stderr(cli, project):
+    write(SPEC.replace("params.caption }", "params.captain }"))
+    ran = cli("validate", "shots.yaml")
+    assert ran.code == 2
+    assert ran.out == ""
+    assert "shots.yaml:11:" in ran.err
+    assert "^^^" in ran.err
+    assert "caption" in ran.err
+
+
+def test_warnings_alone_exit_0(cli, project):
+    write(SPEC.replace("  caption: {type: string}", "  caption: {type: string}\n  unused: {type: string}"))
+    ran = cli("validate", "shots.yaml", "--json")
+    assert ran.code == 0
+    assert [problem["severity"] for problem in ran.json] == ["warning"]
+
+
+def test_values_that_are_given_are_looked_at(cli, project):
+    Image.new("RGB", (8, 8)).save("a.jpg")
+    write(SPEC.replace("out/${{ item.stem }}", "out/same"))
+    assert cli("validate", "shots.yaml").code == 0
+    Image.new("RGB", (8, 8)).save("b.jpg")
+    ran = cli("validate", "shots.yaml", "-p", "photos=*.jpg", "--json")
+    assert ran.code == 2
+    assert "white@a.jpg saves to out/same" in ran.json[0]["message"]
+
+
+def test_a_given_param_of_the_wrong_type_is_a_problem(cli, project):
+    write(SPEC.replace("caption: {type: string}", "caption: {type: string, maxLength: 3}"))
+    ran = cli("validate", "shots.yaml", "-p", "caption=much too long", "--json")
+    assert ran.code == 2
+    assert "caption" in ran.json[0]["message"]
+
+
+def test_several_specs_are_checked_in_one_go(cli, project):
+    write(SPEC)
+    write(SPEC.replace("workflow:", "workflw:"), "wrong.yaml")
+    ran = cli("validate", "shots.yaml", "wrong.yaml", "none.yaml", "--json")
+    assert ran.code == 2
+    assert {problem["path"] for problem in ran.json} == {"wrong.yaml", "none.yaml"}
+
+
+def test_no_files_leaves_the_disk_alone(cli, project):
+    write(
+        SPEC.replace("photos: {type: files}", 'photos: {type: files, default: "inbox/*.jpg"}').replace(
+            "image: ", "mask: ./mask.png, image: "
+        )
+    )
+    assert cli("validate", "shots.yaml").code == 2
+    ran = cli("validate", "shots.yaml", "--no-files", "--json")
+    assert (ran.code, ran.json) == (0, [])
+
+
+def test_the_param_of_a_watched_folder_is_not_looked_for(cli, project):
+    watched = SPEC.replace("photos: {type: files}", 'photos: {type: files, default: "inbox/*.jpg"}')
+    write(watched + "watch: {folder: inbox, param: photos}\n")
+    assert cli("validate", "shots.yaml").code == 0
+
+
+def test_a_condition_that_cannot_be_had_is_a_problem_and_an_unknown_one_is_not(cli, project):
+    write(SPEC.replace("    input:", "    when: params.caption == 'x' and item.size > 3\n    input:"))
+    assert cli("validate", "shots.yaml").code == 0
+    write(SPEC.replace("    input:", "    when: item.sise > 3\n    input:"))
+    Image.new("RGB", (8, 8)).save("a.jpg")
+    ran = cli("validate", "shots.yaml", "-p", "photos=a.jpg", "--json")
+    assert ran.code == 2
+    assert "sise" in ran.json[0]["message"]
+
+
+def test_rev_checks_the_spec_as_it_was_committed(cli, project):
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=A", "-c", "user.email=a@b.c"]
+        subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
+
+    git("init", "-q")
+    write(SPEC)
+    git("add", "shots.yaml")
+    git("commit", "-q", "-m", "one")
+    write(SPEC.replace("workflow:", "workflw:"))
+    assert cli("validate", "shots.yaml").code == 2
+    assert cli("validate", "shots.yaml", "--rev", "HEAD").code == 0
+
+
+@pytest.mark.parametrize("wrong", ["--rev=nothing-like-it", "--nope"])
+def test_a_wrong_command_line_exits_2(cli, project, wrong):
+    write(SPEC)
+    assert cli("validate", "shots.yaml", wrong).code == 2
