@@ -136,6 +136,7 @@ class OneRun:
     async def prepare(self) -> None:
         """All tasks that are known beforehand. SpecError where that already shows that something is wrong."""
         await self.driver.prepare()
+        self._selection.check()
         if self._checks.problems:
             raise SpecError([*self._checks.problems, *self.loaded.warnings])
 

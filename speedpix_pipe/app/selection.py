@@ -1,10 +1,13 @@
-"""`--only` and `--from`: which tasks a run starts by itself. What they need is run too, when it is not cached."""
+"""`--only` and `--from`: which tasks a run starts by itself. What they need is run too, when it is not cached.
+
+SEL is STEP or STEP@KEY; KEY is exact, a pattern with `*`, or a file's name or stem if it fits one task.
+"""
 
 from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -13,55 +16,93 @@ from speedpix_pipe.plan.graph import Graph, Role
 from speedpix_pipe.plan.tasks import Task
 from speedpix_pipe.plan.walk import Walk
 
+SHOWN = 5
+
 
 @dataclass(slots=True)
 class Selection:
-    """`nodes` None means everything. `demand` are the steps whose tasks start unasked."""
+    """`nodes` None means everything. `demand` are the steps of which tasks may start unasked."""
 
     nodes: set[int] | None = None
     demand: set[int] | None = None
+    whole: set[int] = field(default_factory=set)  # steps that were named without a key
     keys: dict[int, list[str]] = field(default_factory=dict)
+    following: set[int] = field(default_factory=set)  # steps after a task that `--from` names
+    _chosen: set[Task] = field(default_factory=set)
+    _walk: Walk | None = None
 
     def attach(self, walk: Walk) -> None:
         """From now on the walk asks which of its new tasks start unasked."""
-        if self.keys:
+        self._walk = walk
+        if self.demand is not None:
             walk.wanted = self.wants
 
     def wants(self, task: Task) -> bool:
-        patterns = self.keys.get(task.node.index)
-        return patterns is None or any(matches(task.key, pattern) for pattern in patterns)
+        index = task.node.index
+        wanted = (
+            index in self.whole
+            or any(matches(task.key, pattern) for pattern in self.keys.get(index, ()))
+            or (index in self.following and self._follows(task))
+        )
+        if wanted:
+            self._chosen.add(task)
+        return wanted
+
+    def _follows(self, task: Task) -> bool:
+        """Whether the task comes from, or refers to, one that was chosen."""
+        walk, node = self._walk, task.node
+        assert walk is not None
+        if task.source is not None and task.source in self._chosen:
+            return True
+        for link in (*node.list_links, *node.axis_links, *node.when_links, *node.run_links):
+            found: Iterable[Task | None] = walk.members(task, link) if link.many else [walk.one(task, link)]
+            if any(other in self._chosen for other in found):
+                return True
+        return False
+
+    def check(self) -> None:
+        """Once all tasks are known that can be: each key fits a task, and a file's name only one."""
+        walk = self._walk
+        if walk is None:
+            return
+        for index, patterns in self.keys.items():
+            node = walk.graph.nodes[index]
+            keys = list(walk.keys[index])
+            for pattern in patterns:
+                found = [key for key in keys if matches(key, pattern)]
+                if not found and walk.closed(index):
+                    raise _no_task(node.name, pattern, keys)
+                if len(found) > 1 and "*" not in pattern and pattern not in found:
+                    names = ", ".join(f"{node.name}@{key}" for key in found[:SHOWN])
+                    raise UsageError(
+                        f'"{node.name}@{pattern}" fits {len(found)} tasks: {names}',
+                        code="usage.ambiguous-task",
+                        hint=f"write the whole key, or '{node.name}@*{pattern}*' for all of them",
+                    )
 
 
 def select(graph: Graph, only: Sequence[str], start_from: Sequence[str]) -> Selection:
-    """The selection that STEP and STEP@KEY texts mean. UsageError for a step that does not exist."""
+    """The selection that the texts mean. UsageError for a step that does not exist."""
     if not only and not start_from:
         return Selection()
-    selection = Selection(set(), set())
-    assert selection.nodes is not None
-    assert selection.demand is not None
-    everything: set[int] = set()
-    for text in only:
+    nodes: set[int] = set()
+    demand: set[int] = set()
+    selection = Selection(nodes, demand)
+    for text, follow in [*((text, False) for text in only), *((text, True) for text in start_from)]:
         step, at, key = text.partition("@")
         index = _node(graph, step)
-        selection.demand.add(index)
-        selection.nodes |= graph.ancestors(step)
+        demand.add(index)
+        nodes |= graph.ancestors(step)
         if at:
             selection.keys.setdefault(index, []).append(key)
         else:
-            everything.add(index)
-    for text in start_from:
-        step, at, key = text.partition("@")
-        index = _node(graph, step)
-        if at:
-            selection.keys.setdefault(index, []).append(key)
-        else:
-            everything.add(index)
-        for node in graph:
-            if node.index == index or index in graph.ancestors(node.name):
-                selection.demand.add(node.index)
-                selection.nodes |= graph.ancestors(node.name)
-    for index in everything:
-        selection.keys.pop(index, None)
+            selection.whole.add(index)
+        if follow:
+            after = [n for n in graph if n.index != index and index in graph.ancestors_of(n.index)]
+            (selection.following if at else selection.whole).update(n.index for n in after)
+            for node in after:
+                demand.add(node.index)
+                nodes |= graph.ancestors_of(node.index)
     return selection
 
 
@@ -72,7 +113,14 @@ def matches(key: str, pattern: str) -> bool:
     if "*" in pattern:
         return fnmatch.fnmatchcase(key, pattern.replace("[", "[[]"))
     path = PurePath(key.partition(",")[0])
-    return pattern in {path.name, path.stem}
+    return bool(pattern) and pattern in {path.name, path.stem}
+
+
+def _no_task(step: str, pattern: str, keys: Sequence[str]) -> UsageError:
+    near = difflib.get_close_matches(pattern, keys, n=1)
+    shown = ", ".join(keys[:SHOWN]) + (", ..." if len(keys) > SHOWN else "")
+    hint = f'did you mean "{step}@{near[0]}"?' if near else f"its keys are: {shown or 'none'}"
+    return UsageError(f'no task "{step}@{pattern}"', code="usage.no-task", hint=hint)
 
 
 def _node(graph: Graph, step: str) -> int:

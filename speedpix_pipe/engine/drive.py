@@ -390,8 +390,8 @@ class Driver:
         return self.walk.ended(task, TaskStatus.UNKNOWN, reason=ending.message)
 
     def _tell_ended(self, task: Task) -> None:
-        """Tasks that the walk itself ended."""
-        if not visible(task.node):
+        """Tasks that the walk itself ended. One that nobody asked for was never shown."""
+        if not visible(task.node) or not task.demanded:
             return
         step, key = task.node.name, task.key
         match task.status:

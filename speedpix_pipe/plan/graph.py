@@ -116,13 +116,17 @@ class Graph:
     def ancestors(self, name: str) -> set[int]:
         """The node and all that it needs, directly or not."""
         start = self.node(name)
+        return self.ancestors_of(start.index) if start else set()
+
+    def ancestors_of(self, index: int) -> set[int]:
+        """The same by number."""
         seen: set[int] = set()
-        todo = [start.index] if start else []
+        todo = [index]
         while todo:
-            index = todo.pop()
-            if index not in seen:
-                seen.add(index)
-                todo.extend(self.needs_of(self.nodes[index]))
+            current = todo.pop()
+            if current not in seen:
+                seen.add(current)
+                todo.extend(self.needs_of(self.nodes[current]))
         return seen
 
     def needs_of(self, node: Node) -> set[int]:

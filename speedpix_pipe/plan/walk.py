@@ -108,10 +108,13 @@ class Walk:
         place = self._place(asker, link)
         return next((found[seen] for seen in self._groups.seen_as(link, place) if seen in found), None)
 
+    def members(self, asker: Task | Unit, link: Link) -> list[Task]:
+        """All agreeing tasks that were born so far."""
+        return self._groups.members(link, self._place(asker, link))
+
     def many(self, asker: Task | Unit, link: Link) -> list[Task]:
         """The agreeing tasks that have an output, in order."""
-        found = self._groups.members(link, self._place(asker, link))
-        return sorted((t for t in found if t.effect is Effect.OK), key=lambda t: t.order)
+        return sorted((t for t in self.members(asker, link) if t.effect is Effect.OK), key=lambda t: t.order)
 
     def every_task(self) -> Iterator[Task]:
         for found in self.keys:
@@ -168,7 +171,8 @@ class Walk:
         if self._demand is not None:
             task.demanded = node.index in self._demand and self.wanted(task)
         self._groups.born(task)
-        self._commands.append(Born(task))
+        if task.demanded:
+            self._commands.append(Born(task))
         for follower in node.followers:
             if self._takes(self.graph.nodes[follower]):
                 self._spawn(self.graph.nodes[follower], task)
@@ -241,6 +245,7 @@ class Walk:
         """In a walk on demand, a task starts when somebody waits for it."""
         if not task.demanded:
             task.demanded = True
+            self._commands.append(Born(task))
             self._todo.append(task)
 
     def _pass_links(self, waiter: Task | Unit, links: tuple[Link, ...]) -> bool:
