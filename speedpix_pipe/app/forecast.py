@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,6 +35,8 @@ from speedpix_pipe.store import Store
 MOST_HISTORY = 20_000  # events of past runs that are looked at for how long things take
 RUNS_OF_HISTORY = 3
 
+Note = Callable[[Task, str | None, Outlook], None]  # a task, its fingerprint, what it would come to
+
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
@@ -52,13 +54,17 @@ def foresee(
     run_id: str = "",
     no_cache: bool = False,
     concurrency: int | None = None,
+    note: Note | None = None,
 ) -> Foreseen:
-    """What a run would do now. `run_id` is that of the run, where it is known: uncached steps have it in their key."""
+    """What a run would do now. `run_id` is that of the run, where it is known: uncached steps have it in their key.
+
+    `note` is told of each task that is judged.
+    """
     walk = Walk(loaded.graph, nodes=selection.nodes, demand=selection.demand)
     now = clock.now().astimezone()
     names = {"id": run_id, "date": now.date().isoformat(), "time": now.strftime("%H:%M:%S")}
     scopes = Scopes(walk, surroundings(loaded, run=names, digests=store.digests if store else None))
-    outlooks = _Outlooks(loaded, scopes, connection, store, clock, run_id, no_cache=no_cache)
+    outlooks = _Outlooks(loaded, scopes, connection, store, clock, run_id, no_cache=no_cache, note=note)
     claims = Claims()
 
     def claim(task: Task) -> None:
@@ -68,6 +74,7 @@ def foresee(
     forecast = Forecast(walk, scopes, outlooks.judge, on_static_error=checks.unit, check_born=checks.task)
     selection.attach(walk)
     forecast.begin()
+    selection.check()
     forecast.look_ahead()
     steps = forecast.steps(selection.nodes)
     for task in forecast.waiting():
@@ -100,7 +107,9 @@ class _Outlooks:
         run_id: str,
         *,
         no_cache: bool,
+        note: Note | None,
     ) -> None:
+        self._note = note
         self._scopes = scopes
         self._store = store
         self._clock = clock
@@ -135,6 +144,12 @@ class _Outlooks:
 
     def judge(self, task: Task) -> Judgement:
         prepared = self._prepare(task)
+        judged = self._judged(task, prepared)
+        if self._note is not None:
+            self._note(task, prepared.fingerprint, judged.outlook)
+        return judged
+
+    def _judged(self, task: Task, prepared: Prepared) -> Judgement:
         fingerprint = prepared.fingerprint
         if fingerprint is not None:
             kept = self._kept(task, fingerprint)

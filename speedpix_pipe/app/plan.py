@@ -42,7 +42,7 @@ def plan(request: PlanRequest) -> Plan:
     """SpecError where a run would refuse to start."""
     spec = request.spec
     folder = (spec.cwd / spec.spec).resolve().parent
-    with _past(spec.settings.state_folder(folder), request.clock) as store:
+    with past(spec.settings.state_folder(folder), request.clock) as store:
         loaded = require(spec, digests=store.digests if store else None)
         selection = select(loaded.graph, request.only, request.start_from)
         connection = planned_connection(loaded.settings, local=request.local)
@@ -65,7 +65,7 @@ def planned_connection(settings: Settings, *, local: bool) -> Connection:
 
 
 @contextmanager
-def _past(state_folder: Path, clock: Clock) -> Iterator[Store | None]:
+def past(state_folder: Path, clock: Clock) -> Iterator[Store | None]:
     """The state folder for reading; None where there is none yet."""
     try:
         store = Store.open(state_folder, write=False, now=clock.now)

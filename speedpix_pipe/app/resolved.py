@@ -15,9 +15,9 @@ from speedpix_pipe.model import (
     Literal,
     MapOf,
     Pipeline,
-    Template,
     Text,
 )
+from speedpix_pipe.plan.written import template_text
 
 LEFT_OUT = frozenset(
     {"mark", "text", "path", "folder", "shown", "digest", "for_each_normal", "normal", "references", "names"}
@@ -28,23 +28,6 @@ def resolved_spec(pipeline: Pipeline) -> dict[str, Json]:
     """Every field with its value in force, expressions as text. No paths of this machine."""
     found: dict[str, Json] = _plain(pipeline)
     return found
-
-
-def template_text(template: Template) -> Json:
-    """A template as it is written, without its places."""
-    match template:
-        case Expression():
-            return f"${{{{ {template.source.strip()} }}}}"
-        case Text():
-            return "".join(p if isinstance(p, str) else str(template_text(p)) for p in template.parts)
-        case Literal():
-            return template.value
-        case FileText():
-            return template_text(template.value)
-        case ListOf():
-            return [template_text(item) for item in template.items]
-        case MapOf():
-            return {entry.name: template_text(entry.value) for entry in template.entries}
 
 
 def _plain(value: Any) -> Json:
