@@ -29,6 +29,7 @@ from speedpix_pipe.events import (
     TaskCancelled,
     TaskFailed,
     TaskSkipped,
+    TaskStarted,
     TaskSucceeded,
     TaskUnknown,
 )
@@ -54,6 +55,7 @@ class Came:
     exit_code: int
     statuses: dict[str, str] = field(default_factory=dict)
     sent: dict[str, Any] = field(default_factory=dict)
+    rendered: dict[str, Any] = field(default_factory=dict)
     orders: dict[str, tuple[int, ...]] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)  # every task as it was found, twins included
     ends: list[str] = field(default_factory=list)  # every task as it ended
@@ -66,11 +68,16 @@ class Came:
     def of(self, step: str) -> dict[str, str]:
         """Statuses of one step's tasks, by key, in item order and then in matrix order."""
         found = [task for task in self.statuses if task.partition("@")[0] == step]
-        return {task.partition("@")[2]: self.statuses[task] for task in sorted(found, key=self.orders.__getitem__)}
+        shared = {"cached": "succeeded"}  # an equal task's prediction
+        return {
+            task.partition("@")[2]: shared.get(self.statuses[task], self.statuses[task])
+            for task in sorted(found, key=self.orders.__getitem__)
+        }
 
     def inputs(self, step: str) -> dict[str, Any]:
-        """What was sent for one step, by key."""
-        return {task.partition("@")[2]: sent for task, sent in self.sent.items() if task.partition("@")[0] == step}
+        """What was sent for one step, by key; where equal tasks share a prediction, what would have been sent."""
+        known = {**self.rendered, **self.sent}
+        return {task.partition("@")[2]: sent for task, sent in known.items() if task.partition("@")[0] == step}
 
     @property
     def errors(self) -> list[str]:
@@ -92,6 +99,8 @@ class _Listener:
                 self.came.keys.append(f"{event.step}@{event.key}")
                 self.came.statuses.setdefault(f"{event.step}@{event.key}", "open")
                 self.came.orders[f"{event.step}@{event.key}"] = tuple(event.order)
+            case TaskStarted():
+                self.came.rendered[f"{event.step}@{event.key}"] = event.input
             case PredictionCreated():
                 self.predictions[event.prediction_id] = f"{event.step}@{event.key}"
             case TaskSucceeded() | TaskCached() | TaskFailed() | TaskSkipped() | TaskCancelled() | TaskUnknown():
@@ -127,7 +136,7 @@ def carry_out(
     script = answers or {}
     options = EmulatorOptions(
         workflows={name: _Scripted(rules) for name, rules in script.items()},
-        fallback=lambda workflow, inputs: {"v": f"{workflow}!"},
+        fallback=lambda _workflow, inputs: {"v": inputs.get("x")},
     )
     with EmulatorThread(options) as emulator:
         environment = {
