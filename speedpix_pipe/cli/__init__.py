@@ -11,15 +11,19 @@ COMMANDS = {
     "run": ("speedpix_pipe.cli.run", "carry out a pipeline"),
     "plan": ("speedpix_pipe.cli.plan", "what a run would do, and what it would cost; nothing is sent"),
     "validate": ("speedpix_pipe.cli.validate", "check specs; no network, no credentials"),
+    "diff": ("speedpix_pipe.cli.diff", "what changed in meaning since a git revision, and what would run again"),
+    "test": ("speedpix_pipe.cli.test", "carry out a spec's *.test.yaml cases, offline"),
     "schema": ("speedpix_pipe.cli.schema", "print the JSON Schema of specs, for editors"),
     "runs": ("speedpix_pipe.cli.runs", "the journal: list, show, why, cancel, prune, repair"),
     "report": ("speedpix_pipe.cli.report", "a run as a gallery: one HTML file, inputs beside results"),
     "predict": ("speedpix_pipe.cli.predict", "one call of a workflow, for trying it out"),
     "init": ("speedpix_pipe.cli.init", "a working project to start from"),
     "doctor": ("speedpix_pipe.cli.doctor", "credentials, endpoint, clock, disk, limits: what is missing, what to do"),
+    "completion": ("speedpix_pipe.cli.completion", "what makes bash, zsh or fish complete commands, steps and keys"),
     "emulator": ("speedpix_pipe.cli.emulator", "the SpeedPix API on this machine, to work without an account"),
 }
 PROGRAM = "speedpix-pipe"
+COMPLETE = "__complete"  # what the shells ask; shown nowhere
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,6 +53,10 @@ def _dispatch(arguments: list[str]) -> int:
     if first in {"--help", "-h", "help"}:
         print(_overview())
         return 0 if arguments else 2
+    if first == COMPLETE:
+        from speedpix_pipe.cli.completion.hidden import complete
+
+        return complete(arguments[1:])
     from speedpix_pipe.cli.base import carry_out
 
     return carry_out(COMMANDS, PROGRAM, arguments)

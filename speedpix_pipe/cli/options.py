@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from speedpix_pipe.app.request import SpecRequest
-from speedpix_pipe.settings import load_settings
-from speedpix_pipe.spec.params import raw_params
-from speedpix_pipe.spec.scalars import parse_duration
+if TYPE_CHECKING:
+    from speedpix_pipe.app.request import SpecRequest
 
 
 def add_spec(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +60,10 @@ def add_json(parser: argparse.ArgumentParser, what: str) -> None:
 
 def spec_request(args: argparse.Namespace, spec: Path | None = None) -> SpecRequest:
     """What the arguments say about spec and params."""
+    from speedpix_pipe.app.request import SpecRequest
+    from speedpix_pipe.settings import load_settings
+    from speedpix_pipe.spec.params import raw_params
+
     return SpecRequest(
         spec=spec or args.spec,
         cwd=Path.cwd(),
@@ -74,6 +77,8 @@ def spec_request(args: argparse.Namespace, spec: Path | None = None) -> SpecRequ
 
 def duration(text: str) -> float:
     """Seconds of `8s`, `1m30s`; argparse names the option."""
+    from speedpix_pipe.spec.scalars import parse_duration
+
     seconds = parse_duration(text)
     if seconds is None:
         raise argparse.ArgumentTypeError(f'"{text}" is no duration; write a number and its unit, such as 8s or 1m30s')

@@ -304,6 +304,16 @@ class Journal:
         """The tasks of a run with all that is known of each, step by step in the order of their birth."""
         return fold(self._rows(run_id, 0))
 
+    def task_names(self, run_id: str, prefix: str, most: int) -> list[str]:
+        """The first tasks of a run whose `step@key` begins like this, in the order of their birth."""
+        first = self._number_of(run_id) << _SEQ_BITS
+        rows = self._reader.all(
+            "SELECT DISTINCT task FROM events WHERE id BETWEEN ?1 AND ?2 AND kind = 'ItemFound' "
+            "AND substr(task, 1, length(?3)) = ?3 LIMIT ?4",
+            (first, first | (1 << _SEQ_BITS) - 1, text_in(prefix), most),
+        )
+        return [text_out(task) for (task,) in rows]
+
     def _rows(self, run_id: str, after: int) -> Iterator[tuple[int, int, str, Any, str]]:
         first = self._number_of(run_id) << _SEQ_BITS
         last, end = first + after, first | (1 << _SEQ_BITS) - 1
