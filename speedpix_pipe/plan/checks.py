@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from speedpix_pipe.errors import ExpressionError, Problem, TaskError
-from speedpix_pipe.model import Entry, FileText, Mark, Pipeline, Step, Template, Workflow
+from speedpix_pipe.model import Entry, FileText, Mark, Pipeline, Step, TaskStatus, Template, Workflow
 from speedpix_pipe.plan.covers import covers, message_of, patterns_of, variants
 from speedpix_pipe.plan.graph import Node, Role, expressions_in, run_templates
 from speedpix_pipe.plan.scopes import Scopes
@@ -61,9 +61,11 @@ class StaticChecks:
         node = task.node
         if node.role is Role.LEAVE or len(self.problems) >= MOST:
             return
-        if task.fault is not None and task.fault.error is not None and not _may_be_skipped(task):
+        if task.status not in {None, TaskStatus.FAILED} or _may_be_skipped(task):
+            return
+        if task.fault is not None and task.fault.error is not None:
             self._add(node.space.pipeline, task.fault.error, node.step.mark)
-        if task.status is not None or task.fault is not None or _may_be_skipped(task):
+        if task.status is not None or task.fault is not None:
             return
         known = self._known.get(node.index)
         if known is None:
