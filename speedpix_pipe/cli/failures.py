@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from speedpix_pipe.cli.output import print_json, terminal
-from speedpix_pipe.errors import PipeError, RunInterruptedError, SpecError
+from speedpix_pipe.errors import PipeError, Problem, RunInterruptedError, SpecError
 
 REFUSED_AS_RUNS = frozenset({"run"})  # commands whose --json is that of `run`, also when nothing was begun
 BUG = 1
@@ -42,13 +42,20 @@ def show(error: PipeError) -> None:
 def _as_json(error: PipeError, arguments: Sequence[str]) -> None:
     if "--json" not in arguments:
         return
+    if arguments[0] == "validate":
+        print_json([problem.to_json() for problem in _problems_of(error)])
+        return
     from speedpix_pipe.summary import refusal
 
     refused = refusal(error).to_json()
-    if arguments[0] in REFUSED_AS_RUNS:
-        print_json(refused)
-    elif arguments[0] != "validate":  # its JSON is a list of problems, and it prints that itself
-        print_json({"errors": refused["errors"]})
+    print_json(refused if arguments[0] in REFUSED_AS_RUNS else {"errors": refused["errors"]})
+
+
+def _problems_of(error: PipeError) -> list[Problem]:
+    """A mistake of the command line as a problem, at its beginning: it has no line."""
+    if isinstance(error, SpecError):
+        return error.problems
+    return [Problem("validate", 1, 1, error.code, error.message, hint=error.hint)]
 
 
 def _tell_bug(error: BaseException, arguments: Sequence[str]) -> int:

@@ -134,4 +134,6 @@ def test_rev_checks_the_spec_as_it_was_committed(cli, project):
 @pytest.mark.parametrize("wrong", ["--rev=nothing-like-it", "--nope"])
 def test_a_wrong_command_line_exits_2(cli, project, wrong):
     write(SPEC)
-    assert cli("validate", "shots.yaml", wrong).code == 2
+    ran = cli("validate", "shots.yaml", wrong, "--json")
+    assert ran.code == 2
+    assert [problem["severity"] for problem in ran.json] == ["error"]
