@@ -71,7 +71,7 @@ class StaticChecks:
         if known is None:
             known = self._known[node.index] = _known_of(node)
         if known.claims and self._claim is not None:
-            self._try(node, node.step.mark, lambda: self._claim_paths(task))
+            self._try(node, node.step.save[0].target.mark, lambda: self._claim_paths(task))
         if node.index in self._done and not known.varies:
             return
         self._done.add(node.index)
@@ -133,8 +133,19 @@ def problem_of(error: ExpressionError | TaskError, mark: Mark, pipeline: Pipelin
         mark = Mark(path, int(line), int(column))
         message = message.removeprefix(f"{where}: ")
     lines = pipeline.text.splitlines()
-    snippet = lines[mark.line - 1] if 0 < mark.line <= len(lines) else None
-    return Problem(mark.path, mark.line, mark.column, error.code, message, hint=error.hint, snippet=snippet)
+    snippet = lines[mark.line - 1] if 0 < mark.line <= len(lines) else ""
+    column, width = _extent(snippet, mark.column)
+    return Problem(mark.path, mark.line, column, error.code, message, hint=error.hint, snippet=snippet, width=width)
+
+
+def _extent(line: str, column: int) -> tuple[int, int]:
+    """The whole expression that stands at a column, or the value that begins there."""
+    start = line.rfind("${{", 0, column + 2)
+    end = line.find("}}", start)
+    if start >= 0 and column - 1 <= end + 1:
+        return start + 1, end + 2 - start
+    rest = line[column - 1 :].partition(" #")[0].rstrip()
+    return column, max(1, len(rest))
 
 
 def _known_of(node: Node) -> _Known:
