@@ -21,7 +21,7 @@ from speedpix_pipe.app.station import Station, limits_of
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.bus import Bus, Subscriber
 from speedpix_pipe.engine.drive import LOOKAHEAD, Driver
-from speedpix_pipe.engine.lanes import Lanes, Stop
+from speedpix_pipe.engine.lanes import Lanes, Spent, Stop
 from speedpix_pipe.engine.life import Lives
 from speedpix_pipe.engine.saving import Saver
 from speedpix_pipe.errors import SpecError
@@ -108,7 +108,8 @@ class OneRun:
             random=random.random,
         )
         limits = limits_of(self.request, loaded)
-        spent = store.ledger.spent(self.run_id) if self.resumed else (0, 0.0)
+        ledger = store.ledger
+        spent = Spent(*ledger.spent(self.run_id), ledger.failed(self.run_id)) if self.resumed else Spent()
         room, roads = store.free_space_ok, station.roads
         self.lanes = Lanes(limits, self.clock, random.random, spent=spent, room=room, roads=roads)
         self.walk = Walk(loaded.graph, nodes=self._selection.nodes, demand=self._selection.demand)
@@ -160,6 +161,8 @@ class OneRun:
             resumed = bus.stamp(RunResumed(reason="--resume"))
             await journal.resume_run(resumed)
             self.tally.add(journal.started(self.run_id))
+            self.tally.submitted = self.store.ledger.posted(self.run_id)
+            self.tally.spent = self.store.ledger.spent(self.run_id)[1]
             bus.show(resumed)
         else:
             started = bus.stamp(self._started())

@@ -19,8 +19,16 @@ from typing import Any
 
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.lanes import Lanes, Stop
-from speedpix_pipe.engine.life import Ending, Failed, Finished, InDoubt, Lives, Skipped, output_of
-from speedpix_pipe.errors import AbsentError, AccessError, ExecutorError, ExpressionError, PipeError, StoreError, TaskError
+from speedpix_pipe.engine.life import Ending, Failed, Finished, InDoubt, Lives, Skipped, ending_of, output_of
+from speedpix_pipe.errors import (
+    AbsentError,
+    AccessError,
+    ExecutorError,
+    ExpressionError,
+    PipeError,
+    StoreError,
+    TaskError,
+)
 from speedpix_pipe.events import (
     Event,
     ItemFound,
@@ -132,9 +140,11 @@ class Driver:
         self.leave()
 
     def leave(self) -> None:
-        """End every wait now. Predictions go on at the service."""
+        """End every wait now. Predictions go on at the service; a submission without an answer is unknown."""
         for life in self._under_way:
-            life.cancel()
+            if not self.lanes.in_window(life):
+                life.cancel()
+        self.lives.leave()
 
     async def _abandon(self) -> None:
         self.leave()
@@ -245,7 +255,7 @@ class Driver:
         try:
             finished = self.lives.from_cache(task)
         except (ExpressionError, TaskError) as error:
-            await self._end(task, _failure(error), 0.0)
+            await self._end(task, ending_of(error), 0.0)
             return True
         if finished is not None:
             await self._end(task, finished, 0.0)
@@ -272,7 +282,7 @@ class Driver:
         except UnknownOutcomeError as error:
             ending = InDoubt(str(error), error.submission)
         except (ExpressionError, TaskError) as error:
-            ending = _failure(error)
+            ending = ending_of(error)
         except AccessError as error:
             self.access_error = self.access_error or error
             self.lanes.halt(Stop(error.message, resumable=False, drain=True))
@@ -364,7 +374,7 @@ class Driver:
     def _weigh(self, task: Task, message: str) -> None:
         """What a failure means to the run as a whole."""
         if task.node.on_error is not OnError.IGNORE:
-            self.lanes.failed(f"{task.name}: {message}")
+            self.lanes.failed(task.name, message)
         if task.node.on_error is OnError.STOP:
             reason = f"{task.name} failed, and its step says on_error: stop"
             self.lanes.halt(Stop(reason, resumable=True, drain=True))
@@ -386,7 +396,7 @@ class Driver:
                 price=row.price,
             )
         )
-        self.lanes.failed(f"{task.name}: {ending.message}")
+        self.lanes.failed(task.name, ending.message)
         return self.walk.ended(task, TaskStatus.UNKNOWN, reason=ending.message)
 
     def _tell_ended(self, task: Task) -> None:
@@ -425,13 +435,3 @@ class Driver:
             except ExpressionError:
                 found[entry.name] = None
         return found
-
-
-def _failure(error: ExpressionError | TaskError) -> Ending:
-    if isinstance(error, AbsentError):
-        return Skipped(str(error))
-    if isinstance(error, TaskError):
-        message = f"{error.message} ({error.hint})" if error.hint else error.message
-        return Failed(error.kind, error.code, message, prediction_id=error.prediction_id)
-    message = f"{error} ({error.hint})" if error.hint else str(error)
-    return Failed("input", error.code, message)

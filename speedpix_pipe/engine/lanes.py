@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from speedpix_pipe.clock import Clock
+from speedpix_pipe.engine.pace import Pace
 from speedpix_pipe.model import Limits
 from speedpix_pipe.steps.base import StoppedError
 
 UPLOADS = 8
 DOWNLOADS = 16
 DOUBTS = 3  # unknown submissions in a row after which they go one at a time
-SLOWEST_PER_SECOND = 0.2
 Order = tuple[int, ...]
 
 
@@ -32,6 +33,7 @@ class Lane:
         self._free = width
         self._waiting: list[tuple[Order, int, asyncio.Future[None], object]] = []
         self._number = count()
+        self._for_calm: list[tuple[int, asyncio.Future[None]]] = []
 
     @property
     def crowded(self) -> bool:
@@ -45,6 +47,13 @@ class Lane:
             yield
         finally:
             self._leave()
+
+    async def below(self, most: int) -> None:
+        """Return when fewer than `most` wait here."""
+        while len(self._waiting) >= most:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._for_calm.append((most, future))
+            await future
 
     async def _enter(self, order: Order, owner: object) -> None:
         if self._free > 0:
@@ -64,8 +73,18 @@ class Lane:
             _, _, future, _ = heapq.heappop(self._waiting)
             if not future.done():
                 future.set_result(None)
-                return
-        self._free += 1
+                break
+        else:
+            self._free += 1
+        self._tell_calm()
+
+    def _tell_calm(self) -> None:
+        if self._for_calm:
+            waiting = len(self._waiting)
+            for most, future in self._for_calm:
+                if waiting < most and not future.done():
+                    future.set_result(None)
+            self._for_calm = [(most, future) for most, future in self._for_calm if not future.done()]
 
     def stop(self, owner: object = None) -> None:
         """Those of this owner wait no longer; who comes later is its owner's to turn away."""
@@ -77,54 +96,7 @@ class Lane:
                 waiter[2].set_exception(StoppedError())
         heapq.heapify(staying)
         self._waiting = staying
-
-
-class Pace:
-    """Spaces submissions: a ceiling that was asked for, and the one the service shows by throttling.
-
-    Throttling halves the pace and pauses everybody; each accepted submission raises it by a little, until it
-    is out of the way again.
-    """
-
-    def __init__(self, clock: Clock, ceiling: float | None) -> None:
-        self._clock = clock
-        self._ceiling = ceiling
-        self._learned: float | None = None
-        self._next = 0.0
-        self._recent: list[float] = []
-        self._strikes = 0
-
-    def reserve(self) -> float:
-        """Take the next place in time; seconds to wait for it."""
-        now = self._clock.monotonic()
-        at = max(now, self._next)
-        rates = [rate for rate in (self._ceiling, self._learned) if rate is not None]
-        self._next = at + (1 / min(rates) if rates else 0.0)
-        self._recent = [*self._recent[-31:], at]
-        return at - now
-
-    def throttled(self, retry_after: float | None, backoff: float) -> None:
-        now = self._clock.monotonic()
-        if now < self._next - 1e-9 and self._strikes and retry_after is None:
-            return  # one wave of refusals is one message
-        self._strikes += 1
-        current = self._learned or self._measured(now)
-        self._learned = max(current / 2, SLOWEST_PER_SECOND)
-        pause = retry_after if retry_after is not None else min(backoff * 2 ** (self._strikes - 1), 60.0)
-        self._next = max(self._next, now + pause)
-
-    def accepted(self) -> None:
-        self._strikes = 0
-        if self._learned is not None:
-            self._learned += max(0.25, self._learned * 0.05)
-            if self._learned > 200:
-                self._learned = None
-
-    def _measured(self, now: float) -> float:
-        if len(self._recent) < 2:
-            return 4.0
-        span = max(now - self._recent[0], 0.05)
-        return max(len(self._recent) / span, 1.0)
+        self._tell_calm()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +108,11 @@ class Stop:
     drain: bool
     interrupted: bool = False
 
+    @property
+    def weight(self) -> int:
+        """What outweighs an earlier reason: a word from outside, and a signal above all."""
+        return 2 if self.interrupted else 0 if self.drain else 1
+
 
 class Roads:
     """What all runs of a process share: the lanes themselves, the pace, and the caution after doubts."""
@@ -146,8 +123,17 @@ class Roads:
         self.uploads = Lane(UPLOADS)
         self.downloads = Lane(DOWNLOADS)
         self.pace = Pace(clock, limits.rate_per_second)
-        self.one_at_a_time = asyncio.Lock()
+        self.one_at_a_time = Lane(1)
         self.doubts = 0  # unknown submissions in a row
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run came to in its earlier lives: predictions, cost, and the tasks that failed or are unknown."""
+
+    predictions: int = 0
+    cost: float = 0.0
+    failed: frozenset[str] = frozenset()
 
 
 class Lanes:
@@ -159,7 +145,7 @@ class Lanes:
         clock: Clock,
         jitter: Callable[[], float],
         *,
-        spent: tuple[int, float] = (0, 0.0),
+        spent: Spent = Spent(),
         on_stop: Callable[[Stop], None] | None = None,
         room: Callable[[], bool] = lambda: True,
         roads: Roads | None = None,
@@ -170,11 +156,13 @@ class Lanes:
         self._clock = clock
         self._jitter = jitter
         self._roads = roads or Roads(limits, clock)
-        self._predictions, self._cost = spent
-        self._failures = 0
+        self._predictions, self._cost = spent.predictions, spent.cost
+        self._failed = set(spent.failed)
         self._on_stop = on_stop
         self._stopping = asyncio.Event()
         self._waits: set[asyncio.Task[object]] = set()
+        self._free_waits: set[asyncio.Task[object]] = set()
+        self._in_window: set[asyncio.Task[object]] = set()
 
     # --- lanes ---
 
@@ -185,16 +173,19 @@ class Lanes:
             yield
 
     @asynccontextmanager
-    async def submitting(self, price: float | None, *, task: str) -> AsyncIterator[None]:
+    async def submitting(self, price: float | None, *, task: str, order: Order = ()) -> AsyncIterator[None]:
         self.check()
-        async with self._roads.window.turn(owner=self):
-            if self._roads.doubts >= DOUBTS:
-                async with self._roads.one_at_a_time:
+        roads = self._roads
+        async with roads.window.turn(order, owner=self):
+            if roads.doubts >= DOUBTS:
+                async with roads.one_at_a_time.turn(order, owner=self):
                     await self._admit(price, task)
-                    yield
+                    with self._window():
+                        yield
             else:
                 await self._admit(price, task)
-                yield
+                with self._window():
+                    yield
 
     @asynccontextmanager
     async def uploading(self) -> AsyncIterator[None]:
@@ -209,24 +200,44 @@ class Lanes:
             yield
 
     async def _admit(self, price: float | None, task: str) -> None:
+        # What is paid for comes first: while a full load of results waits to be fetched, nothing more is bought.
+        if self._roads.downloads.crowded:
+            await self._unless_stopped(self._roads.downloads.below(max(DOWNLOADS, self.limits.concurrency)))
         wait = self._roads.pace.reserve()
         if wait > 0:
             await self.pause(wait)
         self.check()
-        if not self._room():
-            self.halt(Stop("the disk is nearly full: free some space and run again", resumable=True, drain=True))
-            raise StoppedError
-        limits = self.limits
-        if limits.max_predictions is not None and self._predictions + 1 > limits.max_predictions:
-            self.halt(
-                Stop(f"max_predictions: {limits.max_predictions} reached before {task}", resumable=True, drain=True)
-            )
-            raise StoppedError
-        if limits.max_cost is not None and self._cost + (price or 0) > limits.max_cost + 1e-9:
-            self.halt(Stop(f"max_cost: {limits.max_cost:g} would be passed by {task}", resumable=True, drain=True))
+        reason = self._why_not(price, task)
+        if reason is not None:
+            self.halt(Stop(reason, resumable=True, drain=True))
             raise StoppedError
         self._predictions += 1
         self._cost += price or 0
+
+    def _why_not(self, price: float | None, task: str) -> str | None:
+        limits = self.limits
+        if not self._room():
+            return "the disk is nearly full: free some space and run again"
+        if limits.max_predictions is not None and self._predictions + 1 > limits.max_predictions:
+            return f"max_predictions: {limits.max_predictions} reached before {task}"
+        if limits.max_cost is not None and self._cost + (price or 0) > limits.max_cost + 1e-9:
+            return f"max_cost: {limits.max_cost:g} would be passed by {task}"
+        if limits.max_failures is not None and len(self._failed) >= limits.max_failures:
+            return f"max_failures: {len(self._failed)} tasks of this run have failed"
+        return None
+
+    @contextmanager
+    def _window(self) -> Iterator[None]:
+        task = _this_task()
+        self._in_window.add(task)
+        try:
+            yield
+        finally:
+            self._in_window.discard(task)
+
+    def in_window(self, task: asyncio.Task[Any]) -> bool:
+        """Whether this task has sent a submission and not heard its answer."""
+        return task in self._in_window
 
     def refused(self, price: float | None) -> None:
         """A submission surely never ran: it counts toward no limit."""
@@ -239,56 +250,73 @@ class Lanes:
         self._roads.pace.throttled(retry_after, 1.0 + self._jitter())
 
     def accepted(self) -> None:
-        self._roads.doubts = 0
         self._roads.pace.accepted()
+
+    def answered(self) -> None:
+        self._roads.doubts = 0
 
     def unknown(self) -> None:
         self._roads.doubts += 1
 
     async def pause(self, seconds: float) -> None:
         """Wait, unless the run stops meanwhile."""
-        sleeper = asyncio.ensure_future(self._clock.sleep(seconds))
-        stopper = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait({sleeper, stopper}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeper.cancel()
-            stopper.cancel()
+        await self._unless_stopped(self._clock.sleep(seconds))
         self.check()
 
+    async def _unless_stopped(self, what: Coroutine[Any, Any, None]) -> None:
+        waits = [asyncio.ensure_future(what), asyncio.ensure_future(self._stopping.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        task = asyncio.current_task()
-        assert task is not None
-        self._waits.add(task)
+    def waiting(self, *, paid: bool = True) -> Iterator[None]:
+        """Around a wait that a stop ends: any stop where nothing is paid for yet, else only one that is in a hurry."""
+        if self.stop is not None and not (paid and self.stop.drain):
+            raise StoppedError
+        task, waits = _this_task(), self._waits if paid else self._free_waits
+        waits.add(task)
         try:
             yield
         finally:
-            self._waits.discard(task)
+            waits.discard(task)
 
     # --- the end ---
 
-    def failed(self, why: str) -> None:
+    def failed(self, task: str, why: str) -> None:
         """A task failed or is unknown: too many stop the run."""
-        self._failures += 1
+        self._failed.add(task)
         most = self.limits.max_failures
-        if most is not None and self._failures >= most:
-            self.halt(Stop(f"max_failures: {most} tasks failed, the last with: {why}", resumable=True, drain=True))
+        if most is not None and len(self._failed) >= most:
+            reason = f"max_failures: {len(self._failed)} tasks failed, the last with: {task}: {why}"
+            self.halt(Stop(reason, resumable=True, drain=True))
+
+    def no_room(self) -> None:
+        """A write found the disk full."""
+        self.halt(Stop("the disk is full: free some space and run again", resumable=True, drain=True))
 
     def check(self) -> None:
         if self.stop is not None:
             raise StoppedError
 
     def halt(self, stop: Stop) -> None:
-        """Take no new work from now on. The first reason stands, but an interrupt outweighs it."""
-        if self.stop is not None and not (stop.interrupted and not self.stop.interrupted):
+        """Take no new work from now on. The first reason stands, unless a later one weighs more."""
+        if self.stop is not None and stop.weight <= self.stop.weight:
             return
         self.stop = stop
         self._stopping.set()
-        for lane in (self._roads.slots, self._roads.window, self._roads.uploads):
+        roads = self._roads
+        for lane in (roads.slots, roads.window, roads.one_at_a_time, roads.uploads):
             lane.stop(self)
-        if not stop.drain:
-            for task in self._waits:
-                task.cancel()
+        for task in (*self._free_waits, *(() if stop.drain else self._waits)):
+            task.cancel()
         if self._on_stop is not None:
             self._on_stop(stop)
+
+
+def _this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task

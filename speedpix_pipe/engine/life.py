@@ -6,14 +6,14 @@ What may happen at once is decided in `lanes`, when a life begins in `drive`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.saving import Saver
-from speedpix_pipe.errors import TaskErrorKind
+from speedpix_pipe.errors import AbsentError, ExpressionError, TaskError, TaskErrorKind
 from speedpix_pipe.events import TaskStarted
 from speedpix_pipe.files import FileValue
 from speedpix_pipe.model import Json, Result, StepKind, Submission
@@ -22,7 +22,7 @@ from speedpix_pipe.plan.targets import Target
 from speedpix_pipe.plan.tasks import Task
 from speedpix_pipe.spec.expressions import render
 from speedpix_pipe.steps import open_kind
-from speedpix_pipe.steps.base import Emit, Gates, Job, Keeper, Kit, Prepared, StoppedError
+from speedpix_pipe.steps.base import Again, Emit, FinalError, Gates, Job, Keeper, Kit, Prepared, StoppedError
 from speedpix_pipe.steps.base import StepKind as Kind
 from speedpix_pipe.steps.rendered import files_in
 from speedpix_pipe.steps.service import ChangedError
@@ -94,6 +94,8 @@ class Lives:
         self._keeper = keeper
         self._emit = emit
         self._clock = clock
+        self.again: Callable[[Task], Again] = lambda _: Again.NO  # what somebody asked to have once more
+        self._made: set[str] = set()  # fingerprints that were, and need not be once again
         self._kinds: dict[StepKind, Kind] = {}
         self._twins: dict[str, asyncio.Future[Result]] = {}
         self._targets: dict[Task, list[Target]] = {}
@@ -108,6 +110,11 @@ class Lives:
         for kind in self._kinds.values():
             await kind.aclose()
 
+    def leave(self) -> None:
+        """Wait for nothing any more, not even for the answer to a submission."""
+        for kind in self._kinds.values():
+            kind.leave()
+
     def claim(self, task: Task) -> None:
         """Claim the task's paths now; later ones find them taken."""
         self._targets[task] = self._saver.claim(task)
@@ -116,13 +123,16 @@ class Lives:
 
     def from_cache(self, task: Task) -> Finished | None:
         """A task whose result is kept and whose files stand: no waiting, no thread, no task of asyncio's."""
-        rendered = self._render(task)
-        if not all(file.known for _, file in files_in(rendered)):
-            return None
-        prepared = self._prepare(task, rendered)
+        try:
+            rendered = self._render(task)
+            if not all(file.known for _, file in files_in(rendered)):
+                return None
+            prepared = self._prepare(task, rendered)
+        except OSError as error:
+            raise _unreadable(error) from error
         if prepared.expect or not self._simple(task):
             return None
-        result = self._kept(task, prepared)
+        result = self._kept(task, prepared, self._again(task, prepared))
         if result is None:
             return None
         targets = self._claimed(task)
@@ -151,42 +161,56 @@ class Lives:
                     return Failed(TaskErrorKind.INPUT, "task.file-changing", str(error))
 
     async def _live(self, task: Task) -> Ending:
-        rendered = self._render(task, fresh=True)
-        unknown = [file for _, file in files_in(rendered) if not file.known]
-        if unknown:
-            await asyncio.to_thread(_hash_all, unknown)
-        prepared = self._prepare(task, rendered)
+        prepared = await self._prepared(task)
         targets = self._claimed(task)
         self._started(task, prepared)
         kind = self.kind(task.node.step.kind)
         job = self._job(task, prepared)
-        result, cached = await self._result(task, prepared, kind, job)
-        faults = await kind.faults(task.node.step, prepared, result)
-        if faults:
-            message = "; ".join(faults)
-            return Failed(TaskErrorKind.TASK, "task.contract", message, job.attempts, result.prediction_id)
-        saved = await self._saver.save(task, targets, result)
+        try:
+            result, cached = await self._result(task, prepared, kind, job)
+            faults = await kind.faults(task.node.step, prepared, result)
+            if faults and cached == "cache" and job.again is Again.FAILED:
+                job.again = Again.ANEW  # a mended spec would have made it good for nothing
+                result, cached = await self._result(task, prepared, kind, job)
+                faults = await kind.faults(task.node.step, prepared, result)
+            if faults:
+                message = "; ".join(faults)
+                return Failed(TaskErrorKind.TASK, "task.contract", message, job.attempts, result.prediction_id)
+            saved = await self._saver.save(task, targets, result)
+        except TaskError as error:
+            return ending_of(error, job.attempts)
         return Finished(result, prepared, saved, cached, job.attempts)
+
+    async def _prepared(self, task: Task) -> Prepared:
+        """The task rendered, with digests of its files as they are now."""
+        try:
+            rendered = self._render(task, fresh=True)
+            unknown = [file for _, file in files_in(rendered) if not file.known]
+            if unknown:
+                with self._gates.waiting(paid=False):
+                    await asyncio.to_thread(_hash_all, unknown)
+            return self._prepare(task, rendered)
+        except OSError as error:
+            raise _unreadable(error) from error
 
     async def _result(self, task: Task, prepared: Prepared, kind: Kind, job: Job) -> tuple[Result, str | None]:
         fingerprint = prepared.fingerprint
         if fingerprint is None:
             return await kind.run(job), None
-        kept = self._kept(task, prepared)
+        kept = self._kept(task, prepared, job.again)
         if kept is not None:
             return kept, "cache"
         twin = self._twins.get(fingerprint)
         if twin is not None:
-            return await _from_twin(twin), "twin"
+            return await self._from_twin(twin), "twin"
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         future.add_done_callback(_looked_at)
         self._twins[fingerprint] = future
         try:
-            result = await kind.run(job)
-            await self._results.keep_result(fingerprint, kind.service, result, kind=task.node.step.kind.value)
-            await kind.accept(job)
+            result = await self._made_by(kind, job, fingerprint)
         except BaseException as error:
-            del self._twins[fingerprint]
+            if not isinstance(error, FinalError):  # that one holds for every equal task still to come
+                del self._twins[fingerprint]
             if isinstance(error, asyncio.CancelledError):
                 future.cancel()
             else:
@@ -195,6 +219,26 @@ class Lives:
         del self._twins[fingerprint]
         future.set_result(result)
         return result, None
+
+    async def _made_by(self, kind: Kind, job: Job, fingerprint: str) -> Result:
+        """A result that is kept when this returns. A crash in between finds the row open, and fetches again."""
+        result = await kind.run(job)
+        kept = asyncio.ensure_future(
+            self._results.keep_result(fingerprint, kind.service, result, kind=job.step.kind.value)
+        )
+        kept.add_done_callback(_looked_at)
+        await kind.accept(job)  # queued behind it, so both usually go in one commit
+        await kept
+        self._made.add(fingerprint)
+        return result
+
+    async def _from_twin(self, twin: asyncio.Future[Result]) -> Result:
+        if not twin.done():
+            with self._gates.waiting():
+                await asyncio.wait({twin})
+        if twin.cancelled():
+            raise StoppedError
+        return twin.result()
 
     # --- parts ---
 
@@ -226,9 +270,9 @@ class Lives:
             found = self._targets[task] = self._saver.claim(task)
         return found
 
-    def _kept(self, task: Task, prepared: Prepared) -> Result | None:
+    def _kept(self, task: Task, prepared: Prepared, again: Again) -> Result | None:
         """The kept result for this fingerprint, whole and young enough."""
-        if prepared.fingerprint is None:
+        if prepared.fingerprint is None or again is Again.ANEW:
             return None
         result = self._results.result(prepared.fingerprint)
         if result is None or self._too_old(task, result):
@@ -257,7 +301,12 @@ class Lives:
             emit=self._emit,
             price=task.node.step.price,
             stale=stale,
+            again=self._again(task, prepared),
         )
+
+    def _again(self, task: Task, prepared: Prepared) -> Again:
+        """An equal task of this run may have done already what was asked of this one, too."""
+        return Again.NO if prepared.fingerprint in self._made else self.again(task)
 
     def _started(self, task: Task, prepared: Prepared) -> None:
         self._emit(
@@ -276,15 +325,23 @@ def _hash_all(files: list[FileValue]) -> None:
         _ = file.sha256
 
 
-async def _from_twin(twin: asyncio.Future[Result]) -> Result:
-    await asyncio.wait({twin})
-    if twin.cancelled():
-        raise StoppedError
-    return twin.result()
+def _unreadable(error: OSError) -> TaskError:
+    message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return TaskError(message, kind=TaskErrorKind.INPUT, code="task.file")
 
 
-def _looked_at(future: asyncio.Future[Result]) -> None:
-    """A failure that no twin waited for is not one that nobody handled."""
+def ending_of(error: ExpressionError | TaskError, attempts: int = 1) -> Failed | Skipped:
+    """How a task ends that met this error."""
+    if isinstance(error, AbsentError):
+        return Skipped(str(error))
+    message = f"{error} ({error.hint})" if error.hint else str(error)
+    if isinstance(error, TaskError):
+        return Failed(error.kind, error.code, message, attempts, error.prediction_id)
+    return Failed("input", error.code, message)
+
+
+def _looked_at(future: asyncio.Future[Any]) -> None:
+    """A failure that nobody waited for is not one that nobody handled."""
     if not future.cancelled():
         future.exception()
 

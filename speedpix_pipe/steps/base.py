@@ -12,15 +12,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from speedpix_pipe.clock import Clock
-from speedpix_pipe.events import Event
+from speedpix_pipe.errors import TaskError
 from speedpix_pipe.model import Json, Result, Step, Submission, SubmissionState
 from speedpix_pipe.spec.scope import Scope
 
 if TYPE_CHECKING:
+    from speedpix_pipe.events import Event
     from speedpix_pipe.steps.service import Service
 
 
@@ -113,7 +115,9 @@ class Gates(Protocol):
         """A prediction in flight."""
         ...
 
-    def submitting(self, price: float | None, *, task: str) -> AbstractAsyncContextManager[None]:
+    def submitting(
+        self, price: float | None, *, task: str, order: tuple[int, ...] = ()
+    ) -> AbstractAsyncContextManager[None]:
         """The window between intent and answer: limits are counted here, and the pace is kept."""
         ...
 
@@ -125,18 +129,33 @@ class Gates(Protocol):
         """The service asked for patience: everybody slows down."""
         ...
 
-    def accepted(self) -> None: ...
+    def accepted(self) -> None:
+        """A submission was accepted: the pace may grow."""
+        ...
 
-    def refused(self, price: float | None) -> None: ...
+    def refused(self, price: float | None) -> None:
+        """A submission surely never ran: it counts toward no limit."""
+        ...
+
+    def answered(self) -> None:
+        """The service answered a submission, whatever it said: there is no reason for caution any more."""
+        ...
 
     def unknown(self) -> None:
         """A submission ended in doubt: three in a row, and they go one at a time."""
         ...
 
+    def no_room(self) -> None:
+        """A write found the disk full: nothing more is submitted."""
+        ...
+
     async def pause(self, seconds: float) -> None: ...
 
-    def waiting(self) -> AbstractContextManager[None]:
-        """Around a wait that may be cut short when the run stops: nothing is lost by it."""
+    def waiting(self, *, paid: bool = True) -> AbstractContextManager[None]:
+        """Around a wait that may be cut short when the run stops: nothing is lost by it.
+
+        One that nothing is paid for yet (`paid=False`) ends with any stop, the others only where nothing is drained.
+        """
         ...
 
     def check(self) -> None:
@@ -154,6 +173,22 @@ class UnknownOutcomeError(Exception):
     def __init__(self, message: str, submission: Submission) -> None:
         super().__init__(message)
         self.submission = submission
+
+
+class FinalError(TaskError):
+    """The prediction was paid for and came to nothing; asking again would not mend it.
+
+    Equal tasks of a run are one prediction, so they share this as they would share a result.
+    """
+
+
+class Again(Enum):
+    """What a task may set aside of what is known about its fingerprint, because somebody asked for it."""
+
+    NO = "no"
+    UNKNOWN = "unknown"  # a submission of unknown outcome: it is made again, and the old row abandoned
+    FAILED = "failed"  # the same, and a kept result that is still not what was promised
+    ANEW = "anew"  # the same, and a finished result that is
 
 
 class Emit(Protocol):
@@ -175,6 +210,7 @@ class Job:
     attempts: int = 1
     price: float | None = None
     stale: bool = False  # a result exists and is too old for the step's `cache.max_age`
+    again: Again = Again.NO
 
     @property
     def task(self) -> str:
@@ -218,6 +254,10 @@ class StepKind(Protocol):
 
     async def faults(self, step: Step, prepared: Prepared, result: Result) -> list[str]:
         """What is wrong with a result: a broken contract, a missed `expect`. Asked again of a cached one."""
+        ...
+
+    def leave(self) -> None:
+        """Wait for nothing any more, not even for what has begun: the process is about to end."""
         ...
 
     async def aclose(self) -> None: ...

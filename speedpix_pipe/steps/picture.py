@@ -132,6 +132,9 @@ class ImageKind:
         ]
         return await check_expect(prepared.expect, output, places, inputs, self._kit.executor)
 
+    def leave(self) -> None:
+        """Pixel work ends with the executor."""
+
     async def aclose(self) -> None:
         """The pool is the executor's."""
 

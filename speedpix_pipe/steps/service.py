@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speedpix_pipe.clock import Clock
@@ -19,6 +20,7 @@ from speedpix_pipe.events import UploadFinished
 from speedpix_pipe.files import FileValue, sniff
 from speedpix_pipe.model import KeptFile
 from speedpix_pipe.steps.base import Emit, Gates, Keeper, StoppedError, Uploads
+from speedpix_pipe.steps.together import together
 
 if TYPE_CHECKING:
     from speedpix_pipe.sdk import AsyncSpeedPix
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 GOOD_FOR = timedelta(minutes=5)  # how long a result URL must still live to be passed on
 ASSUMED_LIFE = timedelta(minutes=30)  # of a result URL without a known expiry
 UPLOAD_MARGIN_SECONDS = 600.0
+_NONE_KNOWN: Mapping[str, str] = {}
 
 
 class ChangedError(Exception):
@@ -96,7 +99,21 @@ class Service:
     def answered(self, value: bool) -> None:
         self._line.answered = value
 
+    @property
+    def forgets(self) -> bool:
+        """Whether predictions and URLs end with the service's own process, as those of an embedded emulator do."""
+        return not self._urls_outlive_us
+
+    def forgot(self, asked_at: datetime) -> bool:
+        """Whether a submission of that moment went to a service that is there no more."""
+        return self.forgets and asked_at < self._began_at
+
     async def aclose(self) -> None:
+        uploads = list(self._line.on_their_way.values())
+        for upload in uploads:  # nobody waits for them any more
+            upload.cancel()
+        if uploads:
+            await asyncio.wait(uploads)
         if self._line.client is not None:
             await self._line.client.aclose()
 
@@ -120,15 +137,20 @@ class Service:
 
     # --- what is sent ---
 
-    async def sendable(self, value: Any, gates: Gates, *, margin_seconds: float) -> Any:
-        """An input as the service takes it: files uploaded (distinct ones at once), everything else untouched."""
+    async def sendable(
+        self, value: Any, gates: Gates, *, margin_seconds: float, digests: Mapping[str, str] = _NONE_KNOWN
+    ) -> Any:
+        """An input as the service takes it: files uploaded (distinct ones at once), everything else untouched.
+
+        `digests` is what local files had in them when the task was fingerprinted, by path: nothing else is sent.
+        """
         files: dict[Any, Any] = {}
         self._collect(value, files)
         if not files:
             return value
         places = list(files)
-        urls = await asyncio.gather(
-            *[self.url_of(files[place], gates, margin_seconds=margin_seconds) for place in places]
+        urls = await together(
+            [self.url_of(files[place], gates, margin_seconds=margin_seconds, digests=digests) for place in places]
         )
         return _filled(value, dict(zip(places, urls, strict=True)))
 
@@ -147,20 +169,31 @@ class Service:
                 for inner in value:
                     self._collect(inner, into)
 
-    async def url_of(self, file: FileValue | KeptFile, gates: Gates, *, margin_seconds: float) -> str:
+    async def url_of(
+        self,
+        file: FileValue | KeptFile,
+        gates: Gates,
+        *,
+        margin_seconds: float,
+        digests: Mapping[str, str] = _NONE_KNOWN,
+    ) -> str:
         """A URL under which the service can read the file."""
         kept = file.origin if isinstance(file, FileValue) else file
         if kept is not None and kept.url is not None:
             known = self._results.get(kept.url)
             if known is not None and self._still_good(*known):
                 return kept.url
-        if kept is not None:
-            path, digest = self._keeper.path(kept.sha256), kept.sha256
-            name = kept.name or f"{digest[:16]}.{kept.extension}"
-        else:
-            assert isinstance(file, FileValue)
-            path, digest, name = file.absolute, file.sha256, file.name
-        media_type = sniff(path).media_type
+        try:
+            if kept is not None:
+                path, digest, size = self._keeper.path(kept.sha256), kept.sha256, kept.size
+                name = kept.name or f"{digest[:16]}.{kept.extension}"
+            else:
+                assert isinstance(file, FileValue)
+                path, name, size = file.absolute, file.name, file.size
+                digest = digests.get(file.path) or file.sha256
+            media_type = sniff(path).media_type
+        except OSError as error:
+            raise _unreadable(error) from error
         known_url = self._uploads.look(self._upload_account, digest, media_type, margin_seconds=margin_seconds)
         if known_url is not None:
             return known_url
@@ -168,7 +201,7 @@ class Service:
         while True:
             task = self._line.on_their_way.get(key)
             if task is None:
-                work = self._upload(path, name, digest, media_type, gates)
+                work = self._upload(path, name, digest, size, media_type, gates)
                 task = self._line.on_their_way[key] = asyncio.ensure_future(work)
                 task.add_done_callback(lambda _: self._line.on_their_way.pop(key, None))
             try:
@@ -176,19 +209,21 @@ class Service:
             except StoppedError:
                 gates.check()  # it was another run's upload that stopped, if this passes: ours goes on
 
-    async def _upload(self, path: Any, name: str, digest: str, media_type: str, gates: Gates) -> str:
-        from speedpix_pipe.sdk.errors import SpeedPixError
+    async def _upload(self, path: Path, name: str, digest: str, size: int, media_type: str, gates: Gates) -> str:
+        from speedpix_pipe.sdk.errors import InputError, SpeedPixError
 
         async with gates.uploading():
             began = self._clock.monotonic()
             try:
                 sent = await self.client.files.create(path, filename=name, content_type=media_type)
+            except InputError as error:
+                if await asyncio.to_thread(_has_changed, path, size):
+                    raise ChangedError(str(path)) from error  # it shrank while it was read
+                raise self.translate(error, f"uploading {name}") from error
             except SpeedPixError as error:
                 raise self.translate(error, f"uploading {name}") from error
             except OSError as error:
-                raise TaskError(
-                    f"{path}: {error.strerror or error}", kind=TaskErrorKind.INPUT, code="task.file"
-                ) from error
+                raise _unreadable(error) from error
         self.answered = True
         if sent.sha256 != digest:
             raise ChangedError(str(path))
@@ -232,6 +267,17 @@ class Service:
             case _:
                 kind = TaskErrorKind.GATEWAY
         return TaskError(message, kind=kind)
+
+
+def _unreadable(error: OSError) -> TaskError:
+    return TaskError(f"{error.filename}: {error.strerror or error}", kind=TaskErrorKind.INPUT, code="task.file")
+
+
+def _has_changed(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size != size
+    except OSError:
+        return False
 
 
 def _filled(value: Any, urls: Mapping[Any, str]) -> Any:

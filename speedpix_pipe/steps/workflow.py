@@ -75,5 +75,8 @@ class WorkflowKind:
         inputs = [InputFile(file.sha256, file.absolute) for _, file in files_in(prepared.input)]
         return await check_expect(prepared.expect, result.output, files, inputs, self._kit.executor)
 
+    def leave(self) -> None:
+        self._predictions.leave()
+
     async def aclose(self) -> None:
         await self._predictions.drain()

@@ -135,6 +135,13 @@ def _pick(rows: Iterable[Submission], account: str) -> Submission | None:
     return success
 
 
+def _set_aside(row: Submission, replaces: int | None) -> bool:
+    """The row that is replaced, and the successes before it: who saw the newest asked for a newer one."""
+    if replaces is None:
+        return False
+    return row.id == replaces or (row.id < replaces and row.state is SubmissionState.SUCCEEDED)
+
+
 class _Intent:
     """What `intend` asks of the writer."""
 
@@ -159,7 +166,7 @@ def _intend(connection: sqlite3.Connection, intents: list[_Intent]) -> Outcomes:
     for intent in intents:
         account, fingerprint, _, run_id, _, step, key, price, at = intent.row
         known = standing.setdefault(fingerprint, [])
-        found = _pick((row for row in known if row.id != intent.replaces), account)
+        found = _pick((row for row in known if not _set_aside(row, intent.replaces)), account)
         if found is not None:
             outcomes.append(AlreadyOpenError(found))
             continue
@@ -254,6 +261,20 @@ class Ledger:
             (run_id,),
         )
         return int(count), float(cost)
+
+    def posted(self, run_id: str) -> int:
+        """Submissions of a run over its whole life, refused ones included."""
+        (count,) = self._reader.one("SELECT count(*) FROM submissions WHERE paid_run_id = ?", (run_id,))
+        return int(count)
+
+    def failed(self, run_id: str) -> frozenset[str]:
+        """Tasks (`step@key`) of a run that cost something and came to nothing, or are unknown: `max_failures`."""
+        rows = self._reader.all(
+            "SELECT DISTINCT step, key FROM submissions WHERE paid_run_id = ? "
+            "AND state IN ('failed', 'unknown', 'gone')",
+            (run_id,),
+        )
+        return frozenset([f"{step}@{text_out(key)}" for step, key in rows])
 
     def spent_since(self, spec: str, moment: datetime) -> int:
         """Predictions of all runs of a spec since a moment: what `limits.per_day` counts."""
