@@ -422,7 +422,7 @@ def test_an_undefined_that_depends_on_no_output_is_an_error_before_anything_is_s
     came = go(LISTS + over("one") + over("two", each="params.b", x="item.nowhere"))
     assert came.exit_code == 2
     assert came.submitted == 0
-    assert came.errors[0].startswith("pipeline.yaml:12:20")
+    assert came.errors[0].startswith("pipeline.yaml:12:17")
 
 
 def test_an_undefined_in_a_condition_that_depends_on_no_output_is_one_too(go: Any) -> None:
@@ -692,7 +692,7 @@ def test_a_wrong_value_for_a_sub_pipeline_that_is_known_is_an_error_before_the_r
         '    input: {word: "${{ item }}", times: "${{ [1, 1] }}"}\n'
     )
     assert came.exit_code == 2
-    assert came.errors[0].startswith("inner.yaml:7:18")
+    assert came.errors[0].startswith("inner.yaml:7:15")
     assert "same key" in came.errors[0]
 
 
