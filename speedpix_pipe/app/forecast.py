@@ -13,12 +13,13 @@ from speedpix_pipe.app.selection import Selection
 from speedpix_pipe.app.specs import Loaded, surroundings
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.life import output_of
-from speedpix_pipe.engine.saving import Claims, saved_paths, targets_of
+from speedpix_pipe.engine.saving import saved_paths
 from speedpix_pipe.errors import Problem
 from speedpix_pipe.events import Event
 from speedpix_pipe.files import FileValue, sniff
 from speedpix_pipe.model import OPEN_STATES, OnUnknownSubmit, Result, StepKind, SubmissionState
 from speedpix_pipe.plan.checks import StaticChecks
+from speedpix_pipe.plan.claims import Claims, targets_of
 from speedpix_pipe.plan.estimate import Estimate, Forecast, Judgement, Outlook, StepEstimate, cost_of, seconds_of
 from speedpix_pipe.plan.graph import Node, expressions_in
 from speedpix_pipe.plan.scopes import Scopes

@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.app.specs import Loaded, load, surroundings
 from speedpix_pipe.app.unknowns import KnownParams, NoFiles, UnknownValueError
-from speedpix_pipe.engine.saving import Claims
 from speedpix_pipe.errors import Problem
 from speedpix_pipe.model import Mark
 from speedpix_pipe.plan.checks import StaticChecks
+from speedpix_pipe.plan.claims import Claims
 from speedpix_pipe.plan.estimate import Forecast
 from speedpix_pipe.plan.graph import Node
 from speedpix_pipe.plan.scopes import Scopes
