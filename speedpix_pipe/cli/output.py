@@ -38,6 +38,16 @@ def print_json(value: Json) -> None:
     print(text)
 
 
+def print_spec(spec: Json, *, as_json: bool) -> None:
+    """A resolved spec on stdout, as YAML or JSON."""
+    if as_json:
+        print_json(spec)
+        return
+    import yaml
+
+    print(yaml.safe_dump(json.loads(json.dumps(spec)), sort_keys=False, allow_unicode=True, width=100), end="")
+
+
 def say(text: str) -> None:
     """A line for people, beside the results."""
     print(text, file=sys.stderr, flush=True)

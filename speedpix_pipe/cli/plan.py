@@ -7,7 +7,6 @@ steps (step, total, run, cached, join, unknown, when_known), upload_bytes, secon
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from speedpix_pipe.cli.options import (
     add_spec,
     spec_request,
 )
-from speedpix_pipe.cli.output import print_json, terminal
+from speedpix_pipe.cli.output import print_json, print_spec, terminal
 
 if TYPE_CHECKING:
     from speedpix_pipe.app.request import SpecRequest
@@ -63,16 +62,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _resolved(request: SpecRequest, *, as_json: bool) -> int:
-    import yaml
-
     from speedpix_pipe.app.plan import resolved
 
-    spec = resolved(request)
-    if as_json:
-        print_json(spec)
-    else:
-        plain = json.loads(json.dumps(spec))  # names of enums as the texts that they are
-        print(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100), end="")
+    print_spec(resolved(request), as_json=as_json)
     return 0
 
 

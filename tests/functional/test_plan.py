@@ -211,7 +211,7 @@ def test_a_table_for_people(cli, project):
 def test_the_resolved_spec_says_what_is_in_force(cli, project):
     Path("words.yaml").write_text(SPEC + "defaults: {timeout: 3m}\n")
     resolved = yaml.safe_load(cli("plan", "words.yaml", "--resolved").out)
-    assert resolved["steps"]["draw"]["timeout_seconds"] == 180
+    assert resolved["steps"]["draw"]["timeout"] == "3m"
     assert resolved == json.loads(cli("plan", "words.yaml", "--resolved", "--json").out)
 
 

@@ -1,7 +1,8 @@
 """One run: what was done, what failed and why, where the files are.
 
 With --json, stdout is the object of `run --json`, with pipeline, spec, service, started_at and `details`: every
-task with its state, reason and timings. With --unknown, submissions of unknown outcome that stand against it.
+task with its state, reason and timings, and with commit, dirty and digest of the spec. With --unknown, submissions of
+unknown outcome that stand against it. With --resolved, the spec as it was in force then, ready to be run again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.cli.options import add_json
-from speedpix_pipe.cli.output import print_json, terminal
+from speedpix_pipe.cli.output import print_json, print_spec, terminal
 from speedpix_pipe.cli.runs.base import add_run, past
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument("--unknown", action="store_true", help="list submissions of unknown outcome instead")
-    add_json(parser, "the run, or the unknown submissions,")
+    parser.add_argument("--resolved", action="store_true", help="print the spec that the run carried out instead")
+    add_json(parser, "the run, or the unknown submissions, or the spec,")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,6 +31,9 @@ def run(args: argparse.Namespace) -> int:
         row = store.journal.run(args.run_id)
         if args.unknown:
             return _unknown(store, row, as_json=args.json)
+        if args.resolved:
+            print_spec(store.journal.started(row.id).resolved_spec, as_json=args.json)
+            return 0
         return _whole(store, row, as_json=args.json)
 
 
@@ -36,9 +41,11 @@ def _whole(store: Store, row: RunRow, *, as_json: bool) -> int:
     from speedpix_pipe.app.runs import run_to_json, summary_of, task_to_json
 
     summary = summary_of(store, row)
+    started = store.journal.started(row.id)
     if as_json:
         known = run_to_json(row)
         more = {name: known[name] for name in ("pipeline", "spec", "service", "started_at", "reason")}
+        more |= {"commit": started.commit, "dirty": started.dirty, "spec_digest": started.spec_digest}
         status = {"status": known["status"], "resumable": known["resumable"]}
         details = [task_to_json(task) for task in store.journal.tasks(row.id)]
         print_json(summary.to_json() | status | more | {"details": details})
@@ -50,6 +57,8 @@ def _whole(store: Store, row: RunRow, *, as_json: bool) -> int:
     if row.lives or row.died:
         print(f"run {row.id} {'is under way' if row.lives else 'died; it can be resumed'}")
     print(f"{printable(row.spec_path)} on {row.service}, {row.started_at.astimezone():%Y-%m-%d %H:%M:%S}")
+    if started.commit:
+        print(f"at commit {started.commit[:12]}{', with changes that were not committed' if started.dirty else ''}")
     print(render_closing(summary, color=color, report=f"speedpix-pipe report {row.id}"))
     return 0
 
