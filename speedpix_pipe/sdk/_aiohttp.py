@@ -65,21 +65,26 @@ class _Call:
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        request: httpx.Request,
+        method: str,
+        url: yarl.URL,
+        headers: list[tuple[str, str]],
         timeout: aiohttp.ClientTimeout,
+        write_timeout: float | None,
         options: dict[str, Any],
     ) -> None:
         self._session = session
-        self._request = request
+        self._method = method
+        self._url = url
+        self._headers = headers
         self._timeout = timeout
+        self._write_timeout = write_timeout
         self._options = options
 
     def _start(self, body: Any) -> Awaitable[aiohttp.ClientResponse]:
         return self._session.request(
-            self._request.method,
-            # Encoded already: a pre-signed URL must arrive letter by letter as it was handed out.
-            yarl.URL(str(self._request.url), encoded=True),
-            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._request.headers.raw],
+            self._method,
+            self._url,
+            headers=self._headers,
             data=body,
             allow_redirects=False,
             timeout=self._timeout,
@@ -104,11 +109,6 @@ class _Call:
                 deadline.reschedule(None)
 
             return await self._start(watched())
-
-    @property
-    def _write_timeout(self) -> float | None:
-        wanted: dict[str, float | None] = self._request.extensions.get("timeout") or {}
-        return wanted.get("write")
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -153,14 +153,14 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             self._timeouts[key] = made
         return made
 
-    def _options(self, url: httpx.URL) -> dict[str, Any]:
+    def _options(self, scheme: str, host: str) -> dict[str, Any]:
         """TLS and proxy for this URL."""
         options: dict[str, Any] = {}
-        if url.scheme == "https":
+        if scheme == "https":
             if self._tls is None:
                 self._tls = httpx.create_ssl_context()
             options["ssl"] = self._tls
-        proxy = self._proxies.proxy_for(url.scheme, url.host)
+        proxy = self._proxies.proxy_for(scheme, host)
         if proxy is not None:
             options["proxy"] = proxy
         return options
@@ -183,7 +183,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     data=body,
                     allow_redirects=False,
                     timeout=self._timeout(timeouts),
-                    **self._options(url),
+                    **self._options(url.scheme, url.host),
                 )
                 if patience is not None:
                     deadline.reschedule(asyncio.get_running_loop().time() + DRIP_FACTOR * patience)
@@ -197,23 +197,41 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             raise httpx.UnsupportedProtocol(str(error)) from error
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        session, options = self._open(), self._options(request.url)
-        timeout = self._timeout(request.extensions.get("timeout") or {})
-        call = _Call(session, request, timeout, options)
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
+        content: Any
         try:
-            try:
-                content = request.content
-            except httpx.RequestNotRead:
-                response = await call.stream(request.stream)
+            content = request.content
+        except httpx.RequestNotRead:
+            content = request.stream
+        timeouts = request.extensions.get("timeout") or {}
+        response = await self.move(request.method, str(request.url), headers, content, timeouts)
+        response.request = request
+        return response
+
+    async def move(
+        self,
+        method: str,
+        url: str,
+        headers: list[tuple[str, str]],
+        content: bytes | AsyncIterator[bytes] | None,
+        timeouts: Mapping[str, float | None],
+    ) -> httpx.Response:
+        """A request with any body whose answer is read as it comes. The URL is sent as it stands."""
+        session = self._open()
+        try:
+            # Encoded already: a pre-signed URL must arrive letter by letter as it was handed out.
+            address = yarl.URL(url, encoded=True)
+            options = self._options(address.scheme, address.raw_host or "")
+            call = _Call(session, method, address, headers, self._timeout(timeouts), timeouts.get("write"), options)
+            if content is None or isinstance(content, bytes):
+                response = await call.send(content or b"")
             else:
-                response = await call.send(content)
+                response = await call.stream(content)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise translate(error) from error
         except ValueError as error:
             raise httpx.UnsupportedProtocol(str(error)) from error
-        return httpx.Response(
-            response.status, headers=list(response.raw_headers), stream=_Body(response), request=request
-        )
+        return httpx.Response(response.status, headers=list(response.raw_headers), stream=_Body(response))
 
     def is_open(self) -> bool:
         return self._session is not None

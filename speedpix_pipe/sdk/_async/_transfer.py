@@ -7,7 +7,8 @@ they are, here and nowhere else.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -25,6 +26,11 @@ from speedpix_pipe.sdk.errors import DownloadError, FileError, SpeedPixError, Up
 RESUME_ABOVE = 32 * 1024 * 1024
 TIMEOUT = httpx.Timeout(connect=30.0, read=60.0, write=60.0, pool=600.0)
 EXPIRED = frozenset({401, 403, 404, 410})
+_TIMEOUTS = TIMEOUT.as_dict()
+# A URL that goes on the wire as it stands: what any object store hands out. All others are httpx's to read.
+_PLAIN_URL = re.compile(
+    r"https?://[a-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,19 @@ class AsyncSends(Protocol):
     async def send(self, request: httpx.Request, *, stream: bool = ...) -> httpx.Response: ...
 
 
+class AsyncQuick(Protocol):
+    """A request for a file without httpx's objects: reading one pre-signed URL costs httpx more than sending it."""
+
+    async def __call__(
+        self,
+        method: str,
+        url: str,
+        headers: list[tuple[str, str]],
+        content: bytes | AsyncIterator[bytes] | None,
+        timeouts: Mapping[str, float | None],
+    ) -> httpx.Response: ...
+
+
 class AsyncTransferClient:
     """Connections for bytes alone."""
 
@@ -51,6 +70,11 @@ class AsyncTransferClient:
     async def send(self, request: httpx.Request, *, stream: bool = True) -> httpx.Response:
         del stream  # the body is always left to the caller
         return await self._transport.handle_async_request(request)
+
+    @property
+    def quick(self) -> AsyncQuick | None:
+        """The transport's own way for a URL that needs no reading, if it has one."""
+        return getattr(self._transport, "move", None)
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -120,7 +144,7 @@ async def _put_once(http_client: AsyncSends, url: str, source: Source, content_t
         await async_in_thread(source.rewind)
         content = _blocks(source)
     headers = [("Content-Type", content_type), ("Content-Length", str(source.size))]
-    response = await _send(http_client, _request("PUT", url, headers, content), UploadError)
+    response = await _send(http_client, "PUT", url, headers, content, UploadError)
     try:
         if not 200 <= response.status_code < 300:
             raise _refused(UploadError, "the upload", response, await _read_some(response))
@@ -181,8 +205,8 @@ async def async_open_body(
     while True:
         attempt += 1
         try:
-            request = _request("GET", url, [("Accept-Encoding", "identity")])
-            response = await _send(http_client, request, DownloadError)
+            headers = [("Accept-Encoding", "identity")]
+            response = await _send(http_client, "GET", url, headers, None, DownloadError)
             if response.status_code == 200:
                 return response
             try:
@@ -211,7 +235,7 @@ class _Download:
             headers += [("Range", f"bytes={self.sink.size}-"), ("If-Range", self._etag)]
         elif self.sink.size:
             await async_in_thread(self.sink.restart)
-        response = await _send(self._http, _request("GET", self._url, headers), DownloadError)
+        response = await _send(self._http, "GET", self._url, headers, None, DownloadError)
         try:
             return await self._receive(response)
         finally:
@@ -245,17 +269,27 @@ def _plain(response: httpx.Response) -> Any:
 
 
 def _request(
-    method: str, url: str, headers: list[tuple[str, str]], content: bytes | AsyncIterator[bytes] | None = None
+    method: str, url: str, headers: list[tuple[str, str]], content: bytes | AsyncIterator[bytes] | None
 ) -> httpx.Request:
     try:
-        return httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": TIMEOUT.as_dict()})
+        return httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": _TIMEOUTS})
     except httpx.InvalidURL as error:
         raise FileError(f"the service handed out a URL that cannot be read: {error}") from error
 
 
-async def _send(http_client: AsyncSends, request: httpx.Request, kind: type[FileError]) -> httpx.Response:
+async def _send(
+    http_client: AsyncSends,
+    method: str,
+    url: str,
+    headers: list[tuple[str, str]],
+    content: bytes | AsyncIterator[bytes] | None,
+    kind: type[FileError],
+) -> httpx.Response:
+    quick: AsyncQuick | None = getattr(http_client, "quick", None)
     try:
-        return await http_client.send(request, stream=True)
+        if quick is not None and _PLAIN_URL.fullmatch(url):
+            return await quick(method, url, headers, content, _TIMEOUTS)
+        return await http_client.send(_request(method, url, headers, content), stream=True)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         cause = _policy.transport_error(error, "storage")
         raise kind(cause.message, retryable=cause.retryable) from error
