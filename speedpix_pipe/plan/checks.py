@@ -18,7 +18,7 @@ from speedpix_pipe.plan.covers import covers, message_of, patterns_of, variants
 from speedpix_pipe.plan.graph import Node, Role, expressions_in, run_templates
 from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.targets import STAND_IN, render_path
-from speedpix_pipe.plan.tasks import Phase, Task, Unit
+from speedpix_pipe.plan.tasks import Effect, Phase, Task, Unit
 from speedpix_pipe.spec.contracts import about, check_for
 from speedpix_pipe.spec.expressions import render
 from speedpix_pipe.spec.scope import Scope
@@ -181,10 +181,15 @@ def _judged(step: Step) -> tuple[Entry, ...]:
 
 
 def _may_be_skipped(task: Task) -> bool:
-    """Whether a `when` that is not decided yet, its own or its origin's, may keep the task from rendering anything."""
+    """Whether a `when` that is not decided yet, its own or its origin's, may keep the task from rendering anything.
+
+    Inside a sub-pipeline nothing can be said before its params are known.
+    """
     asked: Task | None = task
-    while asked is not None and asked.status is None:
-        if asked.node.step.when is not None and asked.phase <= Phase.DECIDING:
+    while asked is not None:
+        if asked.status is None and asked.node.step.when is not None and asked.phase <= Phase.DECIDING:
+            return True
+        if asked is not task and asked.node.role is Role.ENTER and asked.effect is not Effect.OK:
             return True
         asked = asked.source
     return False
