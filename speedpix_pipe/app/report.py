@@ -8,9 +8,9 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from speedpix_pipe.executors import worker
+from speedpix_pipe.pages.pictures import Thumbnail
 from speedpix_pipe.report.base import InputFile, ResultFile, RunView, TaskView
 from speedpix_pipe.report.gallery import MakeThumbnail, build_report
-from speedpix_pipe.report.pictures import Thumbnail
 from speedpix_pipe.store import RunRow, Store, TaskRow
 from speedpix_pipe.summary import Tally
 
@@ -100,6 +100,6 @@ def _thumbnails(make: MakeThumbnail, pictures: Sequence[Path]) -> Iterable[Thumb
 def _in_processes(make: MakeThumbnail, pictures: Sequence[Path]) -> Iterator[Thumbnail]:
     """From a fork server, like all our workers: a forked child would keep our locks."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["speedpix_pipe.report.pictures", "PIL.Image", "PIL.ImageOps"])
+    context.set_forkserver_preload(["speedpix_pipe.pages.pictures", "PIL.Image", "PIL.ImageOps"])
     with ProcessPoolExecutor(mp_context=context, initializer=worker.begin) as pool:
         yield from pool.map(make, pictures, chunksize=CHUNK)

@@ -6,7 +6,6 @@ inside an HTML page, and links are relative to the page and quoted.
 
 from __future__ import annotations
 
-import json
 import mimetypes
 import os
 import statistics
@@ -128,12 +127,6 @@ def commands(run: RunView) -> dict[str, str]:
 def _quoted(text: str) -> str:
     safe = text.replace("/", "").replace(".", "").replace("_", "").replace("-", "")
     return text if safe.isalnum() else "'" + text.replace("'", "'\\''") + "'"
-
-
-def embed(value: Json) -> str:
-    """JSON that is safe inside a script element: nothing in it can end the element or begin a comment."""
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), default=str)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def link(file: Path, target: Path) -> str:

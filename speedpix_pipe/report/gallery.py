@@ -8,21 +8,20 @@ renamed, so that a reader never sees half of it.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from speedpix_pipe.model import Json
+from speedpix_pipe.pages import embed, environment, policy, script_of
+from speedpix_pipe.pages.pictures import Thumbnail, make_thumbnail
 from speedpix_pipe.report.base import RunView, TaskView
-from speedpix_pipe.report.contents import OpenBlob, commands, embed, make_contents
-from speedpix_pipe.report.pictures import Thumbnail, make_thumbnail
-from speedpix_pipe.report.words import words_for
+from speedpix_pipe.report.contents import OpenBlob, commands, make_contents
+from speedpix_pipe.words import words_for
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("start.js", "card.js", "rows.js", "filters.js", "marks.js", "figures.js", "viewer.js", "keys.js")
@@ -52,15 +51,15 @@ def build_report(
     contents = make_contents(run, tasks, target, open_blob)
     edge = next(edge for most, edge in EDGES if len(contents.sources) <= most)
     thumbnails = map_thumbnails(partial(_small, thumbnail, edge), contents.sources)
-    words = words_for(language)
-    page = _environment().get_template("gallery.html.j2")
-    style, script = _style(), _script()
+    words = words_for("gallery", language)
+    page = environment(TEMPLATES).get_template("gallery.html.j2")
+    style, script = (TEMPLATES / "gallery.css").read_text("utf-8"), script_of(TEMPLATES, SCRIPTS)
     pieces = page.generate(
         run=run,
         language=language,
         words=words,
         title=words["title"].format(pipeline=run.pipeline, run=run.run_id),
-        policy=_policy(style, script),
+        policy=policy(style, script, pictures="'self' file:"),
         style=Markup(style),  # noqa: S704  # our own file
         script=Markup(script),  # noqa: S704  # our own files
         data=Markup(embed({**contents.page, "words": dict(words)})),  # noqa: S704  # escaped by embed
@@ -78,51 +77,6 @@ def build_report(
 
 def _small(thumbnail: Callable[[Path, int], Thumbnail], edge: int, path: Path) -> Thumbnail:
     return thumbnail(path, edge) if path.name else Thumbnail()  # an empty path: the file is gone
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["duration"] = _duration
-    environment.filters["money"] = lambda amount: f"{amount:,.2f}"
-    return environment
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
-
-
-@cache
-def _style() -> str:
-    return (TEMPLATES / "gallery.css").read_text("utf-8")
-
-
-@cache
-def _script() -> str:
-    """The page's program: its parts in order, one scope around them."""
-    parts = "\n".join((TEMPLATES / name).read_text("utf-8") for name in SCRIPTS)
-    return f'"use strict";\n(() => {{\n{parts}\n}})();\n'
-
-
-def _policy(style: str, script: str) -> str:
-    """No request leaves the page: only its own style and program run, only files beside it are shown."""
-
-    def digest(text: str) -> str:
-        return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
-
-    return (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"img-src 'self' file: data:; media-src 'self' file:; style-src {digest(style)}; script-src {digest(script)}"
-    )
 
 
 def _totals(page: Mapping[str, Json]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from speedpix_pipe.model import TaskStatus
 from speedpix_pipe.report.base import ResultFile
-from speedpix_pipe.report.pictures import Thumbnail
+from speedpix_pipe.pages.pictures import Thumbnail
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -8,7 +8,7 @@ import pickle
 import pytest
 from PIL import Image
 
-from speedpix_pipe.report.pictures import Thumbnail, make_thumbnail
+from speedpix_pipe.pages.pictures import Thumbnail, make_thumbnail
 
 
 def opened(made: Thumbnail) -> Image.Image:
