@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,10 +16,11 @@ from uuid import uuid4
 
 from speedpix_pipe.errors import TaskError, TaskErrorKind
 from speedpix_pipe.events import FileSaved, Warned
-from speedpix_pipe.files import collision_key, resolve, shown_path
+from speedpix_pipe.files import resolve, shown_path
 from speedpix_pipe.model import Json, KeptFile, Result
+from speedpix_pipe.plan.claims import Claims
 from speedpix_pipe.plan.scopes import Scopes
-from speedpix_pipe.plan.targets import STAND_IN, Target, uses
+from speedpix_pipe.plan.targets import STAND_IN, Target
 from speedpix_pipe.plan.tasks import Task
 from speedpix_pipe.steps.base import Emit, Keeper
 from speedpix_pipe.steps.places import at
@@ -51,50 +52,12 @@ class _Piece:
     value: Json = None
 
 
-class Claims:
-    """Who may write which path. Case and the form of letters do not tell paths apart, nor does a free extension."""
-
-    def __init__(self) -> None:
-        self._owners: dict[str, list[tuple[str | None, str]]] = {}
-
-    def claim(self, task: Task, scopes: Scopes) -> list[Target]:
-        """The targets of a task's `save`, all free until now; TaskError otherwise."""
-        targets = targets_of(task, scopes)
-        for number, target in enumerate(targets):
-            path = target.path(1, STAND_IN)
-            owner = f"{task.name}#{number}"
-            holder = self.take(path, owner, any_extension=uses(target.rule.target, "ext"))
-            if holder is not None:
-                other = holder.rpartition("#")[0]
-                message = f"{other} saves to {path} too" if other != task.name else f"two rules of `save` mean {path}"
-                raise TaskError(
-                    message,
-                    kind=TaskErrorKind.INPUT,
-                    code="task.collision",
-                    hint="put item.stem, matrix or n into the path",
-                )
-        return targets
-
-    def take(self, path: str, owner: str, *, any_extension: bool) -> str | None:
-        """Claim a path; the name of whoever has it already, if it is another."""
-        folder, slash, name = collision_key(path).rpartition("/")
-        stem, dot, suffix = name.rpartition(".")
-        if not dot:
-            stem, suffix = name, ""
-        wanted = None if any_extension else suffix
-        known = self._owners.setdefault(f"{folder}{slash}{stem}", [])
-        for extension, holder in known:
-            if extension is None or wanted is None or extension == wanted:
-                return holder if holder != owner else None
-        known.append((wanted, owner))
-        return None
-
-
 class Saver:
     """Saves the files of one run's tasks."""
 
     def __init__(self, scopes: Scopes, outputs: Outputs, keeper: Keeper, run_id: str, emit: Emit) -> None:
         self.reads: set[Path] = set()  # files that the run was given: never replaced
+        self.forbidden: Callable[[Path], str | None] = _nowhere  # why a path must not be written, if so
         self._scopes = scopes
         self._outputs = outputs
         self._keeper = keeper
@@ -104,7 +67,16 @@ class Saver:
 
     def claim(self, task: Task) -> list[Target]:
         """Render the task's `save` and claim its paths. A bad or taken path costs nothing yet."""
-        return self._claims.claim(task, self._scopes)
+        targets = self._claims.claim(task, self._scopes)
+        folder = task.node.space.pipeline.folder
+        for target in targets:
+            path = target.path(1, STAND_IN)
+            why = self.forbidden(resolve(path, folder))
+            if why is not None:
+                raise TaskError(
+                    f"{path} {why}", kind=TaskErrorKind.INPUT, code="task.save", hint="save to another folder"
+                )
+        return targets
 
     def is_current(self, task: Task, targets: Sequence[Target], result: Result) -> bool:
         """Whether every file of the result stands under its name already, untouched."""
@@ -180,8 +152,8 @@ class Saver:
         return digest, len(data), extension
 
 
-def targets_of(task: Task, scopes: Scopes) -> list[Target]:
-    return [Target(rule, scopes.of_task(task)) for rule in task.node.step.save]
+def _nowhere(path: Path) -> str | None:  # noqa: ARG001 - the shape of `Saver.forbidden`
+    return None
 
 
 def saved_paths(targets: Sequence[Target], result: Result, folder: Path) -> dict[str, Path]:

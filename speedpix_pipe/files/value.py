@@ -77,6 +77,14 @@ class FileValue:
         return cls(shown_path(path, folder), Home(str(folder), prefix, digests))
 
     @classmethod
+    def at(cls, shown: Path, actual: Path, folder: Path, base: Path, digests: Digests | None = None) -> FileValue:
+        """A local file that goes by the path where it arrived, while its bytes lie elsewhere."""
+        value = _Elsewhere.local(shown, folder, base, digests)
+        assert isinstance(value, _Elsewhere)
+        value.actual = actual
+        return value
+
+    @classmethod
     def kept(cls, kept: KeptFile, blob: Path, saved: Path | None, folder: Path) -> FileValue:
         """A file of a result: its bytes are those of `blob`, its name that of the saved file if there is one."""
         value = cls(shown_path(saved or blob, folder), Home(str(folder)))
@@ -217,3 +225,15 @@ class FileValue:
 
     def __repr__(self) -> str:
         return f"FileValue({self.path!r})"
+
+
+class _Elsewhere(FileValue):
+    """A file that was moved since it got its name: what a hot folder claimed."""
+
+    __slots__ = ("actual",)
+
+    actual: Path
+
+    @property
+    def absolute(self) -> Path:
+        return self.actual

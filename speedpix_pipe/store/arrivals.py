@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -26,6 +26,13 @@ _COLUMNS = (
     "id, watcher, path, bytes_path, sha256, size, state, verdict, reason, step, run_id, arrived_at, judged_at, "
     "placed_at"
 )
+_CLAIM = (
+    "INSERT INTO arrivals (id, watcher, path, bytes_path, sha256, size, state, arrived_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (id) DO UPDATE SET bytes_path = excluded.bytes_path, watcher = excluded.watcher"
+)
+_JUDGE = "UPDATE arrivals SET state = 'judged', verdict = ?, reason = ?, step = ?, judged_at = ? WHERE id = ?"
+_PLACE = "UPDATE arrivals SET state = 'placed', placed_at = ? WHERE id = ?"
 _CLAIMED = row_kind(
     "arrival.claimed",
     8,
@@ -114,6 +121,17 @@ class Arrivals:
         )
         return self._writer.ask(_CLAIMED, row)
 
+    def all_claimed(self, arrivals: Iterable[Arrival]) -> Awaitable[None]:
+        """Several at once, in one transaction; see `claimed`."""
+        rows = [
+            (
+                *(arrival.id, arrival.watcher, os.fsencode(arrival.path), os.fsencode(arrival.bytes_path)),
+                *(arrival.sha256, arrival.size, ArrivalState.CLAIMED.value, to_stamp(arrival.arrived_at)),
+            )
+            for arrival in arrivals
+        ]
+        return self._change(_CLAIM, rows)
+
     def running(self, arrival_ids: list[str], run_id: str) -> Awaitable[None]:
         """These were given to a run."""
         rows = [(run_id, arrival_id) for arrival_id in arrival_ids]
@@ -125,9 +143,34 @@ class Arrivals:
         """The verdict is known."""
         why = None if reason is None else text_in(reason)
         row = (verdict.value, why, step, to_stamp(self._now()), arrival_id)
-        return self._change(
-            "UPDATE arrivals SET state = 'judged', verdict = ?, reason = ?, step = ?, judged_at = ? WHERE id = ?", [row]
-        )
+        return self._change(_JUDGE, [row])
+
+    def all_judged(self, verdicts: Iterable[tuple[str, Verdict, str | None, str | None]]) -> Awaitable[None]:
+        """The verdicts (id, verdict, reason, step) on a whole batch: all of them are known after a crash, or none."""
+        at = to_stamp(self._now())
+        rows = [
+            (verdict.value, None if reason is None else text_in(reason), step, at, arrival_id)
+            for arrival_id, verdict, reason, step in verdicts
+        ]
+        return self._change(_JUDGE, rows)
+
+    def all_moving(self, destinations: Mapping[str, Path]) -> Awaitable[None]:
+        """Where several files are about to be moved; see `moving`."""
+        rows = [(os.fsencode(destination), arrival_id) for arrival_id, destination in destinations.items()]
+        return self._change("UPDATE arrivals SET bytes_path = ? WHERE id = ?", rows)
+
+    def all_placed(self, arrival_ids: Iterable[str]) -> Awaitable[None]:
+        """Several are where their verdicts send them."""
+        at = to_stamp(self._now())
+        return self._change(_PLACE, [(at, arrival_id) for arrival_id in arrival_ids])
+
+    def failed_before(self, paths: Iterable[Path]) -> list[Arrival]:
+        """Earlier arrivals at these paths that failed: their notes are out of date when the next one is done."""
+        return [
+            arrival
+            for path in paths
+            for arrival in self._read("path = ? AND verdict = 'failed' AND state = 'placed'", (os.fsencode(path),))
+        ]
 
     def moving(self, arrival_id: str, destination: Path) -> Awaitable[None]:
         """A destination is reserved, and the bytes are about to be moved there."""
@@ -136,8 +179,7 @@ class Arrivals:
 
     def placed(self, arrival_id: str) -> Awaitable[None]:
         """The bytes are where their verdict sends them."""
-        row = (to_stamp(self._now()), arrival_id)
-        return self._change("UPDATE arrivals SET state = 'placed', placed_at = ? WHERE id = ?", [row])
+        return self.all_placed([arrival_id])
 
     def _change(self, statement: str, rows: list[tuple[Any, ...]]) -> Awaitable[None]:
         def work(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,74 @@
+"""The nouns of a hot folder: one arrival that is ours, what became of it, and what all folders share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speedpix_pipe.clock import Clock
+from speedpix_pipe.files import FileValue
+from speedpix_pipe.files.value import Digests
+from speedpix_pipe.store import Arrivals, Verdict
+from speedpix_pipe.triggers.claims import Claim, Step, no_step
+from speedpix_pipe.triggers.health import Health
+from speedpix_pipe.triggers.inbox import Verify
+
+if TYPE_CHECKING:
+    from speedpix_pipe.triggers.hotfolder import HotFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of one file."""
+
+    verdict: Verdict
+    reason: str | None = None
+    step: str | None = None
+    run_id: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Guest:
+    """One arrival that is ours: claimed, and not in its last place yet."""
+
+    id: str
+    name: str  # its path below the root
+    path: Path  # where it arrived
+    claim: Claim
+    sha256: str
+    size: int
+    fault: str = ""  # why it cannot be used at all
+    judgement: Judgement | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Files that one run takes. `run_id` is set where a run of a life before is to go on."""
+
+    folder: HotFolder
+    guests: list[Guest]
+    run_id: str | None = None
+
+    def values(self, spec_folder: Path, digests: Digests | None) -> dict[str, FileValue]:
+        """The files as expressions see them, by arrival: the path where they arrived, the bytes where they are now."""
+        root = self.folder.places.root
+        return {
+            guest.id: FileValue.at(guest.path, guest.claim.path, spec_folder, root, digests) for guest in self.guests
+        }
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What all watched folders of a process share."""
+
+    watcher: str
+    arrivals: Arrivals
+    clock: Clock
+    random: Callable[[int], bytes]
+    verify: Verify
+    health: Health
+    begin: Callable[[Batch], None]  # a batch is ready to be carried out
+    room: Callable[[], int]  # how many more files may be taken now
+    step: Step = field(default=no_step)

@@ -1,0 +1,173 @@
+"""Claiming: a file is ours once it lies in a folder that is ours alone.
+
+Each claim has a new folder `.speedpix-claims/WATCHER/ULID/` in the watched root, and a file is renamed into it. Two
+watchers that reach for one file have two folders, so neither can cover what the other got; who has the file in the
+own folder has won, whatever `rename` returned (over NFS it may report a failure that was none). What lies in the
+folders is the truth about what is claimed; the journal only tells what is known of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from speedpix_pipe.errors import UsageError
+from speedpix_pipe.triggers.settle import Signature
+
+CLAIMS = ".speedpix-claims"
+_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+Step = Callable[[str], None]  # told of each step as it is passed, for tests that crash there
+
+
+def no_step(name: str) -> None:
+    """Nobody wants to know."""
+
+
+def new_ulid(milliseconds: int, random: bytes) -> str:
+    """Sorts by time: 48 bits of it, then 80 random ones, in letters that file systems of all kinds keep apart."""
+    number = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(random[:10], "big")
+    return "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A file that is ours. `name` is where it lay below the root."""
+
+    id: str
+    name: str
+    path: Path  # where it lies now
+    signature: Signature
+
+
+class ClaimsFolder:
+    """The claims of one watcher in one watched root."""
+
+    def __init__(self, root: Path, watcher: str, *, step: Step = no_step) -> None:
+        self.root = root
+        self.watcher = watcher
+        self.folder = root / CLAIMS / watcher
+        self._step = step
+
+    def prepare(self) -> None:
+        """Make the folder. OSError where the root cannot be written."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def claim(self, name: str, identity: str) -> Claim | None:
+        """Take a file into a new folder; None if it is not ours after all."""
+        target = self.folder / identity / name  # with its sub-folders, which the journal may not know yet
+        target.parent.mkdir(parents=True)
+        self._step("claim.folder")
+        complaint: OSError | None = None
+        try:
+            (self.root / name).rename(target)
+        except OSError as error:
+            complaint = error
+        try:
+            status = target.lstat()
+        except FileNotFoundError:
+            self.drop(identity)
+            if complaint is not None and not isinstance(complaint, FileNotFoundError):
+                raise complaint from None
+            return None
+        self._step("claim.renamed")
+        return Claim(identity, name, target, Signature.of(status))
+
+    def put_back(self, claim: Claim) -> Path:
+        """Return a file to where it lay, or beside what lies there now: it will be an arrival like any other."""
+        return give_back(claim.path, self.root / claim.name)
+
+    def drop(self, identity: str) -> None:
+        """Remove the folder of a claim that is over. A file that appeared in it stays."""
+        for folder, _, _ in os.walk(self.folder / identity, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()
+
+    def left(self) -> Iterator[Claim]:
+        """What earlier lives of this watcher had claimed. Empty folders are swept."""
+        for own in _folders(self.folder):
+            files = [Path(folder, name) for folder, _, names in os.walk(own) for name in sorted(names)]
+            for path in files[:1]:
+                yield Claim(own.name, str(path.relative_to(own)), path, Signature.of(path.lstat()))
+            if not files:
+                self.drop(own.name)
+
+    def others(self) -> dict[str, float]:
+        """Other watchers with claims here, and the time of each one's oldest claim folder."""
+        found = {}
+        for folder in _folders(self.root / CLAIMS):
+            if folder.name != self.watcher:
+                times = [own.stat().st_mtime for own in _folders(folder) if any(own.iterdir())]
+                if times:
+                    found[folder.name] = min(times)
+        return found
+
+    def take_over(self, other: str) -> int:
+        """Make the claims of another watcher ours; how many there were."""
+        source = self.root / CLAIMS / other
+        if other == self.watcher or "/" in other or not source.is_dir():
+            return 0
+        taken = 0
+        for own in _folders(source):
+            own.rename(self.folder / own.name)
+            taken += 1
+        with contextlib.suppress(OSError):
+            source.rmdir()
+        return taken
+
+    def close(self) -> None:
+        """Leave no empty folders behind."""
+        for folder in (self.folder, self.root / CLAIMS):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def give_back(path: Path, wanted: Path) -> Path:
+    """Move a file to `wanted`, or beside it under the next free name; nothing is ever replaced."""
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    number = 0
+    while True:
+        target = wanted if number == 0 else wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+        try:
+            os.link(path, target, follow_symlinks=False)
+        except FileExistsError:
+            number += 1
+            continue
+        except OSError:  # a file system without hard links
+            if os.path.lexists(target):
+                number += 1
+                continue
+            path.rename(target)
+            return target
+        path.unlink()
+        return target
+
+
+def check_root(root: Path, claims: ClaimsFolder) -> None:
+    """A root that can be claimed from, or a sentence that says why not."""
+    try:
+        claims.prepare()
+        probe = claims.folder / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(
+            f"the watched folder {root} cannot be written: {error.strerror}",
+            code="watch.read-only",
+            hint="files are claimed by moving them inside the folder: watch one that this user may write",
+        ) from error
+    if claims.folder.stat().st_dev != root.stat().st_dev:
+        raise UsageError(
+            f"{claims.folder} lies on another file system than {root}",
+            code="watch.other-device",
+            hint="files are claimed by renaming them, which works within one file system only",
+        )
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink())
+    except OSError:
+        return []

@@ -1,0 +1,286 @@
+"""One watched folder, from the inbox to the last place of every file.
+
+    found → settled → claimed → (batch) → judged → placed
+
+`Inbox` knows what lies there and is ready. This class claims it, keeps the journal of arrivals, hands out batches and
+takes verdicts back, and moves the files. Each step is written down before the next is taken, so that a start after a
+crash only has to look at the claims folder and the journal (`recovery`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from speedpix_pipe.files import sha256_file
+from speedpix_pipe.model import Watch
+from speedpix_pipe.store import Arrival, ArrivalState
+from speedpix_pipe.triggers.base import Batch, Guest, Judgement, Surroundings
+from speedpix_pipe.triggers.claims import Claim, ClaimsFolder, new_ulid
+from speedpix_pipe.triggers.inbox import Inbox, Places
+from speedpix_pipe.triggers.placing import Placing
+from speedpix_pipe.triggers.recovery import recover
+from speedpix_pipe.triggers.settle import Look, Sighting, last_look
+
+MOST_BACKOFF = 60.0
+
+
+class HotFolder:
+    """One entry of `watch`. `gathers`: files of a batch meet in a step, so a batch waits for those on their way."""
+
+    def __init__(self, watch: Watch, spec_folder: Path, around: Surroundings, *, gathers: bool, single: bool) -> None:
+        self.watch = watch
+        self.places = Places.of(watch, spec_folder)
+        self.held: dict[str, Guest] = {}  # everything that is ours now
+        self.only: set[str] | None = None  # names that may be claimed; None: all
+        self._gathers = gathers
+        self._single = single
+        self._around = around
+        self._clock = around.clock
+        self._busy: set[Path] = set()  # paths whose earlier arrival has no verdict yet
+        self._awake = asyncio.Event()
+        self._tired_until = 0.0
+        self._failures = 0
+        self._ready_since: float | None = None
+        self.claims = ClaimsFolder(self.places.root, around.watcher, step=around.step)
+        self.inbox = Inbox(
+            watch, self.places, clock=around.clock, verify=around.verify, health=around.health, nudge=self._awake.set
+        )
+        self.placing = Placing(self, around)
+        around.health.folders.append(self.inbox.health)
+
+    def configure(self, watch: Watch, spec_folder: Path) -> None:
+        """The spec was edited: from now on with these settings."""
+        self.watch = watch
+        self.places = Places.of(watch, spec_folder)
+        self.inbox.configure(watch, self.places)
+        self._awake.set()
+
+    def wake(self) -> None:
+        self._awake.set()
+
+    # --- the loop ---
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            self._awake.clear()
+            began = self._clock.monotonic()
+            await self.turn()
+            now = self._clock.monotonic()
+            pause = min(10 * (now - began), 0.5)  # a large backlog must not be looked through all the time
+            if pause > 0.005:
+                await self._clock.sleep(pause)
+            await self._rest()
+
+    async def turn(self) -> None:
+        """Look, decode, claim: whatever is due."""
+        if not self.inbox.present or self.inbox.next_scan() <= 0:
+            await self._look()
+        if not self.inbox.present:
+            return
+        self.inbox.vet()
+        await self._take()
+        self.inbox.health.claimed = len(self.held)
+
+    async def _look(self) -> None:
+        if self.inbox.find() and not await self._arrive():
+            return
+        if self.inbox.present:
+            await self.inbox.scan()
+
+    async def _arrive(self) -> bool:
+        """The root has come, or come back: see what of it is ours before anything new is taken."""
+        trouble = await recover(self, self._around)
+        if trouble is not None:
+            self._around.health.trouble("root", trouble, of=self.inbox.health)
+            return False
+        self.inbox.arrived()
+        return True
+
+    async def _rest(self) -> None:
+        """Until something happens, or something is due."""
+        waits = [self.inbox.next_scan() if self.inbox.present else 0.5]
+        due = self.inbox.next_due() if self.inbox.present else None
+        if due is not None:
+            waits.append(due)
+        if self._ready_since is not None:
+            waits.append(self._ready_since + self.watch.batch.max_wait_seconds - self._clock.monotonic())
+        tired = self._tired_until - self._clock.monotonic()
+        if tired > 0:
+            waits.append(tired)
+        seconds = max(0.001, min(wait for wait in waits if wait > 0) if any(wait > 0 for wait in waits) else 0.001)
+        sleeper = asyncio.ensure_future(self._clock.sleep(seconds))
+        waker = asyncio.ensure_future(self._awake.wait())
+        try:
+            await asyncio.wait({sleeper, waker}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeper.cancel()
+            waker.cancel()
+
+    # --- claiming ---
+
+    async def _take(self) -> None:
+        """Claim what is ready, as far as there is room, and hand it out batch by batch."""
+        while self._clock.monotonic() >= self._tired_until:
+            room = self._around.room()
+            ready = [sighting for sighting in self.inbox.ready() if self._may(sighting)]
+            most = 1 if self._single else self.watch.batch.max_files
+            if not ready or room <= 0:
+                self._ready_since = None if not ready else self._ready_since
+                return
+            if self._waits_for_more(len(ready), most):
+                return
+            self._ready_since = None
+            guests = await self._claim_all(ready[: min(most, room)])
+            self._hand_out(guests)
+            if not guests:
+                return
+
+    def _may(self, sighting: Sighting) -> bool:
+        if self.places.root / sighting.name in self._busy:
+            return False
+        return self.only is None or sighting.name in self.only
+
+    def _waits_for_more(self, ready: int, most: int) -> bool:
+        """Whether the batch should wait for files on their way. Where files never meet, none waits for another."""
+        if not self._gathers or ready >= most or not self.inbox.coming():
+            return False
+        now = self._clock.monotonic()
+        if self._ready_since is None:
+            self._ready_since = now
+        return now - self._ready_since < self.watch.batch.max_wait_seconds
+
+    async def _claim_all(self, sightings: Sequence[Sighting]) -> list[Guest]:
+        """Take files into the claims folder and write them down."""
+        try:
+            taken = await asyncio.to_thread(self._claim_each, sightings)
+        except OSError as error:
+            self._tire(f"files in {self.places.shown} cannot be claimed: {error.strerror or error}")
+            return []
+        self._rested()
+        guests = []
+        now = self._clock.monotonic()
+        for sighting, look, guest in taken:
+            if guest is not None:
+                self.inbox.settling.gone(sighting.name)
+                guests.append(guest)
+            elif look is Look.GONE:
+                self.inbox.settling.gone(sighting.name)
+            elif look is Look.UNREADABLE:
+                self.inbox.unusable(sighting, "this program may not read it")
+            else:
+                self.inbox.settling.disturbed(sighting.name, now)
+        await self.enter(guests)
+        return guests
+
+    def _claim_each(self, sightings: Sequence[Sighting]) -> list[tuple[Sighting, Look, Guest | None]]:
+        taken: list[tuple[Sighting, Look, Guest | None]] = []
+        failure: OSError | None = None
+        for sighting in sightings:
+            try:
+                taken.append(self._claim(sighting))
+            except OSError as error:
+                failure = error
+        if failure is not None and not any(guest for _, _, guest in taken):
+            raise failure
+        return taken
+
+    def _claim(self, sighting: Sighting) -> tuple[Sighting, Look, Guest | None]:
+        look = last_look(str(self.places.root / sighting.name), sighting.signature)
+        hopeless = look is Look.UNREADABLE and sighting.fault
+        if look is not Look.STILL and not hopeless:
+            return sighting, look, None
+        claim = self.claims.claim(sighting.name, self.new_id())
+        if claim is None:
+            return sighting, Look.GONE, None
+        if not claim.signature.same_bytes(sighting.signature):
+            self.claims.put_back(claim)
+            self.claims.drop(claim.id)
+            return sighting, Look.DIFFERS, None
+        return sighting, Look.STILL, self.guest_of(claim, fault=sighting.fault)
+
+    def new_id(self) -> str:
+        return new_ulid(int(self._clock.now().timestamp() * 1000), self._around.random(10))
+
+    def guest_of(self, claim: Claim, *, fault: str = "") -> Guest:
+        """A claimed file with its digest. Reads the file."""
+        try:
+            digest = sha256_file(claim.path)
+        except OSError as error:
+            digest, fault = "", fault or f"it cannot be read: {error.strerror}"
+        return Guest(claim.id, claim.name, self.places.root / claim.name, claim, digest, claim.signature.size, fault)
+
+    async def enter(self, guests: Iterable[Guest]) -> None:
+        """Write arrivals down; from now on they are known after any crash."""
+        found = list(guests)
+        if not found:
+            return
+        self._around.step("claim.unwritten")
+        await self._around.arrivals.all_claimed([self._row(guest) for guest in found])
+        self._around.step("claim.journaled")
+        for guest in found:
+            self.hold(guest)
+
+    def hold(self, guest: Guest) -> None:
+        self.held[guest.id] = guest
+        if guest.judgement is None:
+            self._busy.add(guest.path)
+
+    def _row(self, guest: Guest) -> Arrival:
+        return Arrival(
+            id=guest.id,
+            watcher=self._around.watcher,
+            path=guest.path,
+            bytes_path=guest.claim.path,
+            sha256=guest.sha256,
+            size=guest.size,
+            state=ArrivalState.CLAIMED,
+            arrived_at=self._clock.now(),
+        )
+
+    def _hand_out(self, guests: Sequence[Guest]) -> None:
+        """Good files begin their run; hopeless ones are judged at once and cost nothing."""
+        hopeless = [guest for guest in guests if guest.fault]
+        good = [guest for guest in guests if not guest.fault]
+        if hopeless:
+            self.placing.judge_hopeless(hopeless)
+        if good:
+            self._around.begin(Batch(self, good))
+
+    def hand_out_again(self, guests: Sequence[Guest]) -> None:
+        """Claimed by a life before, and in no run yet."""
+        most = 1 if self._single else self.watch.batch.max_files
+        for start in range(0, len(guests), most):
+            self._hand_out(guests[start : start + most])
+
+    def _tire(self, sentence: str) -> None:
+        self._failures += 1
+        self._tired_until = self._clock.monotonic() + min(2.0 ** (self._failures - 1), MOST_BACKOFF)
+        self._around.health.trouble("claim", sentence, of=self.inbox.health)
+
+    def _rested(self) -> None:
+        self._failures = 0
+        self._around.health.trouble("claim", None, of=self.inbox.health)
+
+    # --- verdicts ---
+
+    async def judge(self, batch: Batch, judgements: Mapping[str, Judgement]) -> None:
+        """The verdicts on a whole batch, in one transaction, before its run is closed."""
+        await self.placing.judge(batch.guests, judgements)
+
+    def verdict_known(self, guest: Guest) -> None:
+        self._busy.discard(guest.path)
+        self._awake.set()
+
+    def leave(self, guest: Guest) -> None:
+        """It is in its last place."""
+        self.held.pop(guest.id, None)
+        self._awake.set()
+
+    async def close(self) -> None:
+        await self.inbox.close()
+        await self.placing.close()
+        if self.inbox.present and not self.held:
+            await asyncio.to_thread(self.claims.close)

@@ -1,0 +1,105 @@
+"""Moving judged files to where their verdict sends them: a name of their own, nothing replaced, nothing half there.
+
+The wanted name goes into the journal, then it is reserved by an empty file that only one of all watchers and users
+can have made, and then our file is renamed over it. A crash at any point leaves either our file in its claim, or
+whole under the name in the journal.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from errno import EXDEV
+from pathlib import Path
+
+from speedpix_pipe.triggers.claims import Step, no_step
+from speedpix_pipe.triggers.notes import fitting
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One file and the place it is to have; `identity` is its claim's."""
+
+    identity: str
+    source: Path
+    target: Path
+
+
+def names(wanted: Path) -> Iterator[Path]:
+    """`shoe.jpg`, `shoe-1.jpg`, `shoe-2.jpg`, ..."""
+    yield wanted
+    stem, suffix = wanted.stem, wanted.suffix
+    number = 1
+    while True:
+        yield wanted.with_name(fitting(stem, f"-{number}{suffix}"))
+        number += 1
+
+
+def free_name(wanted: Path, taken: set[Path]) -> Path:
+    """The first name that nobody has; a guess until it is reserved."""
+    for path in names(wanted):
+        if path not in taken and not os.path.lexists(path):
+            return path
+    raise AssertionError("names never end")
+
+
+def reserve(target: Path) -> bool:
+    """Take the name by an empty file. An empty file that stands there is our own of a life before, or as good."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+    except FileExistsError:
+        return False
+    return True
+
+
+def is_placeholder(target: Path) -> bool:
+    """Whether an empty regular file stands there, as a crash between reserving and renaming leaves it."""
+    try:
+        status = target.lstat()
+    except OSError:
+        return False
+    return status.st_size == 0 and stat.S_ISREG(status.st_mode)
+
+
+def move_over(move: Move, step: Step = no_step) -> None:
+    """Rename the file over its reserved name; across file systems copy it there whole first. `sync` comes after."""
+    try:
+        move.source.rename(move.target)
+    except OSError as error:
+        if error.errno != EXDEV:
+            raise
+        _copy_over(move, step)
+    step("move.renamed")
+
+
+def _copy_over(move: Move, step: Step) -> None:
+    part = move.target.with_name(f".{move.identity}.part")
+    try:
+        with move.source.open("rb") as source, part.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+            copy.flush()
+            os.fsync(copy.fileno())
+        shutil.copystat(move.source, part)
+        step("move.copied")
+        part.rename(move.target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync([move.target.parent])
+    move.source.unlink()
+
+
+def sync(folders: Iterable[Path]) -> None:
+    """Put new names in these folders on disk."""
+    for folder in folders:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        except OSError:
+            pass  # shares may not know how
+        finally:
+            os.close(descriptor)

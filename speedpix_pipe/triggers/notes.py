@@ -1,0 +1,75 @@
+"""`NAME.error.json`: why a file stands in the failed folder, for whoever finds it there."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from speedpix_pipe.triggers.scan import NOTE_SUFFIX
+
+_NAME_BYTES = 255
+
+
+def note_of(file: Path) -> Path:
+    """The note beside a file. A name that leaves no room for the ending is cut and gets a digest."""
+    return file.with_name(fitting(file.name, NOTE_SUFFIX))
+
+
+def fitting(name: str, ending: str) -> str:
+    """`name + ending`, cut so that a file system takes it."""
+    raw = os.fsencode(name)
+    if len(raw) + len(ending) <= _NAME_BYTES:
+        return name + ending
+    mark = "~" + hashlib.sha256(raw).hexdigest()[:8]
+    return _cut(raw, _NAME_BYTES - len(ending) - len(mark)) + mark + ending
+
+
+def _cut(raw: bytes, room: int) -> str:
+    while room and room < len(raw) and raw[room] & 0xC0 == 0x80:
+        room -= 1  # not through the middle of a character
+    return os.fsdecode(raw[:room])
+
+
+def write_note(
+    file: Path, *, message: str, reason: str, step: str | None, run_id: str | None, arrived: str, at: datetime
+) -> Path:
+    """Write the note, whole or not at all. `message` is for people, the rest for whoever looks further."""
+    note = note_of(file)
+    content = {
+        "message": message,
+        "file": os.fsencode(arrived).decode("utf-8", "backslashreplace"),
+        "reason": reason,
+        "step": step,
+        "run_id": run_id,
+        "time": at.isoformat(timespec="seconds"),
+    }
+    part = note.with_name(f".{hashlib.sha256(os.fsencode(note.name)).hexdigest()[:16]}.part")
+    with part.open("wb") as out:
+        out.write(json.dumps(content, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace") + b"\n")
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(note)
+    return note
+
+
+def in_words(reason: str, step: str | None, name: str) -> str:
+    """The reason as a sentence for somebody who only knows the folder."""
+    shown = os.fsencode(name).decode("utf-8", "replace")
+    if step is None:
+        return f"{shown} was not processed: {reason}. Nothing was charged for it."
+    told = reason.rstrip(". ")
+    return (
+        f'{shown} could not be finished. The step "{step}" says: {told}. '
+        "To try again, move the file back into the watched folder; parts that did succeed are not paid for again."
+    )
+
+
+def remove_notes(files: Iterable[Path]) -> None:
+    for file in files:
+        with contextlib.suppress(OSError):
+            note_of(file).unlink()

@@ -1,0 +1,148 @@
+"""What a start finds in the claims folder: the truth about what is ours. The journal tells how far each file was.
+
+A file without a row is written down; one with a row and no verdict joins its run again; one with a verdict is
+moved. Of a row whose file is gone, the journal knows where it was to go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from speedpix_pipe.errors import UsageError
+from speedpix_pipe.store import Arrival, ArrivalState, Verdict
+from speedpix_pipe.triggers.base import Batch, Guest, Judgement, Surroundings
+from speedpix_pipe.triggers.claims import Claim, check_root
+from speedpix_pipe.triggers.moving import is_placeholder
+
+if TYPE_CHECKING:
+    from speedpix_pipe.triggers.hotfolder import HotFolder
+
+
+async def recover(folder: HotFolder, around: Surroundings) -> str | None:
+    """Take up everything of ours in a root that has come (back). A sentence where the root cannot be used."""
+    rows = {row.id: row for row in around.arrivals.open(around.watcher) if _is_below(row, folder)}
+    rows = {identity: row for identity, row in rows.items() if identity not in folder.held}
+    if rows and not folder.claims.folder.is_dir():
+        return (
+            f"{folder.places.shown} has lost {len(rows)} files that were being worked on: is it mounted? "
+            f"To go on without them, make the folder {folder.claims.folder}"
+        )
+    try:
+        await asyncio.to_thread(check_root, folder.places.root, folder.claims)
+    except UsageError as error:
+        return error.message
+    left = await asyncio.to_thread(lambda: list(folder.claims.left()))
+    await _Recovery(folder, around, rows).take_up([claim for claim in left if claim.id not in folder.held])
+    return None
+
+
+def _is_below(row: Arrival, folder: HotFolder) -> bool:
+    return row.path.is_relative_to(folder.places.root)
+
+
+class _Recovery:
+    def __init__(self, folder: HotFolder, around: Surroundings, rows: dict[str, Arrival]) -> None:
+        self._folder = folder
+        self._around = around
+        self._rows = rows
+
+    async def take_up(self, claims: list[Claim]) -> None:
+        new: list[Guest] = []
+        waiting: list[Guest] = []
+        in_runs: dict[str, list[Guest]] = defaultdict(list)
+        judged: list[Guest] = []
+        for claim in claims:
+            row = self._rows.pop(claim.id, None) or self._around.arrivals.get(claim.id)
+            if row is not None and row.state is ArrivalState.PLACED:
+                await self._leftover(claim)
+                continue
+            guest = await asyncio.to_thread(self._folder.guest_of, claim)
+            if row is None:
+                new.append(guest)
+            elif row.verdict is not None:
+                judged.append(self._known(guest, row))
+            elif guest.sha256 != row.sha256:
+                await self._changed(guest)
+            else:
+                await self._adopt(guest, row)
+                (in_runs[row.run_id] if row.run_id is not None else waiting).append(guest)
+        await self._folder.enter(new)
+        for guest in (*waiting, *judged, *[guest for found in in_runs.values() for guest in found]):
+            self._folder.hold(guest)
+        await self._without_file(list(self._rows.values()))
+        self._begin(in_runs, [*waiting, *new], judged)
+
+    def _begin(self, in_runs: dict[str, list[Guest]], waiting: list[Guest], judged: list[Guest]) -> None:
+        for run_id, guests in in_runs.items():
+            self._around.begin(Batch(self._folder, guests, run_id))
+        self._folder.hand_out_again(waiting)
+        if judged:
+            self._folder.placing.place(judged)
+
+    def _known(self, guest: Guest, row: Arrival) -> Guest:
+        assert row.verdict is not None
+        guest.judgement = Judgement(row.verdict, row.reason, row.step, row.run_id)
+        if row.bytes_path != guest.claim.path:
+            _clear_placeholder(row)
+        return guest
+
+    async def _adopt(self, guest: Guest, row: Arrival) -> None:
+        """The claim of another watcher, taken over, goes on under our name."""
+        if row.watcher != self._around.watcher or row.bytes_path != guest.claim.path:
+            await self._around.arrivals.claimed(
+                guest.id,
+                watcher=self._around.watcher,
+                path=row.path,
+                bytes_path=guest.claim.path,
+                sha256=guest.sha256,
+                size=guest.size,
+            )
+
+    async def _changed(self, guest: Guest) -> None:
+        """It was written to after it was claimed: a new arrival."""
+        path = await asyncio.to_thread(self._folder.claims.put_back, guest.claim)
+        reason = "the file changed after it was claimed, and is a new arrival"
+        await self._around.arrivals.all_judged([(guest.id, Verdict.FAILED, reason, None)])
+        await self._around.arrivals.all_moving({guest.id: path})
+        await self._around.arrivals.all_placed([guest.id])
+        await asyncio.to_thread(self._folder.claims.drop, guest.id)
+        self._around.health.note(
+            f"{self._folder.places.shown}/{guest.name} changed after it was taken, and is taken again: "
+            "its writer pauses for longer than `settle`; raise it"
+        )
+
+    async def _leftover(self, claim: Claim) -> None:
+        """A second name of a file that is in its place already, or something that nobody knows: back to the inbox."""
+        row = self._around.arrivals.get(claim.id)
+        await asyncio.to_thread(self._clear, claim, row)
+
+    def _clear(self, claim: Claim, row: Arrival | None) -> None:
+        try:
+            placed = row is not None and claim.path.samefile(row.bytes_path)
+        except OSError:
+            placed = False
+        if placed:
+            claim.path.unlink()
+        else:
+            self._folder.claims.put_back(claim)
+        self._folder.claims.drop(claim.id)
+
+    async def _without_file(self, rows: list[Arrival]) -> None:
+        """Rows whose file is not in its claim: moved just before the crash, or taken away by somebody."""
+        vanished = [row for row in rows if row.verdict is None]
+        reason = "the file was taken out of the claims folder while it was being worked on"
+        await self._around.arrivals.all_judged([(row.id, Verdict.FAILED, reason, None) for row in vanished])
+        for row in vanished:
+            self._around.health.note(f"{row.path}: {reason}")
+        await self._around.arrivals.all_placed([row.id for row in rows])
+
+
+def _clear_placeholder(row: Arrival) -> None:
+    """The file is still in its claim, so an empty file under the name in the journal is what we had reserved it by."""
+    try:
+        if is_placeholder(row.bytes_path):
+            row.bytes_path.unlink()
+    except OSError:
+        pass
