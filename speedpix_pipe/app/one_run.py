@@ -72,6 +72,7 @@ class OneRun:
         origin: str | None = None,
         notes: Sequence[str] = (),
         strict: bool = True,
+        selection: Selection | None = None,
     ) -> None:
         self.station = station
         self.request = request
@@ -89,7 +90,7 @@ class OneRun:
         first = self.store.journal.last_seq(run_id) + 1 if resumed else 1
         self.bus = Bus(run_id, self.clock, self.store.journal.record, first=first)
         self._began = self.clock.monotonic()
-        self._selection: Selection = select(loaded.graph, request.only, request.start_from)
+        self._selection = selection or select(loaded.graph, request.only, request.start_from)
         self._build()
 
     def _build(self) -> None:
@@ -117,12 +118,12 @@ class OneRun:
         names = {"id": self.run_id, "date": now.date().isoformat(), "time": now.strftime("%H:%M:%S")}
         scopes = Scopes(self.walk, surroundings(loaded, run=names, digests=store.digests))
         self.saver = Saver(scopes, store.outputs, keeper, self.run_id, bus.emit)
-        self._lives = Lives(kit, scopes, self.saver, self.lanes, store.ledger, keeper, bus.emit, self.clock)
-        self._checks = StaticChecks(scopes, self._lives.claim)
+        self.lives = Lives(kit, scopes, self.saver, self.lanes, store.ledger, keeper, bus.emit, self.clock)
+        self._checks = StaticChecks(scopes, self.lives.claim)
         self.driver = Driver(
             walk=self.walk,
             scopes=scopes,
-            lives=self._lives,
+            lives=self.lives,
             lanes=self.lanes,
             keeper=keeper,
             clock=self.clock,
@@ -152,7 +153,7 @@ class OneRun:
                 await self.driver.run()
             return await self._finish()
         finally:
-            await self._lives.aclose()
+            await self.lives.aclose()
             self.bus.close()
 
     async def _begin(self) -> None:
@@ -195,7 +196,7 @@ class OneRun:
         )
 
     async def _finish(self) -> RunOutcome:
-        await self._lives.aclose()
+        await self.lives.aclose()
         left = self.driver.cancel_rest()
         stop = self.lanes.stop
         finished = self.bus.stamp(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any
 
 from speedpix_pipe.app.one_run import OneRun, RunOutcome, Subscribe, new_run_id
 from speedpix_pipe.app.request import RunRequest
-from speedpix_pipe.app.specs import Loaded, require
+from speedpix_pipe.app.resuming import arguments_of, resumable, taken_up
+from speedpix_pipe.app.specs import require
 from speedpix_pipe.app.start import may_begin
 from speedpix_pipe.app.station import open_station
 from speedpix_pipe.app.stopping import signals
-from speedpix_pipe.store import RunRow, Store
+from speedpix_pipe.store import Store
 
 __all__ = ["RunOutcome", "Subscribe", "run"]
 
@@ -21,17 +21,20 @@ async def run(request: RunRequest, subscribe: Subscribe) -> RunOutcome:
     spec = request.spec
     folder = (spec.cwd / spec.spec).resolve().parent
     state_folder = spec.settings.state_folder(folder)
+    if request.resume:
+        request = taken_up(request, state_folder)
+        spec = request.spec
     with ExitStack() as stack:
         loaded = require(spec)
         store = stack.enter_context(Store.open(state_folder, now=request.clock.now))
         loaded = require(spec, digests=store.digests)  # the params again, with digests that are remembered
-        resumed = _resumable(request, loaded, store)
+        resumed = resumable(request, loaded, store)
         run_id = resumed.id if resumed else new_run_id(request.clock)
         stack.enter_context(store.lock(loaded.pipeline.path, run_id=run_id))
         notes: list[str] = []
         station = open_station(request, loaded, store, notes, stack)
         try:
-            arguments = _arguments(request)
+            arguments = arguments_of(request)
             going = OneRun(station, request, loaded, run_id, arguments=arguments, resumed=resumed, notes=notes)
             await going.prepare()
             spent = store.ledger.spent(run_id) if resumed else (0, 0.0)
@@ -42,24 +45,3 @@ async def run(request: RunRequest, subscribe: Subscribe) -> RunOutcome:
                 return await going.carry_out(subscribe)
         finally:
             await station.aclose()
-
-
-def _resumable(request: RunRequest, loaded: Loaded, store: Store) -> RunRow | None:
-    """The unfinished run to go on with, if it was asked for and means the same."""
-    if not request.resume:
-        return None
-    row = store.journal.last_unfinished(loaded.pipeline.path)
-    if row is None or row.spec_digest != loaded.pipeline.digest or row.arguments != _arguments(request):
-        return None
-    return row
-
-
-def _arguments(request: RunRequest) -> dict[str, Any]:
-    """What a resume must repeat to be the same run."""
-    return {
-        "params": {name: list(texts) for name, texts in request.spec.params.items()},
-        "params_file": str(request.spec.params_file) if request.spec.params_file else None,
-        "local": request.local,
-        "only": list(request.only),
-        "from": list(request.start_from),
-    }

@@ -27,6 +27,7 @@ class Selection:
     demand: set[int] | None = None
     whole: set[int] = field(default_factory=set)  # steps that were named without a key
     keys: dict[int, list[str]] = field(default_factory=dict)
+    exact: dict[int, set[str]] = field(default_factory=dict)  # whole keys, no patterns
     following: set[int] = field(default_factory=set)  # steps after a task that `--from` names
     _chosen: set[Task] = field(default_factory=set)
     _walk: Walk | None = None
@@ -41,6 +42,7 @@ class Selection:
         index = task.node.index
         wanted = (
             index in self.whole
+            or task.key in self.exact.get(index, ())
             or any(matches(task.key, pattern) for pattern in self.keys.get(index, ()))
             or (index in self.following and self._follows(task))
         )
@@ -59,6 +61,14 @@ class Selection:
             if any(other in self._chosen for other in found):
                 return True
         return False
+
+    def check_exact(self) -> None:
+        """The same for whole keys: of a task that the spec has no longer, nothing can be done again."""
+        walk = self._walk
+        for index, keys in self.exact.items():
+            if walk is not None and walk.closed(index):
+                for key in sorted(keys - set(walk.keys[index])):
+                    raise _no_task(walk.graph.nodes[index].name, key, list(walk.keys[index]))
 
     def check(self) -> None:
         """Once all tasks are known that can be: each key fits a task, and a file's name only one."""
@@ -103,6 +113,22 @@ def select(graph: Graph, only: Sequence[str], start_from: Sequence[str]) -> Sele
             for node in after:
                 demand.add(node.index)
                 nodes |= graph.ancestors_of(node.index)
+    return selection
+
+
+def exactly(graph: Graph, tasks: Iterable[tuple[str, str]]) -> Selection:
+    """Exactly these tasks, by step and whole key, and what follows from them. UsageError for a step that is gone."""
+    nodes: set[int] = set()
+    demand: set[int] = set()
+    selection = Selection(nodes, demand)
+    for step, key in tasks:
+        selection.exact.setdefault(_node(graph, step), set()).add(key)
+    for index in selection.exact:
+        after = [n.index for n in graph if n.index != index and index in graph.ancestors_of(n.index)]
+        selection.following.update(after)
+        for one in (index, *after):
+            demand.add(one)
+            nodes |= graph.ancestors_of(one)
     return selection
 
 

@@ -1,0 +1,156 @@
+"""The use case `runs redo`: exactly those tasks of a past run again, then what follows from them.
+
+A run of its own, of the spec as it stands now, with the params of the past run. What somebody asked for by name is
+made anew even where its result is kept; what failed is asked for again; a submission of unknown outcome is made
+again, and its old row abandoned in the transaction that makes the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from speedpix_pipe.app.one_run import OneRun, RunOutcome, Subscribe, new_run_id
+from speedpix_pipe.app.resuming import asked_again
+from speedpix_pipe.app.runs import unknown_of
+from speedpix_pipe.app.selection import exactly, matches
+from speedpix_pipe.app.specs import require
+from speedpix_pipe.app.station import open_station
+from speedpix_pipe.app.stopping import signals
+from speedpix_pipe.clock import Clock, SystemClock
+from speedpix_pipe.errors import UsageError
+from speedpix_pipe.model import TaskStatus
+from speedpix_pipe.plan.tasks import Task
+from speedpix_pipe.settings import Settings
+from speedpix_pipe.steps.base import Again
+from speedpix_pipe.store import RunRow, Store, TaskRow
+
+Named = tuple[str, str]  # step and key
+
+
+@dataclass(frozen=True, slots=True)
+class RedoRequest:
+    """Which tasks of which run. `tasks` are STEP@KEY as people write them, patterns included."""
+
+    state_folder: Path
+    settings: Settings
+    run: str | None = None
+    failed: bool = False
+    unknown: bool = False
+    tasks: Sequence[str] = ()
+    from_file: Path | None = None
+    concurrency: int | None = None
+    grace_seconds: float = 8.0
+    confirm: Callable[[str], bool] | None = None
+    clock: Clock = field(default_factory=SystemClock)
+
+
+async def redo(request: RedoRequest, subscribe: Subscribe) -> RunOutcome:
+    """Carry it out. UsageError where nothing fits what was asked for."""
+    with Store.open(request.state_folder, write=False) as past:
+        row = past.journal.run(request.run)
+        again = chosen(past, row, request)
+    asked = replace(
+        asked_again(row, request.settings),
+        concurrency=request.concurrency,
+        grace_seconds=request.grace_seconds,
+        confirm=request.confirm,
+        clock=request.clock,
+    )
+    with ExitStack() as stack:
+        require(asked.spec)
+        store = stack.enter_context(Store.open(request.state_folder, now=request.clock.now))
+        loaded = require(asked.spec, digests=store.digests)
+        run_id = new_run_id(request.clock)
+        stack.enter_context(store.lock(loaded.pipeline.path, run_id=run_id))
+        selection = exactly(loaded.graph, again)
+        notes: list[str] = []
+        station = open_station(asked, loaded, store, notes, stack)
+        try:
+            arguments = {**_arguments(row), "redo": {"run": row.id, "tasks": len(again)}}
+            going = OneRun(
+                station, asked, loaded, run_id, arguments=arguments, origin=row.id, notes=notes, selection=selection
+            )
+            going.lives.again = _asker(again)
+            await going.prepare()
+            selection.check_exact()
+            if station.connection.local:
+                await store.ledger.forget_open(station.connection.account)
+            with signals(going.interrupt, going.driver.leave):
+                return await going.carry_out(subscribe)
+        finally:
+            await station.aclose()
+
+
+def chosen(store: Store, row: RunRow, request: RedoRequest) -> dict[Named, Again]:
+    """The tasks that are meant, and what each may set aside."""
+    selectors = [*request.tasks, *_lines(request.from_file)]
+    if not (request.failed or request.unknown or selectors):
+        raise UsageError(
+            "which tasks? give --failed, --unknown, --from-file or STEP@KEY",
+            code="usage.redo",
+            hint=f"`speedpix-pipe runs show {row.id}` lists what failed",
+        )
+    tasks = list(store.journal.tasks(row.id))
+    found: dict[Named, Again] = {}
+    if request.failed:
+        found |= {(t.step, t.key): Again.FAILED for t in tasks if t.status is TaskStatus.FAILED}
+    if request.unknown:
+        found |= {(t.step, t.key): Again.UNKNOWN for t in tasks if t.status is TaskStatus.UNKNOWN}
+        found |= {(s.step, s.key): Again.UNKNOWN for s in unknown_of(store, row)}
+    found |= dict.fromkeys(_named(tasks, selectors, row.id), Again.ANEW)
+    if not found:
+        words = " or ".join(w for w, on in (("failed", request.failed), ("unknown", request.unknown)) if on)
+        raise UsageError(f"no task of run {row.id} is {words}", code="usage.nothing-to-redo")
+    return found
+
+
+def _named(tasks: Sequence[TaskRow], selectors: Iterable[str], run_id: str) -> Iterable[Named]:
+    by_step: dict[str, dict[str, TaskRow]] = {}
+    for task in tasks:
+        by_step.setdefault(task.step, {})[task.key] = task
+    for selector in selectors:
+        step, at, key = selector.partition("@")
+        of_step = by_step.get(step)
+        if of_step is None:
+            hint = f"its steps are: {', '.join(by_step)}"
+            raise UsageError(f'run {run_id} has no step "{step}"', code="usage.no-step", hint=hint)
+        if not at or key in of_step:
+            fitting = [key] if at else list(of_step)
+        else:
+            fitting = [known for known in of_step if matches(known, key)]
+        if not fitting:
+            hint = f"such as {step}@{next(iter(of_step))}"
+            raise UsageError(f'run {run_id} has no task "{selector}"', code="usage.no-task", hint=hint)
+        if len(fitting) > 1 and at and "*" not in key:
+            shown = ", ".join(f"{step}@{known}" for known in fitting[:3])
+            raise UsageError(
+                f'"{selector}" fits {len(fitting)} tasks: {shown}',
+                code="usage.ambiguous-task",
+                hint="write the whole key, or a pattern with * for all of them",
+            )
+        yield from ((step, known) for known in fitting)
+
+
+def _lines(path: Path | None) -> list[str]:
+    """One STEP@KEY a line; empty lines and those that begin with # do not count."""
+    if path is None:
+        return []
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}", code="usage.redo-file") from error
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _asker(again: Mapping[Named, Again]) -> Callable[[Task], Again]:
+    def asked(task: Task) -> Again:
+        return again.get((task.node.name, task.key), Again.NO)
+
+    return asked
+
+
+def _arguments(row: RunRow) -> dict[str, object]:
+    return dict(row.arguments) if isinstance(row.arguments, dict) else {}
