@@ -43,7 +43,7 @@ from speedpix_pipe.files import FileValue
 from speedpix_pipe.model import Json, OnError, Result, StepKind, TaskStatus
 from speedpix_pipe.plan.fanout import Fanout
 from speedpix_pipe.plan.graph import Role
-from speedpix_pipe.plan.inner import inner_files, inner_params
+from speedpix_pipe.plan.inner import inner_files, inner_output, inner_params
 from speedpix_pipe.plan.scopes import Scopes, visible
 from speedpix_pipe.plan.tasks import Born, Command, Decide, Ended, Expand, Run, Task, Unit
 from speedpix_pipe.plan.walk import Walk
@@ -207,29 +207,28 @@ class Driver:
 
     def _make_ready(self, task: Task) -> list[Command]:
         if task.node.role is not Role.STEP:
-            return self._through(task)
+            commands = self._through(task)
+            if commands is not None:
+                return commands
         heap = self._ready.setdefault(task.node.step.kind, [])
         heapq.heappush(heap, ((-task.depth, *task.order), next(self._number), task))
         return []
 
-    def _through(self, task: Task) -> list[Command]:
-        """In and out of a sub-pipeline: params rendered, outputs gathered. No waiting."""
-        step = task.node.step
+    def _through(self, task: Task) -> list[Command] | None:
+        """In and out of a sub-pipeline: params rendered, outputs gathered. None where files are still to be saved."""
         try:
             if task.node.role is Role.ENTER:
                 return self._enter(task)
-            assert step.pipeline is not None
-            scope = self.scopes.of_task(task)
-            outputs = step.pipeline.outputs
-            output = {entry.name: render(entry.value, scope) for entry in outputs.entries} if outputs else {}
+            task.output = inner_output(task, self.scopes)
         except AbsentError as error:
             return self._skip(task, str(error))
         except ExpressionError as error:
             self._list_failed(task, error)
             return self._fail(task, Failed("input", error.code, str(error)), 0.0)
-        task.output = output
-        task.files = inner_files(task, output, self.walk)
-        self.emit(TaskSucceeded(step=task.node.name, key=task.key, seconds=0.0, output=shown(output)))
+        task.files = list(inner_files(task, task.output, self.walk).values())
+        if task.node.step.save or task.node.step.expect:
+            return None
+        self.emit(TaskSucceeded(step=task.node.name, key=task.key, seconds=0.0, output=shown(task.output)))
         return self.walk.ended(task, TaskStatus.SUCCEEDED)
 
     def _enter(self, task: Task) -> list[Command]:
@@ -244,7 +243,9 @@ class Driver:
         while again and self.lanes.stop is None and self._fatal is None:
             again = False
             for kind, heap in tuple(self._ready.items()):
-                while heap and self._running.get(kind, 0) < self.widths[kind] and self.lanes.stop is None:
+                while (
+                    heap and self._running.get(kind, 0) < self.widths.get(kind, LOOKAHEAD) and self.lanes.stop is None
+                ):
                     _, _, task = heapq.heappop(heap)
                     if await self._start(task):
                         again = True
@@ -253,7 +254,7 @@ class Driver:
     async def _start(self, task: Task) -> bool:
         """Whether the task ended at once."""
         try:
-            finished = self.lives.from_cache(task)
+            finished = self.lives.from_cache(task) if task.node.role is Role.STEP else None
         except (ExpressionError, TaskError) as error:
             await self._end(task, ending_of(error), 0.0)
             return True
@@ -314,9 +315,10 @@ class Driver:
     def _finish(self, task: Task, ending: Finished, seconds: float) -> list[Command]:
         result, prepared = ending.result, ending.prepared
         files = self._file_values(task, result, ending.saved)
-        task.files = list(files.values())
-        task.output = output_of(result, files)
-        self.remember(result)
+        if task.node.role is Role.STEP:
+            task.files = list(files.values())
+            task.output = output_of(result, files)
+            self.remember(result)
         name, key = task.node.name, task.key
         if ending.cached is not None:
             self.emit(

@@ -17,6 +17,8 @@ from speedpix_pipe.errors import AbsentError, ExpressionError, TaskError, TaskEr
 from speedpix_pipe.events import TaskStarted
 from speedpix_pipe.files import FileValue
 from speedpix_pipe.model import Json, Result, StepKind, Submission
+from speedpix_pipe.plan.graph import Role
+from speedpix_pipe.plan.inner import inner_files, inner_result
 from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.targets import Target
 from speedpix_pipe.plan.tasks import Task
@@ -24,7 +26,8 @@ from speedpix_pipe.spec.expressions import render
 from speedpix_pipe.steps import open_kind
 from speedpix_pipe.steps.base import Again, Emit, FinalError, Gates, Job, Keeper, Kit, Prepared, StoppedError
 from speedpix_pipe.steps.base import StepKind as Kind
-from speedpix_pipe.steps.rendered import files_in
+from speedpix_pipe.steps.expect import ExpectedFile, InputFile, check_expect
+from speedpix_pipe.steps.rendered import files_in, shown
 from speedpix_pipe.steps.service import ChangedError
 
 CHANGES = 2  # how often a task starts over because a file changed while it was uploaded
@@ -151,6 +154,8 @@ class Lives:
     # --- the whole way ---
 
     async def live(self, task: Task) -> Ending:
+        if task.node.role is Role.LEAVE:
+            return await self._leave(task)
         changes = 0
         while True:
             try:
@@ -180,6 +185,23 @@ class Lives:
         except TaskError as error:
             return ending_of(error, job.attempts)
         return Finished(result, prepared, saved, cached, job.attempts)
+
+    async def _leave(self, task: Task) -> Ending:
+        """The end of a sub-pipeline whose files are to be looked at or saved. Nothing is run."""
+        entered = task.source  # its step's expressions stand outside, where the way in was
+        assert entered is not None
+        files = inner_files(task, task.output, self._scopes.walk)
+        result = inner_result(task.output, files)
+        rendered = self._render(entered)
+        scope = self._scopes.of_task(entered)
+        expect = {path: render(wanted, scope) for path, wanted in task.node.step.expect.items()}
+        inputs = [InputFile(file.sha256, file.absolute) for _, file in files_in(rendered)]
+        looked_at = [ExpectedFile(kept, self._keeper.path(kept.sha256)) for kept in result.files]
+        faults = await check_expect(expect, result.output, looked_at, inputs, self._kit.executor) if expect else []
+        if faults:
+            return Failed(TaskErrorKind.TASK, "task.contract", "; ".join(faults))
+        saved = await self._saver.save(entered, self._claimed(entered), result)
+        return Finished(result, Prepared(None, rendered, shown(rendered)), saved)
 
     async def _prepared(self, task: Task) -> Prepared:
         """The task rendered, with digests of its files as they are now."""

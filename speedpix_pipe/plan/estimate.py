@@ -226,7 +226,7 @@ class Forecast:
             task.output = self._gathered(task)
         except ExpressionError as error:
             return self._without(task, error)
-        task.files = inner_files(task, task.output, self.walk)
+        task.files = list(inner_files(task, task.output, self.walk).values())
         self._judged[task] = Outlook.CACHED
         return self.walk.ended(task, TaskStatus.SUCCEEDED)
 

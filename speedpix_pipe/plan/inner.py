@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from speedpix_pipe.errors import ExpressionError
 from speedpix_pipe.files import FileValue
+from speedpix_pipe.model import Json, Result
 from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.tasks import Task
 from speedpix_pipe.plan.walk import Walk
@@ -29,24 +30,54 @@ def inner_params(task: Task, scopes: Scopes) -> dict[str, Any]:
     return params
 
 
-def inner_files(leave: Task, output: Mapping[str, Any], walk: Walk) -> list[FileValue]:
-    """The files of a sub-pipeline's output, in its order: file values, and the URLs of files that its tasks got."""
+def inner_output(leave: Task, scopes: Scopes) -> dict[str, Any]:
+    """The `outputs` of a sub-pipeline, whose tasks are all known."""
+    inner = leave.node.step.pipeline
+    if inner is None or inner.outputs is None:
+        return {}
+    scope = scopes.of_task(leave)
+    return {entry.name: render(entry.value, scope) for entry in inner.outputs.entries}
+
+
+def inner_files(leave: Task, output: Mapping[str, Any], walk: Walk) -> dict[str, FileValue]:
+    """The files of a sub-pipeline's output by their places: file values, and URLs of files that its tasks got."""
     known: dict[str, FileValue] = {}
     for link in leave.node.run_links:
         for task in walk.many(leave, link) if link.many else ():
             known.update((file.url, file) for file in task.files if file.url)
-    found: list[FileValue] = []
-    todo: deque[Any] = deque([output])
-    while todo:
-        match todo.popleft():
-            case FileValue() as file:
-                found.append(file)
-            case str() as text if text in known:
-                found.append(known[text])
-            case Mapping() as members:
-                todo.extendleft(reversed([value for name, value in members.items() if name != "preview"]))
-            case list() as items:
-                todo.extendleft(reversed(items))
-            case _:
-                pass
-    return found
+    return dict(_files_in(output, "", known))
+
+
+def _files_in(value: Any, place: str, known: Mapping[str, FileValue]) -> Iterator[tuple[str, FileValue]]:
+    match value:
+        case FileValue():
+            yield place, value
+        case str() if value in known:
+            yield place, known[value]
+        case Mapping():
+            for name, inner in value.items():
+                if name != "preview":
+                    yield from _files_in(inner, f"{place}.{name}" if place else str(name), known)
+        case list():
+            for position, inner in enumerate(value):
+                yield from _files_in(inner, f"{place}.{position}", known)
+        case _:
+            return
+
+
+def inner_result(output: Mapping[str, Any], files: Mapping[str, FileValue]) -> Result:
+    """A sub-pipeline's output as a result: JSON, with the kept files at their places."""
+    kept = [replace(file.origin, place=place) for place, file in files.items() if file.origin is not None]
+    return Result(_plain(output), tuple(kept))
+
+
+def _plain(value: Any) -> Json:
+    match value:
+        case FileValue():
+            return value.url or value.path
+        case Mapping():
+            return {str(name): _plain(inner) for name, inner in value.items()}
+        case list():
+            return [_plain(inner) for inner in value]
+        case _:
+            return value

@@ -709,6 +709,29 @@ def test_files_of_a_sub_pipelines_output_are_files_outside(go: Any, tmp_path: Pa
     assert xs(came, "after") == {"": [came.urls["sub.draw@"], 2]}
 
 
+def test_a_pipeline_step_saves_and_expects_like_any_other(go: Any, tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "inner.yaml").write_text(
+        HEAD
+        + "params: {p: {type: string}}\nsteps:\n  draw:\n    workflow: pictures\n"
+        + '    input: {x: "${{ params.p }}"}\noutputs:\n  pic: ${{ steps.draw.output.p }}\n  note: hello\n',
+        encoding="utf-8",
+    )
+    came = go(
+        LISTS
+        + "  sub:\n    pipeline: parts/inner.yaml\n    for_each: ${{ params.a }}\n"
+        + '    input: {p: "${{ item }}"}\n'
+        + "    expect: {pic: {min_width: \"${{ 1000 if item == 'q' else 1 }}\"}}\n"
+        + "    save: {pic: 'out/${{ item }}.${{ ext }}', note: 'out/${{ item }}-note.${{ ext }}'}\n"
+        + over("after", each="steps.sub", x="steps.sub.file.url == steps.sub.output.pic.url"),
+        {"pictures": [{"give": {"p": {"picture": "{x}"}}}]},
+    )
+    assert came.of("sub") == {"p": "succeeded", "q": "failed"}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["p-note.txt", "p.png"]
+    assert xs(came, "after") == {"p": True}
+    assert came.exit_code == 1
+
+
 # --- save ---
 
 

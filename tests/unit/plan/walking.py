@@ -13,7 +13,7 @@ from speedpix_pipe.files import FileValue, FolderFiles
 from speedpix_pipe.model import TaskStatus
 from speedpix_pipe.plan.fanout import Fanout
 from speedpix_pipe.plan.graph import Graph, Role
-from speedpix_pipe.plan.inner import inner_files, inner_params
+from speedpix_pipe.plan.inner import inner_files, inner_output, inner_params
 from speedpix_pipe.plan.scopes import Scopes, Surroundings
 from speedpix_pipe.plan.tasks import Born, Command, Decide, Ended, Expand, Run, Task
 from speedpix_pipe.plan.walk import Walk
@@ -119,10 +119,8 @@ class Play:
                     task.output = inner_params(task, self.scopes)
                     return self.walk.ended(task, TaskStatus.SUCCEEDED)
                 case Role.LEAVE:
-                    pipeline = task.node.step.pipeline
-                    assert pipeline is not None
-                    task.output = render(pipeline.outputs, self.scopes.of_task(task)) if pipeline.outputs else {}
-                    task.files = inner_files(task, task.output, self.walk)
+                    task.output = inner_output(task, self.scopes)
+                    task.files = list(inner_files(task, task.output, self.walk).values())
                     return self.walk.ended(task, TaskStatus.SUCCEEDED)
                 case Role.STEP:
                     pass
