@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ class Connection:
     connect: Callable[[], AsyncSpeedPix]
     upload_account: str  # under which uploads are remembered; those to an embedded emulator end with it
     local: bool = False
+    learn: Callable[[Pipeline], None] = lambda _: None  # the spec was edited: the emulator should know its workflows
 
 
 def service_name(endpoint: str) -> str:
@@ -57,7 +58,8 @@ def to_emulator(pipeline: Pipeline, note: Callable[[str], None], *, latency: flo
     """The embedded emulator, for as long as the run lasts. It finds a workflow by id, by name, or by its contract."""
     from speedpix_pipe.emulator import EmulatorOptions, EmulatorThread
 
-    options = EmulatorOptions(latency=latency, workflows=_by_id(pipeline, note), fallback=_unknown)
+    known = _by_id(pipeline, note)
+    options = EmulatorOptions(latency=latency, workflows=known, fallback=_unknown)
     with EmulatorThread(options) as emulator:
 
         def connect() -> AsyncSpeedPix:
@@ -65,10 +67,12 @@ def to_emulator(pipeline: Pipeline, note: Callable[[str], None], *, latency: flo
 
             return AsyncSpeedPix(options.app_key, options.app_secret, emulator.url, use_file_output=False)
 
-        yield Connection(LOCAL, f"{LOCAL}|{LOCAL}", connect, upload_account=f"{LOCAL}|{uuid4().hex}", local=True)
+        uploads = f"{LOCAL}|{uuid4().hex}"
+        learn = lambda edited: known.update(_by_id(edited, note))  # noqa: E731 - one line, used once
+        yield Connection(LOCAL, f"{LOCAL}|{LOCAL}", connect, upload_account=uploads, local=True, learn=learn)
 
 
-def _by_id(pipeline: Pipeline, note: Callable[[str], None]) -> Mapping[str, Callable[[Any], Any]]:
+def _by_id(pipeline: Pipeline, note: Callable[[str], None]) -> dict[str, Callable[[Any], Any]]:
     """Workflows of the spec that the emulator does not know by their id."""
     from speedpix_pipe.emulator.workflows import WORKFLOWS
 

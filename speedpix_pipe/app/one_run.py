@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +72,7 @@ class OneRun:
         origin: str | None = None,
         notes: Sequence[str] = (),
         strict: bool = True,
+        before_end: Callable[[OneRun], Awaitable[None]] | None = None,
         selection: Selection | None = None,
     ) -> None:
         self.station = station
@@ -87,6 +88,7 @@ class OneRun:
         self._origin = origin  # the run that a redo goes back to
         self._notes = notes
         self._strict = strict
+        self._before_end = before_end  # what must be on disk before the run counts as over
         first = self.store.journal.last_seq(run_id) + 1 if resumed else 1
         self.bus = Bus(run_id, self.clock, self.store.journal.record, first=first)
         self._began = self.clock.monotonic()
@@ -116,7 +118,7 @@ class OneRun:
         self.walk = Walk(loaded.graph, nodes=self._selection.nodes, demand=self._selection.demand)
         now = self.clock.now().astimezone()
         names = {"id": self.run_id, "date": now.date().isoformat(), "time": now.strftime("%H:%M:%S")}
-        scopes = Scopes(self.walk, surroundings(loaded, run=names, digests=store.digests))
+        self.scopes = scopes = Scopes(self.walk, surroundings(loaded, run=names, digests=store.digests))
         self.saver = Saver(scopes, store.outputs, keeper, self.run_id, bus.emit)
         self.lives = Lives(kit, scopes, self.saver, self.lanes, store.ledger, keeper, bus.emit, self.clock)
         self._checks = StaticChecks(scopes, self.lives.claim)
@@ -198,6 +200,8 @@ class OneRun:
     async def _finish(self) -> RunOutcome:
         await self.lives.aclose()
         left = self.driver.cancel_rest()
+        if self._before_end is not None:
+            await self._before_end(self)
         stop = self.lanes.stop
         finished = self.bus.stamp(
             RunFinished(

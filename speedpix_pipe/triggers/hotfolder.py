@@ -60,6 +60,32 @@ class HotFolder:
     def wake(self) -> None:
         self._awake.set()
 
+    # --- what is left, for who waits for the end ---
+
+    async def first_look(self) -> None:
+        """From now on only what lies there now may be claimed."""
+        while self.inbox.health.last_scan is None:
+            await self._clock.sleep(0.005)
+        self.only = set(self.inbox.settling.waiting) | {guest.name for guest in self.held.values()}
+
+    def still_waiting(self) -> list[str]:
+        """Names that may be claimed and lie there still."""
+        return [name for name in self.inbox.settling.waiting if self.only is None or name in self.only]
+
+    def any_ready(self) -> bool:
+        return any(self._may(sighting) for sighting in self.inbox.ready())
+
+    @property
+    def stuck(self) -> bool:
+        """Whether all that is ours has its verdict and merely cannot be moved."""
+        return self.placing.failing and all(guest.judgement is not None for guest in self.held.values())
+
+    def has_rows(self) -> bool:
+        """Whether the journal knows of files of ours here that are not in their last place."""
+        return any(
+            row.path.is_relative_to(self.places.root) for row in self._around.arrivals.open(self._around.watcher)
+        )
+
     # --- the loop ---
 
     async def run(self) -> None:

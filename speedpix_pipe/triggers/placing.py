@@ -32,6 +32,7 @@ class Placing:
         self._around = around
         self._arrivals = around.arrivals
         self._tasks: set[asyncio.Task[None]] = set()
+        self.failing = False  # whether the last try to move files failed
         self._reserving = asyncio.Lock()  # two batches must not mean the same name before either has it
 
     def judge_hopeless(self, guests: Sequence[Guest]) -> None:
@@ -58,6 +59,9 @@ class Placing:
             judged = verdicts[guest.id]
             self._folder.verdict_known(guest)
             self._around.health.judged(self._shown(guest), judged.verdict, judged.run_id)
+
+    def _shown(self, guest: Guest) -> str:
+        return f"{self._folder.places.shown.rstrip('/')}/{guest.name}"
 
     def place(self, guests: Sequence[Guest]) -> None:
         """Move judged files where they belong, in the background and for as long as it takes."""
@@ -90,6 +94,7 @@ class Placing:
         while left:
             left, trouble = await self._attempt(left)
             self._around.health.trouble("place", trouble, of=self._folder.inbox.health)
+            self.failing = trouble is not None
             if left:
                 await self._around.clock.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)

@@ -115,7 +115,7 @@ class Tree:
         inside = os.path.relpath(path, self.root)
         if inside.startswith("..") or any(part.startswith(".") for part in inside.split("/")):
             return False
-        folder = os.path.dirname(path)
+        folder = path.rpartition(os.sep)[0]
         return not any(folder == place or folder.startswith(place + os.sep) for place in self._never)
 
 

@@ -7,6 +7,7 @@ machine: a share may live in another year.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -148,7 +149,5 @@ def is_being_written(descriptor: int) -> bool:
 
 def ignore_lease_signals() -> None:
     """For the main thread of a process that watches."""
-    try:
+    with contextlib.suppress(ValueError):  # not the main thread: then no lease is asked for
         signal.signal(signal.SIGIO, signal.SIG_IGN)
-    except ValueError:
-        pass  # not the main thread: then no lease is asked for

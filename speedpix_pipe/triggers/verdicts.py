@@ -14,8 +14,8 @@ from typing import Any
 
 from speedpix_pipe.errors import PipeError
 from speedpix_pipe.files import FileValue
-from speedpix_pipe.model import OnError, TaskStatus
-from speedpix_pipe.plan.graph import Role, expressions_in, run_templates
+from speedpix_pipe.model import Expression, OnError, TaskStatus, Template
+from speedpix_pipe.plan.graph import Graph, Role, expressions_in, run_templates
 from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.tasks import Task
 from speedpix_pipe.plan.walk import Walk
@@ -160,6 +160,23 @@ def _uses_params(task: Task, *, fan_out: bool = True) -> bool:
     if fan_out and step.for_each is not None:
         templates.append(step.for_each)
     return any("params" in expression.names for template in templates for expression in expressions_in(template))
+
+
+def gathers(graph: Graph, param: str) -> bool:
+    """Whether files of one batch meet in a task, so that it matters which files are in a batch together."""
+    for node in graph.nodes:
+        if any(link.many for link in (*node.list_links, *node.axis_links, *node.when_links, *node.run_links)):
+            return True
+        templates: list[Template] = list(run_templates(node.step))
+        if node.step.when is not None:
+            templates.append(node.step.when)
+        if any(_names_param(expression, param) for template in templates for expression in expressions_in(template)):
+            return True
+    return False
+
+
+def _names_param(expression: Expression, param: str) -> bool:
+    return "params" in expression.names and param in expression.normal
 
 
 def _blame(task: Task) -> Blame:

@@ -1,0 +1,70 @@
+"""A spec that is edited while it is watched: read again when it differs, kept as it was when it is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from speedpix_pipe.app.request import SpecRequest
+from speedpix_pipe.app.specs import Loaded, require
+from speedpix_pipe.errors import PipeError
+from speedpix_pipe.files.value import Digests
+from speedpix_pipe.model import Pipeline
+from speedpix_pipe.triggers.health import Health
+
+_Stats = dict[str, tuple[int, int, int] | None]
+
+
+class Reloader:
+    """Holds the spec that counts now."""
+
+    def __init__(
+        self,
+        request: SpecRequest,
+        loaded: Loaded,
+        digests: Digests,
+        health: Health,
+        changed: Callable[[Loaded], None],
+    ) -> None:
+        self.loaded = loaded
+        self._request = request
+        self._digests = digests
+        self._health = health
+        self._changed = changed
+        self._stats = _stats(loaded.pipeline)
+
+    def look(self) -> None:
+        """At the start of a batch: is it still the same spec."""
+        stats = _stats(self.loaded.pipeline)
+        if stats == self._stats or self._request.rev is not None:
+            return
+        self._stats = stats
+        try:
+            loaded = require(self._request, digests=self._digests, skip_watched=True)
+        except PipeError as error:
+            first = error.message.splitlines()[0]
+            self._health.trouble("spec", f"the spec was edited and is broken, so the old one still counts: {first}")
+            return
+        self._health.trouble("spec", None)
+        if loaded.pipeline.digest == self.loaded.pipeline.digest:
+            return
+        self.loaded = loaded
+        self._stats = _stats(loaded.pipeline)
+        self._health.note(f"{loaded.pipeline.shown} was edited: the new version counts from now on")
+        self._changed(loaded)
+
+
+def _stats(pipeline: Pipeline) -> _Stats:
+    """A quick look at the spec and its sub-pipelines; their digest is only asked for when this differs."""
+    found: _Stats = {}
+    todo = [pipeline]
+    while todo:
+        current = todo.pop()
+        if str(current.path) in found:
+            continue
+        try:
+            status = current.path.stat()
+            found[str(current.path)] = (status.st_ino, status.st_size, status.st_mtime_ns)
+        except OSError:
+            found[str(current.path)] = None
+        todo.extend(step.pipeline for step in current.steps.values() if step.pipeline is not None)
+    return found

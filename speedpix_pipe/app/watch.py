@@ -1,0 +1,419 @@
+"""The use case `watch`: hot folders of a spec as a service, a run per batch, all in this process.
+
+`triggers` finds, claims, judges and moves files; here each batch becomes a run on one station, and the verdicts are
+read off the run before it counts as over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from speedpix_pipe.app.budget import DayBudget
+from speedpix_pipe.app.one_run import OneRun, RunOutcome, Subscribe, new_run_id
+from speedpix_pipe.app.reload import Reloader
+from speedpix_pipe.app.request import RunRequest
+from speedpix_pipe.app.specs import Loaded, require
+from speedpix_pipe.app.station import Station, limits_of, open_station
+from speedpix_pipe.app.stopping import signals
+from speedpix_pipe.engine.drive import LOOKAHEAD
+from speedpix_pipe.errors import PipeError, StoreError, UsageError
+from speedpix_pipe.files import FileValue
+from speedpix_pipe.model import Watch
+from speedpix_pipe.store import RunRow, Store, Verdict
+from speedpix_pipe.summary import RunSummary
+from speedpix_pipe.triggers.base import Batch, Judgement, Surroundings
+from speedpix_pipe.triggers.claims import Step, no_step
+from speedpix_pipe.triggers.health import Health
+from speedpix_pipe.triggers.hotfolder import HotFolder
+from speedpix_pipe.triggers.preparing import check_places, prepare, watcher_id
+from speedpix_pipe.triggers.settle import ignore_lease_signals
+from speedpix_pipe.triggers.verdicts import Judge, gathers
+
+HEALTH_SECONDS = 1.0
+ONCE_PATIENCE_SECONDS = 60.0
+POSTPONED_SECONDS = 30.0  # until a run that could not go on for want of disk is tried again
+OTHERS_SECONDS = 3600.0  # after which claims of another watcher are spoken of
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRequest:
+    """`run` is what each batch's run asks for; its params are without those that the folders fill."""
+
+    run: RunRequest
+    once: bool = False
+    health: Path | None = None
+    take_over: str | None = None
+    step: Step = no_step  # told of each step of claims, verdicts and moves, for tests that crash there
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOutcome:
+    exit_code: int
+    done: int
+    failed: int
+    left: int  # still in the folder, after --once
+
+
+async def watch(
+    request: WatchRequest,
+    *,
+    subscribe: Subscribe,
+    tell: Callable[[str], None],
+    on_run: Callable[[RunSummary], None] = lambda _: None,
+) -> WatchOutcome:
+    """Watch until stopped, or with `once` until all that was there has its verdict. Raises PipeError."""
+    spec = request.run.spec
+    folder = (spec.cwd / spec.spec).resolve().parent
+    ignore_lease_signals()
+    with ExitStack() as stack:
+        loaded = require(spec, skip_watched=True)
+        if not loaded.pipeline.watch:
+            raise UsageError(
+                f"{loaded.pipeline.shown} has no `watch` section", code="watch.none", hint="say which folder to watch"
+            )
+        check_places(loaded.pipeline)
+        store = stack.enter_context(Store.open(spec.settings.state_folder(folder), now=request.run.clock.now))
+        loaded = require(spec, digests=store.digests, skip_watched=True)
+        watcher = watcher_id(store.folder, loaded.pipeline.path)
+        stack.enter_context(store.lock(loaded.pipeline.path, run_id=f"watch {watcher}"))
+        notes: list[str] = []
+        station = open_station(request.run, loaded, store, notes, stack)
+        for note in notes:
+            tell(note)
+        try:
+            if station.connection.local:
+                await store.ledger.forget_open(station.connection.account)
+            watcher_of = Watcher(request, loaded, station, watcher, subscribe, tell, on_run)
+            return await watcher_of.carry_out()
+        finally:
+            await station.aclose()
+
+
+class Watcher:
+    """One process that watches."""
+
+    def __init__(
+        self,
+        request: WatchRequest,
+        loaded: Loaded,
+        station: Station,
+        watcher: str,
+        subscribe: Subscribe,
+        tell: Callable[[str], None],
+        on_run: Callable[[RunSummary], None],
+    ) -> None:
+        self.request = request
+        self.station = station
+        self.store = station.store
+        self.clock = station.clock
+        self.watcher = watcher
+        self.health = Health(request.health, self.clock.now, tell)
+        self._tell = tell
+        self._subscribe = subscribe
+        self._on_run = on_run
+        self._reloader = Reloader(request.run.spec, loaded, self.store.digests, self.health, self._respecified)
+        self._budget = DayBudget(self.store.ledger, self.clock)
+        self._runs: dict[OneRun, asyncio.Task[None] | None] = {}
+        self._batches: set[asyncio.Task[None]] = set()
+        self._over = asyncio.Event()
+        self._stopping = False
+        self._error: BaseException | None = None
+        self._interrupted = False
+        self.folders = [self._folder(watch) for watch in loaded.pipeline.watch]
+
+    @property
+    def loaded(self) -> Loaded:
+        return self._reloader.loaded
+
+    def _folder(self, watch: Watch) -> HotFolder:
+        loaded = self.loaded
+        around = Surroundings(
+            watcher=self.watcher,
+            arrivals=self.store.arrivals,
+            clock=self.clock,
+            random=secrets.token_bytes,
+            verify=lambda path: self.station.executor.pixels("verify", path),
+            health=self.health,
+            begin=self._begin,
+            room=self._room,
+            step=self.request.step,
+        )
+        single = loaded.pipeline.params[watch.param].type == "file"
+        meet = gathers(loaded.graph, watch.param)
+        return HotFolder(watch, loaded.pipeline.folder, around, gathers=meet and not single, single=single)
+
+    def _respecified(self, loaded: Loaded) -> None:
+        """The spec was edited and is sound: settings of the folders that were watched before change too."""
+        self.station.connection.learn(loaded.pipeline)
+        by_folder = {watch.folder: watch for watch in loaded.pipeline.watch}
+        for folder in self.folders:
+            edited = by_folder.pop(folder.watch.folder, None)
+            if edited is not None and edited.param == folder.watch.param:
+                folder.configure(edited, loaded.pipeline.folder)
+            else:
+                self._tell(f"{folder.watch.folder} is watched as before: restart to have it watched otherwise")
+        for name in by_folder:
+            self._tell(f"restart to have {name} watched too")
+
+    # --- how much may be taken ---
+
+    def _room(self) -> int:
+        """How many more files may be claimed: what the lanes can use, within the budget of the day."""
+        if self._stopping or self._error is not None:
+            return 0
+        limits = limits_of(self.request.run, self.loaded)
+        held = sum(len(folder.held) for folder in self.folders)
+        widest = max(folder.watch.batch.max_files for folder in self.folders)
+        room = max(widest, 2 * limits.concurrency + LOOKAHEAD) - held
+        if self.station.roads.slots.crowded and held >= widest:
+            room = min(room, 0)
+        allowed, why = self._budget.allows(self.loaded, held)
+        self.health.trouble("budget", why)
+        full = None if self.store.free_space_ok() else "the disk is nearly full: nothing is taken until there is space"
+        self.health.trouble("disk", full)
+        return 0 if full else min(room, allowed)
+
+    # --- the whole ---
+
+    async def carry_out(self) -> WatchOutcome:
+        await prepare(self.folders, take_over=self.request.take_over, must_exist=self.request.once)
+        self._say_hello()
+        loops = [asyncio.ensure_future(self._guard(folder.run())) for folder in self.folders]
+        beat = asyncio.ensure_future(self._beat())
+        with signals(self._stop, self._leave):
+            try:
+                if self.request.once:
+                    await self._drain(loops)
+                else:
+                    await self._over.wait()
+            finally:
+                for loop in loops:
+                    loop.cancel()
+                await asyncio.gather(*loops, return_exceptions=True)
+                await self._close()
+                beat.cancel()
+                self.health.write(alive=False)
+        if self._error is not None:
+            raise self._error
+        return self._outcome()
+
+    def _say_hello(self) -> None:
+        for folder in self.folders:
+            watch = folder.watch
+            self._tell(f"watching {watch.folder} for {', '.join(watch.patterns)} as {self.watcher}")
+
+    async def _guard(self, work: Any) -> None:
+        """What ends a loop ends the watcher."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except (PipeError, OSError) as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = self._error or error
+        self._stopping = True
+        self._over.set()
+
+    async def _close(self) -> None:
+        """Batches first, then moves as far as they can be made now, then the folders."""
+        self._stopping = True
+        for run, stopping in list(self._runs.items()):
+            if stopping is None:
+                self._runs[run] = asyncio.ensure_future(run.interrupt())
+        if self._batches:
+            await asyncio.wait(set(self._batches))
+        grace = asyncio.ensure_future(self.clock.sleep(min(self.request.run.grace_seconds, 5.0)))
+        moving = asyncio.ensure_future(asyncio.wait([asyncio.ensure_future(f.placing.drained()) for f in self.folders]))
+        await asyncio.wait({grace, moving}, return_when=asyncio.FIRST_COMPLETED)
+        grace.cancel()
+        moving.cancel()
+        for folder in self.folders:
+            await folder.close()
+
+    async def _beat(self) -> None:
+        spoken: set[str] = set()
+        while True:
+            self.health.write()
+            for folder in self.folders:
+                if folder.inbox.present:
+                    others = await asyncio.to_thread(folder.claims.others)
+                    for name, since in others.items():
+                        if name not in spoken and self.clock.now().timestamp() - since > OTHERS_SECONDS:
+                            spoken.add(name)
+                            self._tell(
+                                f"{folder.watch.folder} holds files that watcher {name} claimed over an hour ago; "
+                                f"if it is gone for good, adopt them with --take-over {name}"
+                            )
+            await self.clock.sleep(HEALTH_SECONDS)
+
+    # --- stopping ---
+
+    async def _stop(self) -> None:
+        """No new claims, no new submissions; what is on its way is finished within the grace."""
+        self._stopping = True
+        self._tell("stopping: files on their way are finished, the rest waits for the next start")
+        for run in list(self._runs):
+            self._runs[run] = asyncio.ensure_future(run.interrupt())
+        self._over.set()
+        self._interrupted = True
+
+    def _leave(self) -> None:
+        for run in self._runs:
+            run.driver.leave()
+
+    # --- once ---
+
+    async def _drain(self, loops: Sequence[asyncio.Future[None]]) -> None:
+        """Until all that was there at the start has its verdict, or has kept changing for too long."""
+        began = self.clock.monotonic()
+        for folder in self.folders:
+            await folder.first_look()
+        while not self._over.is_set():
+            now = self.clock.monotonic()
+            if all(self._drained(folder, now - began) for folder in self.folders) and not self._batches:
+                return
+            if all(loop.done() for loop in loops):
+                return
+            await self.clock.sleep(0.02)
+
+    def _drained(self, folder: HotFolder, seconds: float) -> bool:
+        patience = max(ONCE_PATIENCE_SECONDS, 10 * folder.watch.settle_seconds)
+        if folder.held and not folder.stuck:
+            return False
+        waiting = folder.still_waiting()
+        return not waiting or (seconds > patience and not folder.any_ready())
+
+    def _outcome(self) -> WatchOutcome:
+        left = sum(len(folder.still_waiting()) + len(folder.held) for folder in self.folders)
+        code = 0
+        if self._interrupted:
+            code = 130
+        elif self.request.once and (left or self.health.failed):
+            code = 1
+        return WatchOutcome(code, self.health.done, self.health.failed, left)
+
+    # --- batches ---
+
+    def _begin(self, batch: Batch) -> None:
+        task = asyncio.create_task(self._carry(batch))
+        self._batches.add(task)
+        task.add_done_callback(self._batches.discard)
+
+    async def _carry(self, batch: Batch) -> None:
+        try:
+            while not self._stopping:
+                if await self._try(batch):
+                    return
+                await self.clock.sleep(POSTPONED_SECONDS)
+        except (PipeError, OSError) as error:
+            self._fail(error)
+
+    async def _try(self, batch: Batch) -> bool:
+        """One run for the batch; False if it must be taken up again later."""
+        self._reloader.look()
+        loaded = replace(self.loaded, params=self._params(batch), warnings=[])
+        resumed = self._earlier(batch)
+        if batch.run_id is None:
+            batch.run_id = new_run_id(self.clock)
+        await self.store.arrivals.running([guest.id for guest in batch.guests], batch.run_id)
+        self.request.step("batch.journaled")
+        run = OneRun(
+            self.station,
+            self.request.run,
+            loaded,
+            batch.run_id,
+            arguments={"watch": batch.folder.watch.folder},
+            resumed=resumed,
+            strict=False,
+            before_end=lambda ended: self._judge(batch, ended),
+        )
+        run.saver.forbidden = self._forbidden
+        self._runs[run] = None
+        try:
+            await run.prepare()
+            outcome = await run.carry_out(self._subscribe)
+        finally:
+            del self._runs[run]
+        self._ended(run, outcome)
+        judged = [guest for guest in batch.guests if guest.judgement is not None]
+        if judged:
+            batch.folder.placing.place(judged)
+        return bool(judged) or self._stopping
+
+    def _earlier(self, batch: Batch) -> RunRow | None:
+        if batch.run_id is None:
+            return None
+        try:
+            return self.store.journal.run(batch.run_id)
+        except (UsageError, StoreError):
+            return None  # it died before its first event
+
+    def _params(self, batch: Batch) -> dict[str, Any]:
+        """The batch as its param; params of the other folders are empty, not whatever lies there."""
+        pipeline = self.loaded.pipeline
+        params = dict(self.loaded.params)
+        for watch in pipeline.watch:
+            params[watch.param] = [] if pipeline.params[watch.param].type == "files" else None
+        files = list(self._values(batch).values())
+        param = pipeline.params[batch.folder.watch.param]
+        params[param.name] = files if param.type == "files" else files[0]
+        return params
+
+    def _values(self, batch: Batch) -> dict[str, FileValue]:
+        return batch.values(self.loaded.pipeline.folder, self.store.digests)
+
+    def _forbidden(self, path: Path) -> str | None:
+        """Results in a watched folder would be taken for arrivals."""
+        for folder in self.folders:
+            root = folder.places.root
+            real = Path(os.path.realpath(path.parent), path.name)
+            if folder.inbox.tree.would_take(str(path)) or _inside(real, root, folder):
+                return f"lies in the watched folder {folder.watch.folder}, and would be taken for a new file"
+        return None
+
+    async def _judge(self, batch: Batch, run: OneRun) -> None:
+        """The verdicts, on disk before the run is over. None where the files are not to blame."""
+        stop = run.lanes.stop
+        if (stop is not None and stop.interrupted) or run.driver.access_error is not None:
+            return
+        judge = Judge(run.walk, run.scopes, self._values(batch))
+        if stop is not None and stop.resumable and not self.store.free_space_ok():
+            return  # the disk is full: the run goes on when there is room
+        blamed = judge.failed()
+        verdicts = {}
+        for guest in batch.guests:
+            blame = blamed.get(guest.id)
+            if blame is None:
+                verdicts[guest.id] = Judgement(Verdict.DONE, run_id=run.run_id)
+            else:
+                task = f"{blame.step}@{blame.key}" if blame.key else blame.step
+                verdicts[guest.id] = Judgement(Verdict.FAILED, _reason(blame.reason, stop), task, run.run_id)
+        await batch.folder.judge(batch, verdicts)
+
+    def _ended(self, run: OneRun, outcome: RunOutcome) -> None:
+        self._on_run(outcome.summary)
+        if run.driver.access_error is not None:
+            self._fail(run.driver.access_error)
+
+
+def _reason(reason: str, stop: Any) -> str:
+    return f"{reason}: {stop.reason}" if stop is not None and stop.reason and stop.reason not in reason else reason
+
+
+def _inside(real: Path, root: Path, folder: HotFolder) -> bool:
+    """Whether a path leads into a root by way of a link."""
+    base = os.path.realpath(root)
+    try:
+        inside = real.relative_to(base)
+    except ValueError:
+        return False
+    return folder.inbox.tree.would_take(str(root / inside))

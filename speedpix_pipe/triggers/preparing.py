@@ -1,0 +1,100 @@
+"""Before a watcher begins: its name, and folders that cannot work refused with a sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+from speedpix_pipe.errors import UsageError
+from speedpix_pipe.model import Pipeline
+from speedpix_pipe.store.locks import spec_lock_path
+from speedpix_pipe.triggers.claims import check_root
+from speedpix_pipe.triggers.hotfolder import HotFolder
+from speedpix_pipe.triggers.inbox import Places
+
+
+def watcher_id(state_folder: Path, spec: Path) -> str:
+    """The name of this watcher in claims folders: made once per spec and state folder, then kept.
+
+    It is not made of the host's name, which a container changes at each start.
+    """
+    name = spec_lock_path(state_folder, spec).name
+    path = state_folder / "watchers" / name
+    try:
+        return path.read_text("utf-8").strip()
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        stem = re.sub(r"[^\w-]", "_", spec.stem, flags=re.ASCII)[:40]
+        made = f"{stem}-{secrets.token_hex(4)}"
+        part = path.with_name(f".{name}.part")
+        part.write_text(made + "\n", "utf-8")
+        part.replace(path)
+        return made
+
+
+def check_places(pipeline: Pipeline) -> None:
+    """Folders that would feed each other, seen before anything is opened."""
+    places = [Places.of(watch, pipeline.folder) for watch in pipeline.watch]
+    for one, other in combinations(places, 2):
+        if one.root == other.root:
+            raise UsageError(
+                f"watch: {one.shown} is watched twice", code="watch.twice", hint="put the patterns together"
+            )
+    for place in places:
+        for target in (place.done, place.failed):
+            if target == place.root:
+                raise UsageError(
+                    f"watch: files of {place.shown} cannot be moved to {place.shown} itself",
+                    code="watch.same-folder",
+                    hint="move them to a folder below it, or beside it",
+                )
+            inside = next((other for other in places if other is not place and target == other.root), None)
+            if inside is not None:
+                raise UsageError(
+                    f"watch: files of {place.shown} would be moved to {inside.shown}, which is watched too",
+                    code="watch.chain",
+                    hint="chain steps within one pipeline instead",
+                )
+
+
+async def prepare(folders: Sequence[HotFolder], *, take_over: str | None, must_exist: bool) -> None:
+    """Refuse what cannot work; adopt what another watcher has claimed. A root that is not there is waited for."""
+    taken = 0
+    for folder in folders:
+        places = folder.places
+        if not places.root.is_dir():
+            if must_exist:
+                raise UsageError(
+                    f"the watched folder {places.shown} is not there",
+                    code="watch.no-folder",
+                    hint=f"make {places.root}, or mount it; it is never created, because it may only be unmounted",
+                )
+            continue
+        await asyncio.to_thread(_check, folder)
+        if take_over is not None:
+            taken += await asyncio.to_thread(folder.claims.take_over, take_over)
+    if take_over is not None and not taken:
+        raise UsageError(
+            f"no watcher {take_over} has claimed anything here",
+            code="watch.no-claims",
+            hint="its name is that of a folder in .speedpix-claims of the watched folder",
+        )
+
+
+def _check(folder: HotFolder) -> None:
+    made_before = folder.claims.folder.is_dir()
+    found = folder.inbox.tree.scan()
+    if found.other_devices:
+        raise UsageError(
+            f"{os.path.join(folder.places.shown, found.other_devices[0])} lies on another file system than "  # noqa: PTH118 - as the spec writes it
+            f"{folder.places.shown}, so files in it cannot be claimed",
+            code="watch.other-device",
+            hint="give it an entry of its own under `watch`, or ignore it",
+        )
+    if made_before or not folder.has_rows():
+        check_root(folder.places.root, folder.claims)
