@@ -27,7 +27,7 @@ from speedpix_pipe.plan.tasks import Task
 from speedpix_pipe.plan.walk import Walk
 from speedpix_pipe.spec.expressions import render
 from speedpix_pipe.steps import open_kind
-from speedpix_pipe.steps.base import Kit, Prepared
+from speedpix_pipe.steps.base import Again, Kit, Prepared
 from speedpix_pipe.steps.base import StepKind as Kind
 from speedpix_pipe.steps.rendered import files_in
 from speedpix_pipe.steps.service import UPLOAD_MARGIN_SECONDS, Service
@@ -37,6 +37,7 @@ MOST_HISTORY = 20_000  # events of past runs that are looked at for how long thi
 RUNS_OF_HISTORY = 3
 
 Note = Callable[[Task, str | None, Outlook], None]  # a task, its fingerprint, what it would come to
+AskAgain = Callable[[Task], Again]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +57,18 @@ def foresee(
     no_cache: bool = False,
     concurrency: int | None = None,
     note: Note | None = None,
+    again: AskAgain | None = None,
 ) -> Foreseen:
     """What a run would do now. `run_id` is that of the run, where it is known: uncached steps have it in their key.
 
-    `note` is told of each task that is judged.
+    `note` is told of each task that is judged. `again` says what is set aside for a task because somebody asked.
     """
     walk = Walk(loaded.graph, nodes=selection.nodes, demand=selection.demand)
     now = clock.now().astimezone()
     names = {"id": run_id, "date": now.date().isoformat(), "time": now.strftime("%H:%M:%S")}
     scopes = Scopes(walk, surroundings(loaded, run=names, digests=store.digests if store else None))
     outlooks = _Outlooks(loaded, scopes, connection, store, clock, run_id, no_cache=no_cache, note=note)
+    outlooks.again = again or outlooks.again
     claims = Claims()
 
     def claim(task: Task) -> None:
@@ -139,6 +142,7 @@ class _Outlooks:
             clock=clock,
             random=random.random,
         )
+        self.again: AskAgain = lambda _: Again.NO
         self._kinds: dict[StepKind, Kind] = {}
         self._seen: set[str] = set()
         self._uploads = _Wanted()
@@ -154,7 +158,7 @@ class _Outlooks:
         fingerprint = prepared.fingerprint
         if fingerprint is not None:
             kept = self._kept(task, fingerprint)
-            if kept is not None:
+            if kept is not None and self.again(task) is not Again.ANEW:
                 return self._cached(task, kept)
             if fingerprint in self._seen:
                 return Judgement(Outlook.CACHED)  # an equal task of this run does it
@@ -234,11 +238,13 @@ class _Outlooks:
             case SubmissionState.CREATED:
                 return Outlook.JOIN
             case SubmissionState.SUCCEEDED:
-                return Outlook.RUN if self._is_stale(task, fingerprint) else Outlook.JOIN
+                anew = self.again(task) is Again.ANEW or self._is_stale(task, fingerprint)
+                return Outlook.RUN if anew else Outlook.JOIN
             case SubmissionState.REQUESTED if lives:
                 return Outlook.JOIN
             case SubmissionState.REQUESTED | SubmissionState.UNKNOWN:
-                again = task.node.step.on_unknown_submit is OnUnknownSubmit.RESUBMIT
+                asked = self.again(task) is not Again.NO
+                again = asked or task.node.step.on_unknown_submit is OnUnknownSubmit.RESUBMIT
                 return Outlook.RUN if again else Outlook.UNKNOWN
             case _:
                 return Outlook.RUN

@@ -17,6 +17,7 @@ from speedpix_pipe.app.resuming import asked_again
 from speedpix_pipe.app.runs import unknown_of
 from speedpix_pipe.app.selection import exactly, matches
 from speedpix_pipe.app.specs import require
+from speedpix_pipe.app.start import may_begin
 from speedpix_pipe.app.station import open_station
 from speedpix_pipe.app.stopping import signals
 from speedpix_pipe.clock import Clock, SystemClock
@@ -76,6 +77,8 @@ async def redo(request: RedoRequest, subscribe: Subscribe) -> RunOutcome:
             going.lives.again = _asker(again)
             await going.prepare()
             selection.check_exact()
+            meant = exactly(loaded.graph, again)
+            may_begin(asked, loaded, station.connection, store, run_id, (0, 0.0), selection=meant, again=_asker(again))
             if station.connection.local:
                 await store.ledger.forget_open(station.connection.account)
             with signals(going.interrupt, going.driver.leave):

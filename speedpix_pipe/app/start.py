@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from speedpix_pipe.app.connection import Connection
-from speedpix_pipe.app.forecast import foresee
+from speedpix_pipe.app.forecast import AskAgain, foresee
 from speedpix_pipe.app.request import RunRequest
-from speedpix_pipe.app.selection import select
+from speedpix_pipe.app.selection import Selection, select
 from speedpix_pipe.app.specs import Loaded
 from speedpix_pipe.console.base import money, plural
 from speedpix_pipe.errors import PlanError, RunInterruptedError
@@ -17,15 +17,34 @@ MANY = 100  # predictions; more are asked about even where no price is known
 
 
 def may_begin(
-    request: RunRequest, loaded: Loaded, connection: Connection, store: Store, run_id: str, spent: tuple[int, float]
+    request: RunRequest,
+    loaded: Loaded,
+    connection: Connection,
+    store: Store,
+    run_id: str,
+    spent: tuple[int, float],
+    *,
+    selection: Selection | None = None,
+    again: AskAgain | None = None,
 ) -> None:
-    """PlanError where a limit would surely be passed, RunInterruptedError where the answer is no."""
+    """PlanError where a limit would surely be passed, RunInterruptedError where the answer is no.
+
+    `selection` is the request's own if none is given: a fresh one, since a walk attaches to it.
+    """
     limits = loaded.pipeline.limits
     asks = request.confirm is not None and not connection.local
     if limits.max_predictions is None and limits.max_cost is None and not asks:
         return
-    selection = select(loaded.graph, request.only, request.start_from)
-    foreseen = foresee(loaded, selection, connection, store, request.clock, run_id=run_id, no_cache=request.no_cache)
+    foreseen = foresee(
+        loaded,
+        selection or select(loaded.graph, request.only, request.start_from),
+        connection,
+        store,
+        request.clock,
+        run_id=run_id,
+        no_cache=request.no_cache,
+        again=again,
+    )
     estimate = foreseen.estimate
     _refuse(estimate, limits, spent)
     question = question_of(estimate)

@@ -10,11 +10,12 @@ import sys
 COMMANDS = {
     "run": ("speedpix_pipe.cli.run", "carry out a pipeline"),
     "plan": ("speedpix_pipe.cli.plan", "what a run would do, and what it would cost; nothing is sent"),
+    "watch": ("speedpix_pipe.cli.watch", "hot folders: process every file that arrives"),
     "validate": ("speedpix_pipe.cli.validate", "check specs; no network, no credentials"),
     "diff": ("speedpix_pipe.cli.diff", "what changed in meaning since a git revision, and what would run again"),
     "test": ("speedpix_pipe.cli.test", "carry out a spec's *.test.yaml cases, offline"),
     "schema": ("speedpix_pipe.cli.schema", "print the JSON Schema of specs, for editors"),
-    "runs": ("speedpix_pipe.cli.runs", "the journal: list, show, why, cancel, prune, repair"),
+    "runs": ("speedpix_pipe.cli.runs", "the journal: list, show, why, redo, cancel, prune, repair"),
     "report": ("speedpix_pipe.cli.report", "a run as a gallery: one HTML file, inputs beside results"),
     "predict": ("speedpix_pipe.cli.predict", "one call of a workflow, for trying it out"),
     "init": ("speedpix_pipe.cli.init", "a working project to start from"),

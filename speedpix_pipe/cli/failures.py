@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from speedpix_pipe.cli.output import print_json, terminal
 from speedpix_pipe.errors import PipeError, Problem, RunInterruptedError, SpecError
 
-REFUSED_AS_RUNS = frozenset({"run"})  # commands whose --json is that of `run`, also when nothing was begun
+REFUSED_AS_RUNS = (("run",), ("runs", "redo"))  # commands whose --json is that of `run`, also when nothing was begun
 BUG = 1
 
 
@@ -48,7 +48,8 @@ def _as_json(error: PipeError, arguments: Sequence[str]) -> None:
     from speedpix_pipe.summary import refusal
 
     refused = refusal(error).to_json()
-    print_json(refused if arguments[0] in REFUSED_AS_RUNS else {"errors": refused["errors"]})
+    as_run = any(tuple(arguments[: len(command)]) == command for command in REFUSED_AS_RUNS)
+    print_json(refused if as_run else {"errors": refused["errors"]})
 
 
 def _problems_of(error: PipeError) -> list[Problem]:

@@ -58,6 +58,24 @@ def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--json", action="store_true", help=f"print {what} as JSON on stdout")
 
 
+def add_going(parser: argparse.ArgumentParser) -> None:
+    """How a run is carried out, whatever it does."""
+    parser.add_argument(
+        "--concurrency", metavar="N", type=positive, help="predictions in flight, over the spec's limit"
+    )
+    parser.add_argument(
+        "--grace",
+        metavar="8s",
+        type=duration,
+        default=8.0,
+        help="how long the first Ctrl-C waits for what is on its way (default: 8s)",
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask before paying; limits hold all the same")
+    parser.add_argument(
+        "--log-format", choices=("text", "json"), default="text", help="json: an event a line on stderr (default: text)"
+    )
+
+
 def spec_request(args: argparse.Namespace, spec: Path | None = None) -> SpecRequest:
     """What the arguments say about spec and params."""
     from speedpix_pipe.app.request import SpecRequest

@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from speedpix_pipe.cli.carrying import carry_out, question
-from speedpix_pipe.cli.options import add_json, duration, positive
+from speedpix_pipe.cli.options import add_going, add_json
+from speedpix_pipe.cli.running import carry_out, question
 from speedpix_pipe.errors import UsageError
 from speedpix_pipe.settings import load_settings
 
@@ -19,23 +19,14 @@ from speedpix_pipe.settings import load_settings
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
-        metavar="RUN | STEP@KEY",
+        metavar="RUN|STEP@KEY",
         nargs="*",
         help="a run's id or its beginning (default: the latest), and tasks of it",
     )
     parser.add_argument("--failed", action="store_true", help="every task that failed")
     parser.add_argument("--unknown", action="store_true", help="every task whose submission is of unknown outcome")
     parser.add_argument("--from-file", metavar="F", type=Path, help="tasks from a file, one STEP@KEY a line")
-    parser.add_argument(
-        "--concurrency", metavar="N", type=positive, help="predictions in flight, over the spec's limit"
-    )
-    parser.add_argument(
-        "--grace", metavar="8s", type=duration, default=8.0, help="how long the first Ctrl-C waits (default: 8s)"
-    )
-    parser.add_argument("--yes", action="store_true", help="do not ask before paying; limits hold all the same")
-    parser.add_argument(
-        "--log-format", choices=("text", "json"), default="text", help="json: an event a line on stderr (default: text)"
-    )
+    add_going(parser)
     add_json(parser, "the new run's summary")
 
 

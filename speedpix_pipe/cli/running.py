@@ -1,0 +1,76 @@
+"""What `run` and `runs redo` share: a run is carried out, shown while it goes on, and told when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from speedpix_pipe.cli.output import Terminal, print_json, say, terminal
+
+if TYPE_CHECKING:
+    from speedpix_pipe.app.one_run import RunOutcome, Subscribe
+    from speedpix_pipe.console.base import Subscriber
+    from speedpix_pipe.summary import Tally
+
+Start = Callable[["Subscribe"], Coroutine[Any, Any, "RunOutcome"]]
+
+
+def carry_out(start: Start, state_folder: Path, *, log_format: str, as_json: bool) -> int:
+    """Progress and the closing words to stderr, results to stdout; the exit code."""
+    from speedpix_pipe.cli.logs import LogFile
+
+    screen = terminal()
+    with LogFile(state_folder) as log:
+        outcome = asyncio.run(start(partial(_subscribers, screen, log_format)))
+    summary = outcome.summary
+    if log_format == "text":
+        from speedpix_pipe.console.closing import render_closing
+
+        command = f"speedpix-pipe report {summary.run_id}" if summary.total else None
+        say(render_closing(summary, color=screen.color, width=screen.width, report=command))
+    if log.path is not None:
+        say(f"something went wrong inside speedpix-pipe itself; it is written down in {log.path}")
+    if as_json:
+        print_json(summary.to_json())
+    elif not sys.stdout.isatty():
+        _list_files([file.path for file in summary.files], Path(summary.spec_path).parent)
+    return outcome.exit_code
+
+
+def question(*, yes: bool) -> Callable[[str], bool] | None:
+    """How to ask before paying; None where nobody is there to answer, or the answer was given."""
+    if yes or not terminal().live or not sys.stdin.isatty():
+        return None
+
+    def ask(text: str) -> bool:
+        print(f"{text} [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in {"y", "yes", "是"}
+
+    return ask
+
+
+def _subscribers(screen: Terminal, log_format: str, tally: Tally, _loaded: object) -> Sequence[Subscriber]:
+    if log_format == "json":
+        from speedpix_pipe.console.logs import JsonLines
+
+        return [JsonLines(say)]
+    if screen.live:
+        from speedpix_pipe.console.progress import LiveView
+
+        return [LiveView(tally, sys.stderr, color=screen.color)]
+    from speedpix_pipe.console.logs import PlainLines
+
+    return [PlainLines(tally, say)]
+
+
+def _list_files(paths: Sequence[str], folder: Path) -> None:
+    """Paths as they are to be written from here."""
+    here = Path.cwd()
+    for path in dict.fromkeys(paths):
+        full = folder / path
+        print(os.path.relpath(full, here) if full.is_relative_to(here) else full)
