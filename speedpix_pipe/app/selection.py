@@ -12,11 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from speedpix_pipe.errors import UsageError
-from speedpix_pipe.plan.graph import Graph, Role
-from speedpix_pipe.plan.tasks import Task
+from speedpix_pipe.plan.graph import Graph, Link, Node, Role
+from speedpix_pipe.plan.tasks import Place, Task
 from speedpix_pipe.plan.walk import Walk
 
 SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """A reference and the fan-outs in which both ends of it agree: where a task meets those it refers to."""
+
+    link: Link
+    part: Place
 
 
 @dataclass(slots=True)
@@ -30,6 +38,9 @@ class Selection:
     exact: dict[int, set[str]] = field(default_factory=dict)  # whole keys, no patterns
     following: set[int] = field(default_factory=set)  # steps after a task that `--from` names
     _chosen: set[Task] = field(default_factory=set)
+    _met: set[_Meeting] = field(default_factory=set)  # where chosen tasks are referred to from
+    _passed_over: dict[_Meeting | Task, list[Task]] = field(default_factory=dict)  # whom a late choice would concern
+    _links: dict[int, list[Link]] = field(default_factory=dict)  # by whom they refer to
     _walk: Walk | None = None
 
     def attach(self, walk: Walk) -> None:
@@ -47,20 +58,46 @@ class Selection:
             or (index in self.following and self._follows(task))
         )
         if wanted:
-            self._chosen.add(task)
+            self._choose(task)
+        elif index in self.following:
+            self._pass_over(task)
         return wanted
 
     def _follows(self, task: Task) -> bool:
         """Whether the task comes from, or refers to, one that was chosen."""
-        walk, node = self._walk, task.node
-        assert walk is not None
         if task.source is not None and task.source in self._chosen:
             return True
-        for link in (*node.list_links, *node.axis_links, *node.when_links, *node.run_links):
-            found: Iterable[Task | None] = walk.members(task, link) if link.many else [walk.one(task, link)]
-            if any(other in self._chosen for other in found):
-                return True
-        return False
+        return any(_asker(link, task) in self._met for link in _links(task.node))
+
+    def _pass_over(self, task: Task) -> None:
+        """A gather is born before what it gathers: it may follow from a task that is chosen later."""
+        places: list[_Meeting | Task] = [_asker(link, task) for link in _links(task.node)]
+        for place in places if task.source is None else [*places, task.source]:
+            self._passed_over.setdefault(place, []).append(task)
+
+    def _choose(self, task: Task) -> None:
+        """From now on it is chosen, and so is whoever follows from it."""
+        walk, todo = self._walk, [task]
+        assert walk is not None
+        while todo:
+            chosen = todo.pop()
+            if chosen in self._chosen:
+                continue
+            self._chosen.add(chosen)
+            walk.ask_for(chosen)
+            meetings = [_Meeting(link, _part(chosen.place, link.of_target)) for link in self._links_to(chosen.node)]
+            self._met.update(meetings)
+            for place in (*meetings, chosen):
+                todo.extend(self._passed_over.pop(place, ()))
+
+    def _links_to(self, node: Node) -> list[Link]:
+        walk = self._walk
+        assert walk is not None
+        if not self._links:
+            for other in walk.graph:
+                for link in _links(other):
+                    self._links.setdefault(link.target, []).append(link)
+        return self._links.get(node.index, [])
 
     def check_exact(self) -> None:
         """The same for whole keys: of a task that the spec has no longer, nothing can be done again."""
@@ -89,6 +126,18 @@ class Selection:
                         code="usage.ambiguous-task",
                         hint=f"write the whole key, or '{node.name}@*{pattern}*' for all of them",
                     )
+
+
+def _links(node: Node) -> tuple[Link, ...]:
+    return (*node.list_links, *node.axis_links, *node.when_links, *node.run_links)
+
+
+def _asker(link: Link, task: Task) -> _Meeting:
+    return _Meeting(link, _part(task.place, link.of_asker))
+
+
+def _part(place: Place, positions: tuple[int, ...]) -> Place:
+    return tuple([place[i] for i in positions])
 
 
 def select(graph: Graph, only: Sequence[str], start_from: Sequence[str]) -> Selection:

@@ -238,10 +238,10 @@ class Walk:
         if target.waiters is None:
             target.waiters = []
         target.waiters.append(waiter)
-        self._ask_for(target)
+        self.ask_for(target)
         return True
 
-    def _ask_for(self, task: Task) -> None:
+    def ask_for(self, task: Task) -> None:
         """In a walk on demand, a task starts when somebody waits for it."""
         if not task.demanded:
             task.demanded = True
@@ -278,7 +278,7 @@ class Walk:
             if self._demand is not None:
                 for member in self._groups.members(link, barrier.part):
                     if member.status is None:
-                        self._ask_for(member)
+                        self.ask_for(member)
         barrier.hold(waiter)
         return True
 
