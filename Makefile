@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OFFICIAL := .venv-official
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: setup demo test check fmt generate bench clean
 
-setup: $(VENV)/.dev
+setup: $(VENV)/.dev $(OFFICIAL)/.ready
 
 $(VENV)/.python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
@@ -20,6 +21,12 @@ $(VENV)/.runtime: $(VENV)/.python pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime
 	$(PIP) install --group dev
+	@touch $@
+
+# The official SDK, for the tests and benchmarks that stand ours beside it; it does not work with a newer dataclass-wizard.
+$(OFFICIAL)/.ready:
+	$(PYTHON) -m venv $(OFFICIAL)
+	$(OFFICIAL)/bin/python -m pip --disable-pip-version-check --quiet install 'speedpix==1.0.4' 'dataclass-wizard<1'
 	@touch $@
 
 demo: $(VENV)/.runtime
@@ -46,4 +53,4 @@ bench: setup
 	$(BIN)/python tests/bench/all.py
 
 clean:
-	rm -rf $(VENV) .speedpix pipelines/.speedpix pipelines/inbox pipelines/out pipelines/results pipelines/hot-inbox
+	rm -rf $(VENV) $(OFFICIAL) tests/bench/.venv-peers tests/bench/results .speedpix pipelines/.speedpix pipelines/inbox pipelines/out pipelines/results pipelines/hot-inbox

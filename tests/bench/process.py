@@ -74,7 +74,9 @@ class FakeService:
 
 @contextmanager
 def fake_service() -> Iterator[FakeService]:
-    process = subprocess.Popen([PYTHON, str(HERE / "fake.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [PYTHON, str(HERE / "fake.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     assert process.stdin is not None
     try:

@@ -49,7 +49,10 @@ class Report:
         cells = [names, *([_shown(row.get(name)) for name in names] for row in listed)]
         widths = [max(len(line[at]) for line in cells) for at in range(len(names))]
         for line in cells:
-            first, *rest = (cell.ljust(w) if at == 0 else cell.rjust(w) for at, (cell, w) in enumerate(zip(line, widths)))
+            first, *rest = (
+                cell.ljust(w) if at == 0 else cell.rjust(w)
+                for at, (cell, w) in enumerate(zip(line, widths, strict=True))
+            )
             print("  " + "  ".join([first, *rest]))
 
     def judge(self, *verdicts: Verdict) -> None:
