@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from speedpix_pipe.cli.output import Terminal
 from speedpix_pipe.emulator import EmulatorOptions, EmulatorThread, Fault
 
 pytestmark = pytest.mark.slow
@@ -114,6 +116,52 @@ def test_why_knows_equal_tasks_and_refuses_what_is_none(cli, spec, emulator):
     assert any("an equal task of the same run did it" in sentence for sentence in said)
     assert cli("runs", "why", "draw@four").code == 2
     assert cli("runs", "why", "nix@one").code == 2
+
+
+def test_redo_pays_anew_for_exactly_what_was_named(cli, spec, emulator):
+    first = cli("run", "words.yaml", "--json").json["run_id"]
+    ran = cli("runs", "redo", "draw@two", "--json")
+    assert ran.code == 0
+    assert ran.json["predictions"]["submitted"] == 1
+    assert [file["key"] for file in ran.json["files"]] == ["two"]
+    assert cli("runs", "list", "--json").json[0]["origin"] == first
+    assert len(emulator.predictions()) == 4
+
+
+def test_redo_tries_failed_and_sends_unknown_again_only_when_asked(cli, spec, emulator):
+    emulator.add_fault(Fault("task-failed", "poll"))
+    emulator.add_fault(Fault("reset-after", "submit"))
+    run = cli("run", "words.yaml", "--json").json
+    assert (run["tasks"]["failed"], run["tasks"]["unknown"]) == (1, 1)
+    failed = cli("runs", "redo", run["run_id"], "--failed", "--json")
+    assert (failed.code, failed.json["predictions"]["submitted"]) == (0, 1)
+    unknown = cli("runs", "redo", run["run_id"], "--unknown", "--json")
+    assert (unknown.code, unknown.json["predictions"]["submitted"]) == (0, 1)
+    assert cli("runs", "show", run["run_id"], "--unknown", "--json").json == []
+
+
+def test_redo_with_nothing_to_do_exits_2_with_the_json_of_run(cli, spec, emulator):
+    cli("run", "words.yaml")
+    for arguments in ((), ("--failed",), ("draw@nix",), ("one", "two", "draw@one")):
+        ran = cli("runs", "redo", *arguments, "--json")
+        assert ran.code == 2
+        assert ran.json["run_id"] is None
+
+
+def test_redo_asks_and_keeps_to_limits_like_any_run(cli, spec, emulator, monkeypatch):
+    cli("run", "words.yaml")
+    spec.write_text(SPEC + "limits: {max_predictions: 1}\n")
+    assert cli("runs", "redo", "draw@*", "--json").json["errors"][0]["type"] == "plan.max-predictions"
+    monkeypatch.setattr("speedpix_pipe.cli.running.terminal", lambda: Terminal(live=True, color=False, width=80))
+    monkeypatch.setattr(sys, "stdin", Typed("n\n"))
+    ran = cli("runs", "redo", "draw@one")
+    assert ran.code == 130
+    assert "1 prediction, at most 0.20 in all. Go on?" in ran.err
+
+
+class Typed(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def test_cancel_ends_a_run_from_outside_for_good(cli, spec, monkeypatch):
