@@ -88,7 +88,7 @@ class Selection:
             meetings = [_Meeting(link, _part(chosen.place, link.of_target)) for link in self._links_to(chosen.node)]
             self._met.update(meetings)
             for place in (*meetings, chosen):
-                todo.extend(self._passed_over.pop(place, ()))
+                todo.extend(self._passed_over.pop(place, []))
 
     def _links_to(self, node: Node) -> list[Link]:
         walk = self._walk
