@@ -9,24 +9,29 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from speedpix_pipe.console.base import cell_width, printable
 from speedpix_pipe.plan.graph import Graph, Node, Role
 
 CELL = 7.4  # pixels of a terminal cell at the SVG's font size
-ROW, GAP, LAYER, MARGIN = 44, 18, 64, 12
+ROW, PASSAGE, GAP, LAYER, MARGIN = 44, 8, 18, 64, 12
+
+
+_Place = tuple[int, int, int]  # a step (twice) or an edge from and to, and the layer
 
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    node: Node
+    node: Node | None  # None: an edge passes here
     x: float
     y: float
     width: float
+    height: float
 
     @property
     def middle(self) -> float:
-        return self.y + ROW / 2
+        return self.y + self.height / 2
 
 
 def draw(graph: Graph, form: str) -> str:
@@ -102,63 +107,89 @@ def _quoted(*lines: str) -> str:
 
 
 def _svg(graph: Graph) -> Iterator[str]:
-    boxes = _laid_out(graph)
-    width = max((box.x + box.width for box in boxes.values()), default=0) + MARGIN
-    height = max((box.y + ROW for box in boxes.values()), default=0) + MARGIN
+    layout = _Layout(graph)
     yield (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
-        f'viewBox="0 0 {width:g} {height:g}" font-family="sans-serif" font-size="13" role="img">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{layout.width:g}" height="{layout.height:g}" '
+        f'viewBox="0 0 {layout.width:g} {layout.height:g}" font-family="sans-serif" font-size="13" role="img">'
     )
-    yield f"<title>{html.escape(graph.pipeline.name)}</title>"
+    yield f"<title>{html.escape(printable(graph.pipeline.name))}</title>"
     yield '<marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
     yield '<path d="M0 0 8 4 0 8z" fill="#667"/></marker>'
-    for one, other in _edges(graph):
-        yield _curve(boxes[one.index], boxes[other.index])
-    for box in boxes.values():
-        yield from _drawn(box)
+    for stops in layout.edges():
+        yield f'<path d="{_curve(stops)}" fill="none" stroke="#667" marker-end="url(#tip)"/>'
+    for box in layout.boxes.values():
+        if box.node is not None:
+            yield from _drawn(box, box.node)
     yield "</svg>"
 
 
-def _laid_out(graph: Graph) -> dict[int, _Box]:
-    nodes = _shown(graph)
-    needs = {node.index: _needs(graph, node) for node in nodes}
-    layer: dict[int, int] = {}
-    for node in nodes:  # what a step needs stands before it
-        layer[node.index] = max((layer[index] + 1 for index in needs[node.index]), default=0)
-    boxes: dict[int, _Box] = {}
-    x = float(MARGIN)
-    for number in range(max(layer.values(), default=-1) + 1):
-        column = [node for node in nodes if layer[node.index] == number]
-        column.sort(key=lambda node: (_pull(boxes, needs[node.index]), node.index))
-        width = max(_width(node) for node in column)
-        below = float(MARGIN)
-        for node in column:
-            wanted = _pull(boxes, needs[node.index]) - ROW / 2
-            y = max(below, wanted)
-            boxes[node.index] = _Box(node, x, y, width)
-            below = y + ROW + GAP
-        x += width + LAYER
-    return boxes
+class _Layout:
+    """Where everything stands. An edge over several layers has a place of its own in each that it passes."""
 
+    def __init__(self, graph: Graph) -> None:
+        nodes = _shown(graph)
+        self._layer: dict[int, int] = {}
+        needs = {node.index: _needs(graph, node) for node in nodes}
+        for node in nodes:  # what a step needs stands before it
+            self._layer[node.index] = max((self._layer[index] + 1 for index in needs[node.index]), default=0)
+        self._routes = [self._route(index, node.index) for node in nodes for index in sorted(needs[node.index])]
+        self.boxes: dict[_Place, _Box] = {}
+        self._set(nodes)
+        self.width = max((box.x + box.width for box in self.boxes.values()), default=0.0) + MARGIN
+        self.height = max((box.y + box.height for box in self.boxes.values()), default=0.0) + MARGIN
 
-def _pull(boxes: dict[int, _Box], needs: set[int]) -> float:
-    """The height at which what a step needs stands on average."""
-    return sum(boxes[index].middle for index in needs) / len(needs) if needs else 0.0
+    def edges(self) -> Iterator[list[_Box]]:
+        for route in self._routes:
+            yield [self.boxes[place] for place in route]
+
+    def _route(self, start: int, end: int) -> list[_Place]:
+        between = range(self._layer[start] + 1, self._layer[end])
+        return [(start, start, self._layer[start]), *((start, end, n) for n in between), (end, end, self._layer[end])]
+
+    def _set(self, nodes: list[Node]) -> None:
+        before: dict[_Place, list[_Place]] = {(n.index, n.index, self._layer[n.index]): [] for n in nodes}
+        for route in self._routes:
+            for one, other in pairwise(route):
+                before.setdefault(other, []).append(one)
+        by_index = {node.index: node for node in nodes}
+        x = float(MARGIN)
+        for number in range(max(self._layer.values(), default=-1) + 1):
+            column = [place for place in before if place[2] == number]
+            column.sort(key=lambda place: (self._pull(before[place]), place))
+            width = max(_width(by_index[place[0]]) for place in column if place[0] == place[1])
+            below = float(MARGIN)
+            for place in column:
+                node = by_index[place[0]] if place[0] == place[1] else None
+                height = ROW if node is not None else PASSAGE
+                y = max(below, self._pull(before[place]) - height / 2)
+                self.boxes[place] = _Box(node, x, y, width, height)
+                below = y + height + GAP
+            x += width + LAYER
+
+    def _pull(self, places: list[_Place]) -> float:
+        """The height at which what is needed stands on average."""
+        return sum(self.boxes[place].middle for place in places) / len(places) if places else 0.0
 
 
 def _width(node: Node) -> float:
     return max(cell_width(node.name), cell_width(_what(node))) * CELL + 24
 
 
-def _curve(one: _Box, other: _Box) -> str:
-    x1, y1, x2, y2 = one.x + one.width, one.middle, other.x, other.middle
-    bend = (x2 - x1) / 2
-    path = f"M{x1:g} {y1:g}C{x1 + bend:g} {y1:g} {x2 - bend:g} {y2:g} {x2:g} {y2:g}"
-    return f'<path d="{path}" fill="none" stroke="#667" marker-end="url(#tip)"/>'
+def _curve(stops: list[_Box]) -> str:
+    """From box to box, straight through the places that the edge has on its way."""
+    first = stops[0]
+    path = f"M{first.x + first.width:g} {first.middle:g}"
+    for one, other in pairwise(stops):
+        x1, x2 = one.x + one.width, other.x
+        bend = (x2 - x1) / 2
+        path += f"C{x1 + bend:g} {one.middle:g} {x2 - bend:g} {other.middle:g} {x2:g} {other.middle:g}"
+        if other.node is None:
+            path += f"H{other.x + other.width:g}"
+    return path
 
 
-def _drawn(box: _Box) -> Iterator[str]:
-    name, what, fan = (html.escape(printable(text)) for text in (box.node.name, _what(box.node), _fan(box.node)))
+def _drawn(box: _Box, node: Node) -> Iterator[str]:
+    name, what, fan = (html.escape(printable(text)) for text in (node.name, _what(node), _fan(node)))
     yield f"<g><title>{fan or 'one task'}</title>"
     yield f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{ROW}" rx="7" fill="#fff" stroke="#334"/>'
     middle = box.x + box.width / 2
