@@ -7,6 +7,7 @@ read off the run before it counts as over.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from speedpix_pipe.app.specs import Loaded, require
 from speedpix_pipe.app.station import Station, limits_of, open_station
 from speedpix_pipe.app.stopping import signals
 from speedpix_pipe.engine.drive import LOOKAHEAD
-from speedpix_pipe.errors import PipeError, StoreError, UsageError
+from speedpix_pipe.errors import ExecutorError, PipeError, StoreError, UsageError
 from speedpix_pipe.files import FileValue
 from speedpix_pipe.model import Watch
 from speedpix_pipe.store import RunRow, Store, Verdict
@@ -187,6 +188,7 @@ class Watcher:
         self._say_hello()
         loops = [asyncio.ensure_future(self._guard(folder.run())) for folder in self.folders]
         beat = asyncio.ensure_future(self._beat())
+        warm = asyncio.ensure_future(self._warm_up())
         with signals(self._stop, self._leave):
             try:
                 if self.request.once:
@@ -199,10 +201,19 @@ class Watcher:
                 await asyncio.gather(*loops, return_exceptions=True)
                 await self._close()
                 beat.cancel()
+                warm.cancel()
+                for folder in self.folders:
+                    folder.inbox.health.claimed = len(folder.held)
+                    folder.inbox.health.waiting = len(folder.inbox.settling.waiting)
                 self.health.write(alive=False)
         if self._error is not None:
             raise self._error
         return self._outcome()
+
+    async def _warm_up(self) -> None:
+        """Start the processes that decode pictures, so that the first arrival does not wait for them."""
+        with contextlib.suppress(ExecutorError):
+            await self.station.executor.pixels("verify", os.devnull)
 
     def _say_hello(self) -> None:
         for folder in self.folders:

@@ -17,6 +17,7 @@ COMMANDS = {
     "schema": ("speedpix_pipe.cli.schema", "print the JSON Schema of specs, for editors"),
     "runs": ("speedpix_pipe.cli.runs", "the journal: list, show, why, redo, cancel, prune, repair"),
     "report": ("speedpix_pipe.cli.report", "a run as a gallery: one HTML file, inputs beside results"),
+    "ui": ("speedpix_pipe.cli.ui", "runs as they happen, in a browser on this machine"),
     "predict": ("speedpix_pipe.cli.predict", "one call of a workflow, for trying it out"),
     "init": ("speedpix_pipe.cli.init", "a working project to start from"),
     "doctor": ("speedpix_pipe.cli.doctor", "credentials, endpoint, clock, disk, limits: what is missing, what to do"),

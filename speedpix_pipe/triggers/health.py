@@ -59,11 +59,12 @@ class Health:
         """Something to be told once."""
         self._tell(sentence)
 
-    def judged(self, path: str, verdict: str, run_id: str | None) -> None:
+    def judged(self, path: str, verdict: str, run_id: str | None, reason: str | None = None) -> None:
         if verdict == "done":
             self.done += 1
         else:
             self.failed += 1
+        self._tell(f"{verdict}: {_plain(path)}" + (f" ({reason})" if reason else ""))
         self.last.append({"file": _plain(path), "verdict": verdict, "run_id": run_id, "at": self._now().isoformat()})
 
     @property

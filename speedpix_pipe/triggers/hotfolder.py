@@ -24,6 +24,7 @@ from speedpix_pipe.triggers.recovery import recover
 from speedpix_pipe.triggers.settle import Look, Sighting, last_look
 
 MOST_BACKOFF = 60.0
+MOMENT_SECONDS = 0.2
 
 
 class HotFolder:
@@ -132,7 +133,8 @@ class HotFolder:
         if due is not None:
             waits.append(due)
         if self._ready_since is not None:
-            waits.append(self._ready_since + self.watch.batch.max_wait_seconds - self._clock.monotonic())
+            patience = self._patience(patient=self._gathers or self.only is not None)
+            waits.append(self._ready_since + patience - self._clock.monotonic())
         tired = self._tired_until - self._clock.monotonic()
         if tired > 0:
             waits.append(tired)
@@ -170,13 +172,22 @@ class HotFolder:
         return self.only is None or sighting.name in self.only
 
     def _waits_for_more(self, ready: int, most: int) -> bool:
-        """Whether the batch should wait for files on their way. Where files never meet, none waits for another."""
-        if not self._gathers or ready >= most or not self.inbox.coming():
+        """Whether the batch should wait for files on their way.
+
+        Where files of a batch meet in a step, it matters which are together, and so it does where someone waits
+        for the end (`--once`). Elsewhere none waits for another, except for a moment while its like are decoded.
+        """
+        patient = self._gathers or self.only is not None
+        if ready >= most or not self.inbox.coming(settled_only=not patient):
             return False
         now = self._clock.monotonic()
         if self._ready_since is None:
             self._ready_since = now
-        return now - self._ready_since < self.watch.batch.max_wait_seconds
+        return now - self._ready_since < self._patience(patient=patient)
+
+    def _patience(self, *, patient: bool = True) -> float:
+        longest = self.watch.batch.max_wait_seconds
+        return longest if patient else min(longest, MOMENT_SECONDS)
 
     async def _claim_all(self, sightings: Sequence[Sighting]) -> list[Guest]:
         """Take files into the claims folder and write them down."""

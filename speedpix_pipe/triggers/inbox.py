@@ -208,13 +208,16 @@ class Inbox:
                 found.append(sighting)
         return sorted(found, key=lambda sighting: (sighting.first, sighting.name))
 
-    def coming(self) -> int:
-        """How many files are on their way: not settled, or settled and not decoded yet."""
+    def coming(self, *, settled_only: bool = False) -> bool:
+        """Whether files are on their way: settled and not decoded yet, or (else) not even settled."""
         now = self._clock.monotonic()
-        return sum(
-            now - sighting.since < self.settling.seconds or (sighting.usable is None and _is_picture(sighting.name))
-            for sighting in self.settling.waiting.values()
-        )
+        for sighting in self.settling.waiting.values():
+            if now - sighting.since < self.settling.seconds:
+                if not settled_only:
+                    return True
+            elif sighting.usable is None and _is_picture(sighting.name):
+                return True
+        return False
 
     def next_due(self) -> float | None:
         """Seconds until something here may become ready, or should be decoded."""

@@ -58,14 +58,15 @@ def write_note(
 
 
 def in_words(reason: str, step: str | None, name: str) -> str:
-    """The reason as a sentence for somebody who only knows the folder."""
+    """The reason as sentences for somebody who only knows the folder."""
     shown = os.fsencode(name).decode("utf-8", "replace")
-    if step is None:
-        return f"{shown} was not processed: {reason}. Nothing was charged for it."
     told = reason.rstrip(". ")
+    if step is None:
+        said = f"{shown} {told}." if told.startswith(("is ", "may ", "has ")) else f"{shown}: {told}."
+        return f"{said} It was not processed, and nothing was charged for it."
     return (
         f'{shown} could not be finished. The step "{step}" says: {told}. '
-        "To try again, move the file back into the watched folder; parts that did succeed are not paid for again."
+        "To try again, move the file back into the watched folder; what did succeed is not paid for again."
     )
 
 

@@ -58,7 +58,7 @@ class Placing:
         for guest in guests:
             judged = verdicts[guest.id]
             self._folder.verdict_known(guest)
-            self._around.health.judged(self._shown(guest), judged.verdict, judged.run_id)
+            self._around.health.judged(self._shown(guest), judged.verdict, judged.run_id, judged.reason)
 
     def _shown(self, guest: Guest) -> str:
         return f"{self._folder.places.shown.rstrip('/')}/{guest.name}"

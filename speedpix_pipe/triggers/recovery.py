@@ -132,7 +132,7 @@ class _Recovery:
     async def _without_file(self, rows: list[Arrival]) -> None:
         """Rows whose file is not in its claim: moved just before the crash, or taken away by somebody."""
         vanished = [row for row in rows if row.verdict is None]
-        reason = "the file was taken out of the claims folder while it was being worked on"
+        reason = "it was taken out of the claims folder while it was being worked on"
         await self._around.arrivals.all_judged([(row.id, Verdict.FAILED, reason, None) for row in vanished])
         for row in vanished:
             self._around.health.note(f"{row.path}: {reason}")
