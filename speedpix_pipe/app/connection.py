@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,11 +54,20 @@ def to_service(settings: Settings) -> Connection:
 
 
 @contextmanager
-def to_emulator(pipeline: Pipeline, note: Callable[[str], None], *, latency: float = 0.0) -> Iterator[Connection]:
-    """The embedded emulator, for as long as the run lasts. It finds a workflow by id, by name, or by its contract."""
+def to_emulator(
+    pipeline: Pipeline,
+    note: Callable[[str], None],
+    answers: Mapping[str, Callable[[Any], Any]] | None = None,
+    *,
+    latency: float = 0.0,
+) -> Iterator[Connection]:
+    """The embedded emulator, for as long as the run lasts. It finds a workflow by id, by name, or by its contract.
+
+    `answers`, by id, go over all that.
+    """
     from speedpix_pipe.emulator import EmulatorOptions, EmulatorThread
 
-    known = _by_id(pipeline, note)
+    known = {**_by_id(pipeline, note), **(answers or {})}
     options = EmulatorOptions(latency=latency, workflows=known, fallback=_unknown)
     with EmulatorThread(options) as emulator:
 

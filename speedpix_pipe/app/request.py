@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from speedpix_pipe.clock import Clock, SystemClock
 from speedpix_pipe.settings import Settings
@@ -40,3 +41,4 @@ class RunRequest:
     confirm: Callable[[str], bool] | None = None
     clock: Clock = field(default_factory=SystemClock)
     latency: float = 0.0  # of the embedded emulator
+    answers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)  # its workflows, over its own, by id

@@ -72,7 +72,7 @@ def load(
     settings = load_settings(pipeline.folder, request.settings.environment)
     graph, woven = weave(pipeline)
     problems += woven
-    for inner in _pipelines(pipeline):
+    for inner in pipelines_of(pipeline):
         problems += _operation_problems(inner)
         if inner is not pipeline:
             problems += weave(inner)[1]
@@ -103,7 +103,7 @@ def surroundings(loaded: Loaded, *, run: Mapping[str, str], digests: Digests | N
     git: Mapping[str, Json] = {"commit": None, "dirty": None}
     if loaded.git is not None:
         git = {"commit": loaded.git.commit, "dirty": loaded.git.dirty}
-    names = {name for pipeline in _pipelines(loaded.pipeline) for name in pipeline.env}
+    names = {name for pipeline in pipelines_of(loaded.pipeline) for name in pipeline.env}
     env = loaded.settings.spec_environment(sorted(names))
     return Surroundings(
         params=loaded.params,
@@ -138,7 +138,7 @@ def _git_facts(request: SpecRequest, pipeline: Pipeline) -> vcs.GitFacts | None:
     return replace(facts, commit=vcs.resolve(request.rev, pipeline.path))
 
 
-def _pipelines(pipeline: Pipeline) -> list[Pipeline]:
+def pipelines_of(pipeline: Pipeline) -> list[Pipeline]:
     """The pipeline and all below it, each once."""
     found: dict[Path, Pipeline] = {}
     todo = [pipeline]

@@ -22,6 +22,8 @@ from speedpix_pipe.model import Limits, StepKind
 from speedpix_pipe.steps.service import Service
 from speedpix_pipe.store import Store
 
+SHARED = "shared"  # whose work folder the runs of one process have in common
+
 
 @dataclass(slots=True)
 class Station:
@@ -34,6 +36,12 @@ class Station:
     roads: Roads
     clock: Clock
 
+    async def begin(self) -> None:
+        """Be ready for work. Raises where the executor cannot be; nothing has been begun or paid for then."""
+        await self.executor.open(RunKeeper(self.store.blobs, SHARED).work)
+        if self.executor.remote:
+            self.roads.widen(self.executor.width)
+
     async def aclose(self) -> None:
         await self.executor.aclose()
         await self.service.aclose()
@@ -42,6 +50,7 @@ class Station:
 def open_station(request: RunRequest, loaded: Loaded, store: Store, notes: list[str], stack: ExitStack) -> Station:
     """Everything that costs something to have, made once. `notes` takes what the user should be told."""
     connection = _connect(request, loaded, notes, stack)
+    executor = open_executor(request.executor, scheduler=request.scheduler)
     return Station(
         store=store,
         connection=connection,
@@ -52,11 +61,12 @@ def open_station(request: RunRequest, loaded: Loaded, store: Store, notes: list[
             upload_account=connection.upload_account,
             urls_outlive_us=not connection.local,
             uploads=store.uploads,
-            keeper=RunKeeper(store.blobs, "shared"),
+            keeper=RunKeeper(store.blobs, SHARED),
             clock=request.clock,
             emit=_nobody,
+            carrier=executor if executor.remote else None,
         ),
-        executor=open_executor(request.executor),
+        executor=executor,
         roads=Roads(limits_of(request, loaded), request.clock),
         clock=request.clock,
     )
@@ -70,7 +80,7 @@ def limits_of(request: RunRequest, loaded: Loaded) -> Limits:
 
 def _connect(request: RunRequest, loaded: Loaded, notes: list[str], stack: ExitStack) -> Connection:
     if request.local:
-        return stack.enter_context(to_emulator(loaded.pipeline, notes.append, latency=request.latency))
+        return stack.enter_context(to_emulator(loaded.pipeline, notes.append, request.answers, latency=request.latency))
     if any(node.step.kind is StepKind.WORKFLOW for node in loaded.graph):
         return to_service(loaded.settings)
     return Connection("image", "image|none", _no_service, upload_account="image|none")

@@ -127,6 +127,19 @@ class Inputs(Mapping[str, Any]):
             digest.update(hashlib.sha256(self._seed_bytes(value)).digest())
         return int.from_bytes(digest.digest()[:6])
 
+    def digest(self) -> str:
+        """Of everything that was sent, files by content: equal inputs have equal ones, from run to run."""
+        return hashlib.sha256(json.dumps(self._by_content(self._values), sort_keys=True).encode()).hexdigest()
+
+    def _by_content(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._by_content(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._by_content(inner) for inner in value]
+        if isinstance(value, str) and value.startswith(("http://", "https://", "data:")):
+            return {"sha256": hashlib.sha256(self._fetch(value)).hexdigest()}
+        return value
+
     def _seed_bytes(self, value: Any) -> bytes:
         if isinstance(value, str) and value.startswith(("http://", "https://", "data:")):
             return self._fetch(value)

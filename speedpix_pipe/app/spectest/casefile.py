@@ -1,0 +1,208 @@
+"""Case files: found beside their spec, read with the same YAML as specs, checked against a schema of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from speedpix_pipe.errors import Problem, SpecError, UsageError
+from speedpix_pipe.model import Json, Mark
+from speedpix_pipe.spec.load import load_source
+from speedpix_pipe.spec.nearest import did_you_mean
+from speedpix_pipe.spec.places import Node
+
+SUFFIX = ".test.yaml"
+SCHEMA = "test.v1.schema.json"
+MOST_PROBLEMS = 50
+_SHARED = ("files", "env", "params", "workflows")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What must come of a run. `places` knows where each part stands in the file, `node` where all of it does."""
+
+    node: Node
+    parts: Mapping[str, Any]
+
+    def mark(self, *path: str | int) -> Mark:
+        """The place of a part; of the nearest one above it where it has none."""
+        node, mark = self.node, self.node.mark
+        for part in path:
+            if isinstance(part, str) and part in node.members:
+                node, mark = node.members[part], node.keys[part].mark
+            elif isinstance(part, int) and part < len(node.items):
+                node = node.items[part]
+                mark = node.mark
+            else:
+                break
+        return mark
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run and what it must come to."""
+
+    name: str
+    mark: Mark
+    folder: Path  # of the case file: `copy` of a file begins there
+    copy: Sequence[str]
+    files: Mapping[str, Json]
+    env: Mapping[str, str]
+    params: Mapping[str, Json]
+    workflows: Mapping[str, Sequence[Mapping[str, Any]]]
+    only: Sequence[str]
+    start_from: Sequence[str]
+    expect: Expected
+    again: Expected | None
+
+
+def schema_text() -> str:
+    """The JSON Schema of case files, for editors: from the wheel, else from the checkout beside the package."""
+    package = Path(__file__).parents[2]
+    inside = package / "schemas" / SCHEMA
+    return (inside if inside.is_file() else package.parent / "schemas" / SCHEMA).read_text(encoding="utf-8")
+
+
+def case_files(spec: Path) -> list[Path]:
+    """The case files of a spec. UsageError where there are none."""
+    siblings = sorted(path for path in spec.parent.glob(f"*{SUFFIX}") if path.is_file())
+    found = [path for path in siblings if _belongs(path, spec)]
+    if not found:
+        raise UsageError(
+            f"{spec.name} has no cases: there is no {spec.stem}{SUFFIX} beside it",
+            code="usage.no-cases",
+            hint="docs/testing.md shows how a case is written",
+        )
+    return found
+
+
+def _belongs(path: Path, spec: Path) -> bool:
+    """By what its `spec` says; by its name where it says nothing (or cannot be read, which is said later)."""
+    try:
+        _, root, _ = load_source(path.read_bytes(), path.name)
+    except OSError:
+        root = None
+    named = root.members.get("spec") if root is not None else None
+    if named is not None and isinstance(named.value, str):
+        return (path.parent / named.value).resolve() == spec.resolve()
+    return path.name.startswith(f"{spec.stem}.")
+
+
+def read_cases(path: Path, shown: str) -> list[Case]:
+    """The cases of one file. SpecError with everything that is wrong with it."""
+    source, root, problems = load_source(path.read_bytes(), shown)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if root is None or errors:
+        raise SpecError(errors or [source.problem(0, "test.empty", "the file is empty")])
+    wrong = list(_schema_problems(root))
+    if wrong:
+        raise SpecError(wrong[:MOST_PROBLEMS])
+    return [_case(root, node, path.parent) for node in root.members["cases"].items]
+
+
+def _case(root: Node, node: Node, folder: Path) -> Case:
+    shared = {name: root.value.get(name, {}) | node.value.get(name, {}) for name in _SHARED}
+    rules = {name: given if isinstance(given, list) else [given] for name, given in shared["workflows"].items()}
+    again = node.members.get("again")
+    return Case(
+        name=node.value["name"],
+        mark=node.mark,
+        folder=folder,
+        copy=root.value.get("copy", []),
+        files=shared["files"],
+        env=shared["env"],
+        params=shared["params"],
+        workflows=rules,
+        only=node.value.get("only", []),
+        start_from=node.value.get("from", []),
+        expect=_expected(node.members["expect"]),
+        again=_expected(again) if again is not None else None,
+    )
+
+
+def _expected(node: Node) -> Expected:
+    return Expected(node, node.value)
+
+
+# --- the schema ---
+
+
+@cache
+def _validator() -> Any:
+    import jsonschema_rs
+
+    return jsonschema_rs.Draft7Validator(json.loads(schema_text()))
+
+
+def _schema_problems(root: Node) -> Iterator[Problem]:
+    schema = json.loads(schema_text())
+    for error in _validator().iter_errors(root.value):
+        yield from _explained(root, schema, error)
+
+
+def _explained(root: Node, schema: Json, error: Any) -> Iterator[Problem]:
+    node = _at(root, error.instance_path)
+    keyword = str(error.schema_path[-1])
+    owner = _schema_at(schema, error.schema_path[:-1])
+    meant = _meant(error) if keyword == "oneOf" else []
+    if meant:
+        for inner in meant:
+            yield from _explained(root, schema, inner)
+    elif keyword == "additionalProperties":
+        yield from _unknown_keys(node, owner)
+    elif keyword == "required":
+        yield node.problem("test.missing", f"{error.kind.property} is missing here")
+    else:
+        name = next((str(part) for part in reversed(error.instance_path) if isinstance(part, str)), "the file")
+        yield node.problem("test.value", f"{name}: {_sentence(keyword, owner, error)}")
+
+
+def _meant(error: Any) -> list[Any]:
+    """Of several forms, the errors of the only one that has the right type."""
+    own = len(error.instance_path)
+    branches = getattr(error.kind, "context", [])
+    fitting = [
+        branch
+        for branch in branches
+        if not any(str(one.schema_path[-1]) == "type" and len(one.instance_path) == own for one in branch)
+    ]
+    return list(fitting[0]) if len(fitting) == 1 else []
+
+
+def _unknown_keys(node: Node, owner: Mapping[str, Any]) -> Iterator[Problem]:
+    known = list(owner.get("properties", ()))
+    for name, key in node.keys.items():
+        if name not in known and not name.startswith("x-"):
+            hint = did_you_mean(name, known) or f"known keys: {', '.join(known)}"
+            yield key.problem("test.unknown-key", f'unknown key "{name}"', hint=hint)
+
+
+def _sentence(keyword: str, owner: Mapping[str, Any], error: Any) -> str:
+    match keyword:
+        case "enum":
+            return f"must be one of {', '.join(json.dumps(value) for value in owner['enum'])}"
+        case "const":
+            return f"must be {owner['const']}"
+        case "oneOf" if all("required" in form for form in owner["oneOf"]):
+            return f"exactly one of {' and '.join(form['required'][0] for form in owner['oneOf'])} is needed"
+        case "oneOf":
+            return "this is none of the forms that may stand here"
+        case _:
+            return str(error.message)
+
+
+def _at(root: Node, path: Sequence[str | int]) -> Node:
+    node = root
+    for part in path:
+        node = node.items[part] if isinstance(part, int) else node.members[part]
+    return node
+
+
+def _schema_at(schema: Any, path: Sequence[str | int]) -> Any:
+    for part in path:
+        schema = schema[part]
+    return schema
