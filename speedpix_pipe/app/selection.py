@@ -87,7 +87,8 @@ class Selection:
             walk.ask_for(chosen)
             meetings = [_Meeting(link, _part(chosen.place, link.of_target)) for link in self._links_to(chosen.node)]
             self._met.update(meetings)
-            for place in (*meetings, chosen):
+            concerned: list[_Meeting | Task] = [*meetings, chosen]
+            for place in concerned:
                 todo.extend(self._passed_over.pop(place, []))
 
     def _links_to(self, node: Node) -> list[Link]:
