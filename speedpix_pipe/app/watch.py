@@ -89,6 +89,7 @@ async def watch(
         for note in notes:
             tell(note)
         try:
+            await station.begin()
             if station.connection.local:
                 await store.ledger.forget_open(station.connection.account)
             watcher_of = Watcher(request, loaded, station, watcher, subscribe, tell, on_run)
@@ -127,6 +128,7 @@ class Watcher:
         self._stopping = False
         self._error: BaseException | None = None
         self._interrupted = False
+        self._losing: asyncio.Future[None] | None = None
         self.folders = [self._folder(watch) for watch in loaded.pipeline.watch]
 
     @property
@@ -189,7 +191,7 @@ class Watcher:
         loops = [asyncio.ensure_future(self._guard(folder.run())) for folder in self.folders]
         beat = asyncio.ensure_future(self._beat())
         warm = asyncio.ensure_future(self._warm_up())
-        with signals(self._stop, self._leave):
+        with signals(self._stop, self._leave), self.station.executor.telling(self._executor_lost):
             try:
                 if self.request.once:
                     await self._drain(loops)
@@ -277,6 +279,10 @@ class Watcher:
         self._over.set()
         self._interrupted = True
 
+    def _executor_lost(self, reason: str) -> None:
+        self._tell(reason)
+        self._losing = asyncio.ensure_future(self._stop())
+
     def _leave(self) -> None:
         for run in self._runs:
             run.driver.leave()
@@ -298,7 +304,7 @@ class Watcher:
 
     def _drained(self, folder: HotFolder, seconds: float) -> bool:
         patience = max(ONCE_PATIENCE_SECONDS, 10 * folder.watch.settle_seconds)
-        if folder.held and not folder.stuck:
+        if folder.claiming or (folder.held and not folder.stuck):
             return False
         waiting = folder.still_waiting()
         return not waiting or (seconds > patience and not folder.any_ready())
@@ -308,7 +314,7 @@ class Watcher:
         code = 0
         if self._interrupted:
             code = 130
-        elif self.request.once and (left or self.health.failed):
+        elif self.request.once and (left or self.health.failed or not all(f.inbox.present for f in self.folders)):
             code = 1
         return WatchOutcome(code, self.health.done, self.health.failed, left)
 

@@ -141,15 +141,14 @@ class Arrivals:
         self, arrival_id: str, verdict: Verdict, *, reason: str | None = None, step: str | None = None
     ) -> Awaitable[None]:
         """The verdict is known."""
-        why = None if reason is None else text_in(reason)
-        row = (verdict.value, why, step, to_stamp(self._now()), arrival_id)
+        row = (verdict.value, _text(reason), _text(step), to_stamp(self._now()), arrival_id)
         return self._change(_JUDGE, [row])
 
     def all_judged(self, verdicts: Iterable[tuple[str, Verdict, str | None, str | None]]) -> Awaitable[None]:
         """The verdicts (id, verdict, reason, step) on a whole batch: all of them are known after a crash, or none."""
         at = to_stamp(self._now())
         rows = [
-            (verdict.value, None if reason is None else text_in(reason), step, at, arrival_id)
+            (verdict.value, _text(reason), _text(step), at, arrival_id)
             for arrival_id, verdict, reason, step in verdicts
         ]
         return self._change(_JUDGE, rows)
@@ -194,6 +193,11 @@ class Arrivals:
         return self._open_writer
 
 
+def _text(text: str | None) -> str | bytes | None:
+    """A step's name holds a key, and with it the name of a file, which need not be valid UTF-8."""
+    return None if text is None else text_in(text)
+
+
 def _arrival(row: tuple[Any, ...]) -> Arrival:
     return Arrival(
         id=row[0],
@@ -206,7 +210,7 @@ def _arrival(row: tuple[Any, ...]) -> Arrival:
         arrived_at=from_stamp(row[11]),
         verdict=None if row[7] is None else Verdict(row[7]),
         reason=None if row[8] is None else text_out(row[8]),
-        step=row[9],
+        step=None if row[9] is None else text_out(row[9]),
         run_id=row[10],
         judged_at=optional_moment(row[12]),
         placed_at=optional_moment(row[13]),

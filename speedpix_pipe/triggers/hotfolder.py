@@ -44,6 +44,7 @@ class HotFolder:
         self._tired_until = 0.0
         self._failures = 0
         self._ready_since: float | None = None
+        self.claiming = False  # whether files are between the inbox and the journal
         self.claims = ClaimsFolder(self.places.root, around.watcher, step=around.step)
         self.inbox = Inbox(
             watch, self.places, clock=around.clock, verify=around.verify, health=around.health, nudge=self._awake.set
@@ -161,7 +162,11 @@ class HotFolder:
             if self._waits_for_more(len(ready), most):
                 return
             self._ready_since = None
-            guests = await self._claim_all(ready[: min(most, room)])
+            self.claiming = True
+            try:
+                guests = await self._claim_all(ready[: min(most, room)])
+            finally:
+                self.claiming = False
             self._hand_out(guests)
             if not guests:
                 return
@@ -243,6 +248,7 @@ class HotFolder:
 
     def guest_of(self, claim: Claim, *, fault: str = "") -> Guest:
         """A claimed file with its digest. Reads the file."""
+        fault = fault or _bad_name(claim.name)
         try:
             digest = sha256_file(claim.path)
         except OSError as error:
@@ -321,3 +327,12 @@ class HotFolder:
         await self.placing.close()
         if self.inbox.present and not self.held:
             await asyncio.to_thread(self.claims.close)
+
+
+def _bad_name(name: str) -> str:
+    """What is wrong with a name that neither the service nor a report could show."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "has a name that is not valid UTF-8; rename it and move it back"
+    return ""
