@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -131,7 +130,7 @@ class OneRun:
             clock=self.clock,
             emit=bus.emit,
             remember=lambda result: service.remember(result.files, result.received_at),
-            widths={StepKind.WORKFLOW: limits.concurrency + LOOKAHEAD, StepKind.IMAGE: 2 * (os.cpu_count() or 2)},
+            widths={StepKind.WORKFLOW: limits.concurrency + LOOKAHEAD, StepKind.IMAGE: station.executor.width},
             on_static_error=self._checks.unit if self._strict else None,
             check_born=self._checks.task if self._strict else None,
         )
@@ -152,7 +151,8 @@ class OneRun:
         try:
             await self._begin()
             async with self._watch_for_cancel():
-                await self.driver.run()
+                with self.station.executor.telling(self._executor_lost):
+                    await self.driver.run()
             return await self._finish()
         finally:
             await self.lives.aclose()
@@ -232,6 +232,10 @@ class OneRun:
         """Take no new work, finish what must be finished, within the grace period."""
         self.lanes.halt(Stop("interrupted", resumable=True, drain=False, interrupted=True))
         await self.driver.interrupt(self.request.grace_seconds)
+
+    def _executor_lost(self, reason: str) -> None:
+        """Nothing new is sent; what is paid for is fetched all the same. Going on later costs nothing twice."""
+        self.lanes.halt(Stop(f"{reason}: go on with --resume", resumable=True, drain=True, interrupted=True))
 
     @asynccontextmanager
     async def _watch_for_cancel(self) -> AsyncIterator[None]:

@@ -70,6 +70,7 @@ async def redo(request: RedoRequest, subscribe: Subscribe) -> RunOutcome:
         notes: list[str] = []
         station = open_station(asked, loaded, store, notes, stack)
         try:
+            await station.begin()
             arguments = {**_arguments(row), "redo": {"run": row.id, "tasks": len(again)}}
             going = OneRun(
                 station, asked, loaded, run_id, arguments=arguments, origin=row.id, notes=notes, selection=selection

@@ -34,6 +34,7 @@ async def run(request: RunRequest, subscribe: Subscribe) -> RunOutcome:
         notes: list[str] = []
         station = open_station(request, loaded, store, notes, stack)
         try:
+            await station.begin()
             arguments = arguments_of(request)
             going = OneRun(station, request, loaded, run_id, arguments=arguments, resumed=resumed, notes=notes)
             await going.prepare()

@@ -54,6 +54,19 @@ def add_local(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--local", action="store_true", help="use the emulator on this machine: no account, no cost")
 
 
+def add_executor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--executor",
+        metavar="NAME",
+        choices=("local", "dask"),
+        default="local",
+        help="where bytes are moved and pixels worked: local (this machine, the default) or dask (docs/dask.md)",
+    )
+    parser.add_argument(
+        "--scheduler", metavar="URL", help="the running Dask scheduler to use, such as tcp://127.0.0.1:8786"
+    )
+
+
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--json", action="store_true", help=f"print {what} as JSON on stdout")
 

@@ -10,6 +10,7 @@ import argparse
 
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.cli.options import (
+    add_executor,
     add_going,
     add_json,
     add_local,
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     parser.add_argument("--resume", action="store_true", help="go on with the last unfinished run of this spec")
     parser.add_argument("--no-cache", action="store_true", help="use no earlier result, and share none")
+    add_executor(parser)
     add_going(parser)
     add_json(parser, "the run's summary")
 
@@ -46,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
         no_cache=args.no_cache,
         concurrency=args.concurrency,
         grace_seconds=args.grace,
+        executor=args.executor,
+        scheduler=args.scheduler,
         confirm=question(yes=args.yes),
     )
     state_folder = request.spec.settings.state_folder((request.spec.cwd / args.spec).resolve().parent)

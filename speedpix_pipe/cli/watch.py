@@ -15,7 +15,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speedpix_pipe.cli.options import add_json, add_local, add_params, add_spec, duration, positive, spec_request
+from speedpix_pipe.cli.options import (
+    add_executor,
+    add_json,
+    add_local,
+    add_params,
+    add_spec,
+    duration,
+    positive,
+    spec_request,
+)
 from speedpix_pipe.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -38,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=8.0,
         help="how long the first Ctrl-C waits for what is on its way (default: 8s)",
     )
+    add_executor(parser)
     parser.add_argument("--health", metavar="FILE", type=Path, help="keep this JSON file up to date: red or green, why")
     parser.add_argument("--take-over", metavar="ID", help="adopt the files that another watcher had claimed")
     parser.add_argument(
@@ -53,7 +63,14 @@ def run(args: argparse.Namespace) -> int:
 
     spec = spec_request(args)
     request = WatchRequest(
-        run=RunRequest(spec=spec, local=args.local, concurrency=args.concurrency, grace_seconds=args.grace),
+        run=RunRequest(
+            spec=spec,
+            local=args.local,
+            concurrency=args.concurrency,
+            grace_seconds=args.grace,
+            executor=args.executor,
+            scheduler=args.scheduler,
+        ),
         once=args.once,
         health=args.health.absolute() if args.health else None,
         take_over=args.take_over,

@@ -48,6 +48,10 @@ class Lane:
         finally:
             self._leave()
 
+    def widen(self, more: int) -> None:
+        """So many further ones at once. Asked for before anybody waits."""
+        self._free += more
+
     async def below(self, most: int) -> None:
         """Return when fewer than `most` wait here."""
         while len(self._waiting) >= most:
@@ -125,6 +129,11 @@ class Roads:
         self.pace = Pace(clock, limits.rate_per_second)
         self.one_at_a_time = Lane(1)
         self.doubts = 0  # unknown submissions in a row
+
+    def widen(self, width: int) -> None:
+        """Other machines move bytes as well: at least so many transfers each way."""
+        self.uploads.widen(max(0, width - UPLOADS))
+        self.downloads.widen(max(0, width - DOWNLOADS))
 
 
 @dataclass(frozen=True, slots=True)

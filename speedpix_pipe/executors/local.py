@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from speedpix_pipe.errors import ExecutorError
 from speedpix_pipe.executors.base import Moved, Sends
-from speedpix_pipe.executors.pool import PixelPool
+from speedpix_pipe.executors.pool import PixelPool, processors
 from speedpix_pipe.files import sha256_file
 
 HASH_THREADS = 2  # a digest runs at disk speed; more threads only make the disk jump
@@ -22,11 +24,21 @@ class LocalExecutor:
     are opened with the first transfer and closed with the executor.
     """
 
+    remote = False
+
     def __init__(self, *, http: Sends | None = None, workers: int | None = None) -> None:
         self._http = http
         self._own_http: Any = None
         self._pool = PixelPool(workers)
         self._threads: ThreadPoolExecutor | None = None
+        self.width = 2 * (workers or processors())
+
+    async def open(self, folder: Path) -> None:
+        """This machine sees its own files."""
+
+    def telling(self, lost: Callable[[str], None]) -> AbstractContextManager[None]:  # noqa: ARG002 - one shape
+        """It is lost only together with us."""
+        return nullcontext()
 
     async def download(self, url: str, target: Path, *, expected_size: int | None = None) -> Moved:
         """GET into `target`, whole or not at all."""

@@ -23,7 +23,7 @@ class PixelPool:
     """At most `workers` jobs at a time; further ones wait outside, where they can be cancelled."""
 
     def __init__(self, workers: int | None = None) -> None:
-        self._workers = workers or _processors()
+        self._workers = workers or processors()
         self._room = asyncio.Semaphore(self._workers)
         self._one_suspect = asyncio.Lock()
         self._pool: ProcessPoolExecutor | None = None
@@ -87,6 +87,6 @@ class PixelPool:
             await asyncio.to_thread(pool.shutdown, wait=True)
 
 
-def _processors() -> int:
+def processors() -> int:
     """How many we may use; in a container often fewer than there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,7 +15,7 @@ from speedpix_pipe.sdk._sync._transfer import TransferClient
 from speedpix_pipe.sdk._sync._transfer import download as download_sync
 from speedpix_pipe.sdk._sync._transfer import open_client as open_client_sync
 from speedpix_pipe.sdk._sync._transfer import put_file as put_file_sync
-from speedpix_pipe.sdk.errors import DownloadError, FileError, UploadError
+from speedpix_pipe.sdk.errors import DownloadError, FileError, SpeedPixError, UploadError
 
 __all__ = [
     "EXPIRED_STATUSES",
@@ -24,6 +24,7 @@ __all__ = [
     "FileError",
     "Moved",
     "RetryPolicy",
+    "SpeedPixError",
     "TransferClient",
     "UploadError",
     "download",

@@ -50,6 +50,24 @@ class Moved:
 class Executor(Protocol):
     """Where bytes are moved and pixels worked. Every job is idempotent and writes only where it is told to."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether bytes are better moved there than through our own connections."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """How many jobs it is worth having under way; known once it is open."""
+        ...
+
+    async def open(self, folder: Path) -> None:
+        """Be ready for work on files in `folder`, or raise a UsageError that says what is missing."""
+        ...
+
+    def telling(self, lost: Callable[[str], None]) -> AbstractContextManager[None]:
+        """While inside: `lost(reason)` is called once no more work can be done there."""
+        ...
+
     async def download(self, url: str, target: Path) -> Moved: ...
 
     async def upload(self, url: str, source: Path, content_type: str) -> Moved: ...

@@ -19,7 +19,8 @@ from speedpix_pipe.errors import AccessError, TaskError, TaskErrorKind
 from speedpix_pipe.events import UploadFinished
 from speedpix_pipe.files import FileValue, sniff
 from speedpix_pipe.model import KeptFile
-from speedpix_pipe.steps.base import Emit, Gates, Keeper, StoppedError, Uploads
+from speedpix_pipe.steps.base import Emit, Executor, Gates, Keeper, StoppedError, Uploads
+from speedpix_pipe.steps.carrying import Sent, carried
 from speedpix_pipe.steps.together import together
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Service:
         keeper: Keeper,
         clock: Clock,
         emit: Emit,
+        carrier: Executor | None = None,
     ) -> None:
         self.name = name  # `local`, or the endpoint's host and port
         self.account = account
@@ -75,6 +77,7 @@ class Service:
         self._keeper = keeper
         self._clock = clock
         self._emit = emit
+        self._carrier = carrier  # who moves the bytes of uploads, if not the client itself
         self._results: dict[str, tuple[KeptFile, datetime]] = {}
 
     def for_run(self, emit: Emit) -> Service:
@@ -215,7 +218,10 @@ class Service:
         async with gates.uploading():
             began = self._clock.monotonic()
             try:
-                sent = await self.client.files.create(path, filename=name, content_type=media_type)
+                if self._carrier is None:
+                    sent: Sent = await self.client.files.create(path, filename=name, content_type=media_type)
+                else:
+                    sent = await carried(self.client, self._carrier, path, name, media_type)
             except InputError as error:
                 if await asyncio.to_thread(_has_changed, path, size):
                     raise ChangedError(str(path)) from error  # it shrank while it was read

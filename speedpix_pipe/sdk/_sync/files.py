@@ -52,16 +52,22 @@ class Files:
             if not source.closed:
                 in_thread(source.close)
 
+    def ticket(self, filename: str, content_type: str) -> UploadTicket:
+        """Permission to PUT one object, with exactly this type: for bytes that someone without a key is to move.
+
+        The PUT itself is `speedpix_pipe.sdk.transfer.put_file`, on this machine or another.
+        """
+        return self._calls.call(Operation.TICKET, _wire.ticket_body(filename, content_type), _wire.read_ticket)
+
     def _upload(self, source: Source, name: str, kind: str) -> File:
-        body = _wire.ticket_body(name, kind)
-        ticket = self._calls.call(Operation.TICKET, body, _wire.read_ticket)
+        ticket = self.ticket(name, kind)
         try:
             moved = self._put(ticket, source, kind)
         except UploadError as error:
             if error.http_status not in EXPIRED:
                 raise
             # The ticket may have expired while it waited for its turn: ask for another one, once.
-            ticket = self._calls.call(Operation.TICKET, body, _wire.read_ticket)
+            ticket = self.ticket(name, kind)
             moved = self._put(ticket, source, kind)
         return _file(ticket, name, moved)
 
