@@ -11,7 +11,7 @@ needs no clean-up here to be seen.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ from speedpix_pipe.store.codec import (
     to_stamp,
 )
 from speedpix_pipe.store.db import CALL, EventRow, Reader, Writer, write_rows
-from speedpix_pipe.store.history import TaskRow, fold
+from speedpix_pipe.store.history import RawEvent, TaskRow, fold
 from speedpix_pipe.store.locks import Process, RunLocks
 
 _SEQ_BITS = 32
@@ -297,12 +297,12 @@ class Journal:
 
     def events(self, run_id: str, *, after: int = 0) -> Iterator[Event]:
         """The events of a run, equal to those recorded, from the one after `after` on."""
-        for seq, at, kind, task, body in self._rows(run_id, after):
+        for seq, at, kind, task, body in self.raw(run_id, after=after):
             yield decode_event(run_id, seq, at, kind, task, body)
 
     def tasks(self, run_id: str) -> Iterator[TaskRow]:
         """The tasks of a run with all that is known of each, step by step in the order of their birth."""
-        return fold(self._rows(run_id, 0))
+        return fold(self.raw(run_id))
 
     def task_names(self, run_id: str, prefix: str, most: int) -> list[str]:
         """The first tasks of a run whose `step@key` begins like this, in the order of their birth."""
@@ -314,7 +314,28 @@ class Journal:
         )
         return [text_out(task) for (task,) in rows]
 
-    def _rows(self, run_id: str, after: int) -> Iterator[tuple[int, int, str, Any, str]]:
+    def events_of(self, run_id: str, task: str) -> list[Event]:
+        """What happened to one `step@key`."""
+        number = self._number_of(run_id)
+        first = number << _SEQ_BITS
+        rows = self._reader.all(
+            "SELECT id, at, kind, task, body FROM events WHERE id BETWEEN ? AND ? AND task = ? ORDER BY id",
+            (first, first | (1 << _SEQ_BITS) - 1, text_in(task)),
+        )
+        return [decode_event(run_id, row[0] - first, *row[1:]) for row in rows]
+
+    def events_at(self, run_id: str, numbers: Sequence[int]) -> list[Event]:
+        """Some events by their `seq`, in the order of the numbers; what is not there is left out."""
+        first = self._number_of(run_id) << _SEQ_BITS
+        marks = ",".join("?" * len(numbers))
+        rows = self._reader.all(
+            f"SELECT id, at, kind, task, body FROM events WHERE id IN ({marks})", [first + seq for seq in numbers]
+        )
+        found = {row[0] - first: decode_event(run_id, row[0] - first, *row[1:]) for row in rows}
+        return [found[seq] for seq in numbers if seq in found]
+
+    def raw(self, run_id: str, *, after: int = 0) -> Iterator[RawEvent]:
+        """The events of a run as rows, for who needs to know no more of most of them than that they happened."""
         first = self._number_of(run_id) << _SEQ_BITS
         last, end = first + after, first | (1 << _SEQ_BITS) - 1
         while True:

@@ -64,6 +64,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "This page needs JavaScript, which it carries with it.",
         "本页面需要 JavaScript，程序已包含在页面内。",
     ),
-    "reason": ("Reason", "原因"),
-    "details": ("Task", "任务"),
+    "failures": ("What failed last", "最近失败的任务"),
+    "input": ("Input", "输入"),
 }

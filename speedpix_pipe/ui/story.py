@@ -1,0 +1,54 @@
+"""One task's events as lines for people, and what is known of it: what the live page shows when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from speedpix_pipe.events import Event, ItemFound, TaskStarted
+from speedpix_pipe.model import Json
+from speedpix_pipe.ui.follow import files_of
+
+LONGEST = 4000
+_NOT_TOLD = frozenset({"run_id", "seq", "at", "step", "key", "files", "input_files", "output", "input", "order"})
+
+
+def tell(events: Sequence[Event]) -> dict[str, Json]:
+    """The log, the input as it was sent, and the files that came of it."""
+    last_input: Json = None
+    files: list[dict[str, Json]] = []
+    matrix: Json = None
+    for event in events:
+        match event:
+            case ItemFound():
+                matrix = event.matrix
+            case TaskStarted():
+                last_input = event.input
+            case _:
+                files = files_of(event) or files
+    return {"log": [_line(event) for event in events], "input": _short(last_input), "files": files, "matrix": matrix}
+
+
+def _line(event: Event) -> dict[str, Json]:
+    """What happened, when, and the fields that say something."""
+    facts = []
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if field.name not in _NOT_TOLD and value not in (None, "", False, (), field.default):
+            facts.append(f"{field.name.replace('_', ' ')}: {_text(value)}")
+    at = event.at.timestamp() if event.at else None
+    return {"at": at, "what": type(event).__name__, "facts": facts}
+
+
+def _text(value: Json) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)[:LONGEST]
+
+
+def _short(value: Json) -> Json:
+    """Addresses lose their query, which signs them; long texts their end."""
+    if isinstance(value, str):
+        value = value.partition("?")[0] + "?…" if value.startswith(("http://", "https://")) and "?" in value else value
+        return value if len(value) <= LONGEST else value[:LONGEST] + "…"
+    if isinstance(value, dict):
+        return {name: _short(inner) for name, inner in value.items()}
+    return [_short(inner) for inner in value[:200]] if isinstance(value, list) else value

@@ -1,0 +1,50 @@
+// One task: its files in full, what it was given, and everything that happened to it.
+async function openTask(task) {
+  const run = state.run;
+  let known;
+  try {
+    known = await ask(`/api/runs/${run}/task?${new URLSearchParams({ task })}`);
+  } catch (error) {
+    toast(say("refused", { reason: error.message }));
+    return;
+  }
+  by("task-name").textContent = task;
+  by("task-body").replaceChildren(
+    make("div", { class: "shots" }, ...known.files.map(shot)),
+    ...(page.may_change && page.can_redo ? [redo(run, task)] : []),
+    ...(known.input && Object.keys(known.input).length ? [make("h3", {}, say("input")), make("pre", { tabindex: "0" }, JSON.stringify(known.input, null, 2))] : []),
+    make("h3", {}, say("log")), make("ul", { class: "log" }, ...known.log.map(line)));
+  if (!by("task").open) by("task").showModal();
+}
+
+function shot(file) {
+  const address = `/file/${file.sha256}`;
+  const figure = file.type.startsWith("video/") ? make("video", { src: address, controls: "", loop: "", muted: "" })
+    : file.type.startsWith("image/") ? make("img", { src: address, alt: file.name }) : make("code", {}, file.type);
+  if (file.type.startsWith("video/")) figure.addEventListener("error", () => figure.replaceWith(make("img", { src: address, alt: file.name })));
+  return make("div", {}, figure, make("a", { href: address, target: "_blank", rel: "noopener" }, say("open_file")));
+}
+
+function line(event) {
+  const when = event.at ? new Date(event.at * 1000) : null;
+  return make("li", {}, make("time", when ? { datetime: when.toISOString() } : {}, when ? when.toLocaleTimeString("en-GB") : ""),
+    make("div", {}, event.what, ...(event.facts.length ? [make("p", {}, event.facts.join("\n"))] : [])));
+}
+
+function redo(run, task) {
+  const seed = make("input", { type: "checkbox", id: "new-seed" });
+  const button = make("button", { type: "button", onclick: async () => {
+    try {
+      await ask(`/api/runs/${run}/redo`, { method: "POST", body: JSON.stringify({ tasks: [task], new_seed: seed.checked }) });
+      by("task").close();
+      toast(say("redo_asked"));
+    } catch (error) {
+      toast(say("refused", { reason: error.message }));
+    }
+  } }, say("redo"));
+  const acts = make("p", { class: "acts" }, button, make("label", { for: "new-seed" }, seed, ` ${say("redo_new_seed")}`));
+  return acts;
+}
+
+by("close").addEventListener("click", () => by("task").close());
+by("task").addEventListener("click", (event) => { if (event.target === by("task")) by("task").close(); });

@@ -1,0 +1,198 @@
+"""The live page in a real Chromium: pictures land, counts move, steps filter, a run is cancelled, the console is clean."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from speedpix_pipe.events import ItemFound, TaskStarted, TaskSucceeded
+from speedpix_pipe.ui.routes import Acts
+from speedpix_pipe.ui.server import LivePage
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+HOSTILE = "</script><img src=x onerror=document.title='owned'>.jpg"
+
+
+@pytest.fixture
+def helpers():
+    path = Path(__file__).parents[1] / "unit" / "ui" / "conftest.py"
+    found = importlib.util.spec_from_file_location("live_conftest", path)
+    module = importlib.util.module_from_spec(found)
+    sys.modules.setdefault("live_conftest", module)
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def shop(helpers, tmp_path):
+    made = helpers.Studio(tmp_path / ".speedpix")
+    made.begin()
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def acts():
+    return []
+
+
+@pytest.fixture
+def live(shop, acts):
+    done = Acts(
+        cancel=lambda run: acts.append(("cancel", run)),
+        redo=lambda run, tasks, seed: acts.append(("redo", run, tasks, seed)),
+    )
+    with LivePage(shop.folder, done) as page:
+        yield page
+
+
+@pytest.fixture
+def visit(chromium, live):
+    """Opens the page by its link. Errors on the console, and requests to elsewhere, fail the test."""
+    contexts, complaints = [], []
+
+    def go(*, link=None, **options):
+        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda sent: None if sent.url.startswith(("http://127.0.0.1:", "data:")) else complaints.append(sent.url),
+        )
+        page.goto(link or live.link)
+        page.locator("#shown").wait_for()
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def fill(shop):
+    for number in range(3):
+        shop.task("white", f"in/cup-{number}.jpg")
+    shop.task("looks", "in/cup-0.jpg,look=beach")
+    shop.task("looks", HOSTILE, ends="failed", message=HOSTILE)
+    shop.task("looks", "in/cup-2.jpg,look=beach", ends="running")
+    shop.flush()
+
+
+def test_a_run_is_shown_with_its_graph_counts_and_pictures(shop, visit, live):
+    fill(shop)
+    page = visit()
+    assert page.url == f"{live.url}#{page.locator('#byline').inner_text().split(' ')[0]}"
+    page.locator("#pictures img").nth(3).wait_for()
+    assert page.locator("#counts").inner_text().startswith("5 of 6 done")
+    assert page.get_by_role("button", name="white: 3 of 3 done").is_visible()
+    assert page.locator(".lines path").count() == 2
+    page.locator("#pictures img").first.evaluate("image => image.decode()")
+    assert page.locator("#failures").inner_text().count(HOSTILE) == 2  # the reason, and the task
+    assert page.title() == "speedpix-pipe, live"
+
+
+def test_pictures_land_and_counts_move_while_one_looks(shop, visit):
+    page = visit()
+    page.get_by_text("No picture yet.").wait_for()
+    for number in range(3):
+        shop.task("white", f"in/vase-{number}.jpg")
+        shop.flush()
+        page.locator("#pictures li").nth(number).wait_for()
+    assert page.locator("#pictures li").first.inner_text().startswith("vase-2.jpg")
+    page.get_by_text("3 of 3 done").first.wait_for()
+
+
+def test_a_step_and_the_filters_narrow_what_is_shown(shop, visit):
+    fill(shop)
+    page = visit()
+    page.get_by_role("button", name="looks:").click()
+    page.locator("#tasks li").nth(2).wait_for()
+    assert page.locator("#tasks li").count() == 3
+    assert page.locator("#pictures li").count() == 1
+    page.get_by_label("Status").select_option("running")
+    page.locator("#tasks li:only-child").wait_for()
+    assert "cup-2.jpg" in page.locator("#tasks").inner_text()
+    page.get_by_role("button", name="Every step").click()
+    page.get_by_label("Status").select_option("")
+    page.get_by_label("Search keys").fill("CUP-1")
+    page.locator("#tasks li:only-child").get_by_text("white@in/cup-1.jpg").wait_for()
+
+
+def test_a_task_tells_its_log_and_shows_its_picture(shop, visit):
+    fill(shop)
+    page = visit()
+    page.locator("#tasks button").first.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="white@in/cup-0.jpg")
+    dialog.get_by_text("TaskSucceeded").wait_for()
+    dialog.get_by_role("img").evaluate("image => image.decode()")
+    assert "Signature" not in dialog.inner_text()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+
+
+def test_cancel_asks_first_and_redo_takes_a_seed(shop, visit, acts, helpers):
+    fill(shop)
+    page = visit()
+    page.get_by_role("button", name="Cancel this run").click()
+    page.get_by_role("button", name="Let it run").click()
+    assert acts == []
+    page.get_by_role("button", name="Cancel this run").click()
+    page.get_by_role("button", name="Stop it").click()
+    page.get_by_text("It was asked to stop.").first.wait_for()
+    page.locator("#tasks button").first.click()
+    page.get_by_label("with a new seed").check()
+    page.get_by_role("button", name="Make it again").click()
+    page.get_by_text("A new run is making it again.").wait_for()
+    assert acts == [("cancel", helpers.RUN), ("redo", helpers.RUN, ["white@in/cup-0.jpg"], True)]
+
+
+def test_who_came_without_the_link_may_look_only(shop, visit, live):
+    fill(shop)
+    page = visit(link=live.url)
+    page.get_by_text("open the whole link").wait_for()
+    assert page.get_by_role("button", name="Cancel this run").count() == 0
+
+
+def test_it_speaks_chinese(shop, visit):
+    fill(shop)
+    with LivePage(shop.folder, Acts(cancel=lambda run: None), language="zh") as chinese:
+        page = visit(link=chinese.link)
+        assert page.locator("html").get_attribute("lang") == "zh"
+        page.get_by_text("已完成 5 / 6").first.wait_for()
+        page.context.close()
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_on_a_phone_nothing_hangs_over_the_side(shop, visit, width):
+    fill(shop)
+    page = visit(viewport={"width": width, "height": 780})
+    page.locator("#pictures img").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_hundred_thousand_tasks_keep_it_quick(shop, visit, helpers):
+    for number in range(100_000):
+        shop.seq += 3
+        fields = {"run_id": helpers.RUN, "at": shop.at, "step": "white", "key": f"in/{number:06}.jpg"}
+        for kind, more in ((ItemFound, {}), (TaskStarted, {}), (TaskSucceeded, {"seconds": 1.0})):
+            shop.seq += 1
+            shop.store.journal.record(kind(seq=shop.seq, **fields, **more))
+    shop.flush()
+    began = time.monotonic()
+    page = visit()
+    page.get_by_text("100,000 of 100,000 done").first.wait_for()
+    assert time.monotonic() - began < 15
+    began = time.monotonic()
+    page.get_by_label("Search keys").fill("099999")
+    page.locator("#tasks li:only-child").wait_for()
+    assert time.monotonic() - began < 3
+    assert page.evaluate("document.querySelectorAll('*').length") < 3000
