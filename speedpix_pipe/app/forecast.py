@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -183,10 +183,12 @@ class _Outlooks:
         account = self._connection.upload_account
         uploads = self._store.uploads if self._store is not None else None
         total = 0
-        for digest, size, path, timeout in self._uploads.each(self._keeper):
+        for digest, file, timeout in self._uploads:
             margin = max(UPLOAD_MARGIN_SECONDS, timeout)
-            if uploads is None or not uploads.look(account, digest, sniff(path).media_type, margin_seconds=margin):
-                total += size
+            if uploads is None or not uploads.look(
+                account, digest, sniff(file.absolute).media_type, margin_seconds=margin
+            ):
+                total += file.size
         return total
 
     # --- parts ---
@@ -257,24 +259,21 @@ class _Outlooks:
 
 @dataclass(slots=True)
 class _Wanted:
-    """Files that would be uploaded, each path once."""
+    """Files that would be uploaded, each content once, with the longest timeout of the steps that need it."""
 
-    _files: dict[FileValue, float] = field(default_factory=dict)
+    _files: dict[str, tuple[FileValue, float]] = field(default_factory=dict)
 
     def add(self, value: Any, timeout_seconds: float) -> None:
         for _, file in files_in(value):
             if file.origin is None or file.origin.url is None:
-                self._files[file] = max(timeout_seconds, self._files.get(file, 0.0))
+                digest = file.sha256
+                known = self._files.get(digest)
+                if known is None or known[1] < timeout_seconds:
+                    self._files[digest] = (file, timeout_seconds)
 
-    def each(self, keeper: _Keeper) -> Iterable[tuple[str, int, Path, float]]:
-        """(digest, size, where the bytes are, timeout of the step), each content once."""
-        seen: set[str] = set()
-        for file, timeout in self._files.items():
-            if file.sha256 in seen:
-                continue
-            seen.add(file.sha256)
-            path = keeper.path(file.sha256) if file.origin is not None else file.absolute
-            yield file.sha256, file.size, path, timeout
+    def __iter__(self) -> Iterator[tuple[str, FileValue, float]]:
+        for digest, (file, timeout_seconds) in self._files.items():
+            yield digest, file, timeout_seconds
 
 
 def _uploads_unknown(loaded: Loaded, steps: Iterable[StepEstimate]) -> bool:
