@@ -65,7 +65,7 @@ def load(
     """
     spec = request.spec
     pipeline, problems = load_pipeline(
-        request.cwd / spec, shown=str(spec), source=_source(request), check_files=request.check_files
+        request.cwd / spec, shown=str(spec), source=source_of(request), check_files=request.check_files
     )
     if pipeline is None:
         return None, problems
@@ -115,7 +115,8 @@ def surroundings(loaded: Loaded, *, run: Mapping[str, str], digests: Digests | N
     )
 
 
-def _source(request: SpecRequest) -> Callable[[Path], bytes] | None:
+def source_of(request: SpecRequest) -> Callable[[Path], bytes] | None:
+    """How files are read under `--rev`: from git. None for the working tree."""
     if request.rev is None:
         return None
     spec = request.cwd / request.spec

@@ -22,11 +22,16 @@ from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.tasks import Command, Task
 from speedpix_pipe.plan.walk import Walk
 
+CASES = ".test.yaml"
 RUN_NAMES = {"id": "00000000T000000-000000", "date": "2000-01-01", "time": "00:00:00"}  # of the run that is not
 
 
 def validate(request: SpecRequest) -> list[Problem]:
-    """All problems of one spec, warnings too."""
+    """All problems of one spec, warnings too; of a case file those of its form."""
+    if request.spec.name.endswith(CASES):
+        from speedpix_pipe.app.spectest.casefile import case_file_problems
+
+        return case_file_problems(request)
     loaded, problems = load(request, unknown_ok=True, skip_watched=True)
     if loaded is None:
         return problems

@@ -24,7 +24,9 @@ WIDEST = 300  # cells of a value that is shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("specs", metavar="SPEC", type=Path, nargs="*", help="pipelines whose cases are carried out")
+    parser.add_argument(
+        "specs", metavar="SPEC", type=Path, nargs="*", help="pipelines whose cases are carried out; a folder: all in it"
+    )
     parser.add_argument("--case", metavar="TEXT", default="", help="only cases with this text in their name")
     parser.add_argument("--keep", action="store_true", help="keep the folders of the cases, and say where they are")
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema of case files, for editors")

@@ -260,6 +260,26 @@ def test_cases_belong_to_the_spec_whose_name_their_file_begins_with(cli, shots: 
     assert [case["name"] for case in cli("test", "shots.yaml", "--case", "Rush", "--json").json] == ["rush hour"]
 
 
+def test_validate_checks_the_form_of_case_files(cli, shots: Path) -> None:
+    write(shots, GOOD)
+    assert cli("validate", "shots.test.yaml").code == 0
+    write(shots, "  - {name: x, expect: {cost: much}}\n")
+    [problem] = cli("validate", "shots.test.yaml", "--json").json
+    assert (problem["code"], problem["line"], problem["column"]) == ("test.value", 14, 30)
+    assert cli("validate", "none.test.yaml").code == 2
+
+
+def test_a_folder_stands_for_all_cases_below_it_and_a_case_file_for_itself(cli, shots: Path) -> None:
+    write(shots, GOOD)
+    write(shots, GOOD.replace("all is well", "rush hour"), name="shots.rush.test.yaml")
+    assert [case["name"] for case in cli("test", ".", "--json").json] == ["rush hour", "all is well"]
+    assert [case["name"] for case in cli("test", "shots.rush.test.yaml", "--json").json] == ["rush hour"]
+    write(shots, GOOD, name="lonely.test.yaml")
+    assert cli("test", ".").code == 2
+    (shots / "empty").mkdir()
+    assert cli("test", "empty").code == 2
+
+
 def test_folders_of_cases_can_be_kept(cli, shots: Path) -> None:
     write(shots, GOOD)
     ran = cli("test", "shots.yaml", "--keep")

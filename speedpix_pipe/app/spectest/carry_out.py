@@ -67,10 +67,7 @@ def cases_of(request: TestRequest) -> list[tuple[Path, Case]]:
     found: list[tuple[Path, Case]] = []
     problems: list[Problem] = []
     for shown_spec in request.specs:
-        spec = request.cwd / shown_spec
-        if not spec.is_file():
-            raise UsageError(f"there is no spec {shown_spec}", code="usage.no-spec")
-        for path in case_files(spec):
+        for spec, path in case_files(request.cwd / shown_spec):
             shown = path.relative_to(request.cwd) if path.is_relative_to(request.cwd) else path
             try:
                 found += [(spec, case) for case in read_cases(path, str(shown))]

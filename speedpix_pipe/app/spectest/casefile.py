@@ -6,11 +6,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from speedpix_pipe.app.request import SpecRequest
+from speedpix_pipe.app.specs import source_of
 from speedpix_pipe.errors import Problem, SpecError, UsageError
 from speedpix_pipe.model import Json, Mark
+from speedpix_pipe.spec.build import has_errors
 from speedpix_pipe.spec.load import load_source
 from speedpix_pipe.spec.nearest import did_you_mean
 from speedpix_pipe.spec.places import Node
@@ -67,41 +71,85 @@ def schema_text() -> str:
     return (inside if inside.is_file() else package.parent / "schemas" / SCHEMA).read_text(encoding="utf-8")
 
 
-def case_files(spec: Path) -> list[Path]:
-    """The case files of a spec. UsageError where there are none."""
-    siblings = sorted(path for path in spec.parent.glob(f"*{SUFFIX}") if path.is_file())
-    found = [path for path in siblings if _belongs(path, spec)]
+def case_files(path: Path) -> list[tuple[Path, Path]]:
+    """Specs with their case files: those of a spec, of all specs below a folder, or the one that is named itself.
+
+    UsageError where there are none.
+    """
+    if path.is_dir():
+        found = [(_spec_of(one), one) for one in sorted(path.rglob(f"*{SUFFIX}"))]
+    elif path.name.endswith(SUFFIX) and path.is_file():
+        found = [(_spec_of(path), path)]
+    elif path.is_file():
+        siblings = sorted(one for one in path.parent.glob(f"*{SUFFIX}") if one.is_file())
+        found = [(path, one) for one in siblings if _belongs(one, path)]
+    else:
+        raise UsageError(f"there is no spec {path.name}", code="usage.no-spec")
     if not found:
-        raise UsageError(
-            f"{spec.name} has no cases: there is no {spec.stem}{SUFFIX} beside it",
-            code="usage.no-cases",
-            hint="docs/testing.md shows how a case is written",
-        )
+        where = "no case files below it" if path.is_dir() else f"no {path.stem}{SUFFIX} beside it"
+        hint = "docs/testing.md shows how a case is written"
+        raise UsageError(f"{path.name} has no cases: there is {where}", code="usage.no-cases", hint=hint)
     return found
 
 
 def _belongs(path: Path, spec: Path) -> bool:
-    """By what its `spec` says; by its name where it says nothing (or cannot be read, which is said later)."""
+    named = _named_spec(path)
+    return named == spec.resolve() if named is not None else path.name.startswith(f"{spec.stem}.")
+
+
+def _spec_of(path: Path) -> Path:
+    """The spec of a case file: what its `spec` says, else the longest beginning of its name that is one."""
+    named = _named_spec(path)
+    if named is not None:
+        return named
+    stem = path.name.removesuffix(SUFFIX)
+    while stem:
+        for suffix in (".yaml", ".yml"):
+            if (path.parent / f"{stem}{suffix}").is_file():
+                return path.parent / f"{stem}{suffix}"
+        stem = stem.rpartition(".")[0]
+    raise UsageError(
+        f"{path.name}: there is no spec of that name beside it",
+        code="usage.no-spec",
+        hint="name the file after its spec, or say `spec: ./NAME.yaml` in it",
+    )
+
+
+def _named_spec(path: Path) -> Path | None:
+    """What a case file's `spec` says; None where it says nothing, or cannot be read (which is said later)."""
     try:
         _, root, _ = load_source(path.read_bytes(), path.name)
     except OSError:
-        root = None
+        return None
     named = root.members.get("spec") if root is not None else None
-    if named is not None and isinstance(named.value, str):
-        return (path.parent / named.value).resolve() == spec.resolve()
-    return path.name.startswith(f"{spec.stem}.")
+    return (path.parent / named.value).resolve() if named is not None and isinstance(named.value, str) else None
+
+
+def case_file_problems(request: SpecRequest) -> list[Problem]:
+    """What is wrong with a case file, for `validate`."""
+    read = source_of(request) or Path.read_bytes
+    try:
+        return _checked(read(request.cwd / request.spec), str(request.spec))[1]
+    except OSError:
+        return [Problem(str(request.spec), 1, 1, "spec.unreadable", "the file cannot be read")]
 
 
 def read_cases(path: Path, shown: str) -> list[Case]:
     """The cases of one file. SpecError with everything that is wrong with it."""
-    source, root, problems = load_source(path.read_bytes(), shown)
-    errors = [problem for problem in problems if problem.severity == "error"]
-    if root is None or errors:
-        raise SpecError(errors or [source.problem(0, "test.empty", "the file is empty")])
-    wrong = list(_schema_problems(root))
-    if wrong:
-        raise SpecError(wrong[:MOST_PROBLEMS])
+    root, problems = _checked(path.read_bytes(), shown)
+    if root is None:
+        raise SpecError(problems)
     return [_case(root, node, path.parent) for node in root.members["cases"].items]
+
+
+def _checked(content: bytes, shown: str) -> tuple[Node | None, list[Problem]]:
+    """The root of a case file, None where something is wrong."""
+    source, root, problems = load_source(content, shown)
+    if root is None and not has_errors(problems):
+        problems = [source.problem(0, "test.empty", "the file is empty")]
+    elif root is not None and not has_errors(problems):
+        problems = [*problems, *islice(_schema_problems(root), MOST_PROBLEMS)]
+    return (None if has_errors(problems) else root), problems
 
 
 def _case(root: Node, node: Node, folder: Path) -> Case:
