@@ -40,10 +40,20 @@ class _Known:
 
 
 class StaticChecks:
-    """Collects problems; `claim` reserves the save paths of a task."""
+    """Collects problems; `claim` reserves the save paths of a task.
 
-    def __init__(self, scopes: Scopes, claim: Callable[[Task], None] | None = None) -> None:
+    `unknown` are errors that say that a value is not known here: nothing is wrong then, and nothing more is said.
+    """
+
+    def __init__(
+        self,
+        scopes: Scopes,
+        claim: Callable[[Task], None] | None = None,
+        *,
+        unknown: tuple[type[Exception], ...] = (),
+    ) -> None:
         self.problems: list[Problem] = []
+        self.unknown = unknown
         self._scopes = scopes
         self._claim = claim
         self._known: dict[int, _Known] = {}
@@ -106,6 +116,8 @@ class StaticChecks:
                 value = render(entry.value, scope)
             except ExpressionError:
                 continue  # reported already
+            except self.unknown:
+                continue
             for sentence in _said_of(workflow, entry.name, value):
                 error = ExpressionError(f"{task.name}: {sentence}", code="spec.contract")
                 self._add(task.node.space.pipeline, error, entry.value.mark)
@@ -113,6 +125,8 @@ class StaticChecks:
     def _try(self, node: Node, mark: Mark, work: Callable[[], Any]) -> None:
         try:
             work()
+        except self.unknown:
+            return
         except (ExpressionError, TaskError) as error:
             self._add(node.space.pipeline, error, mark)
 

@@ -19,16 +19,15 @@ from speedpix_pipe.plan.walk import Walk
 from speedpix_pipe.spec.expressions import evaluate
 
 
-def rehearse(walk: Walk, scopes: Scopes, checks: StaticChecks, unknown: type[Exception] | None = None) -> None:
-    """Everything that depends on no task's output. What needs an `unknown` value stays open."""
+def rehearse(walk: Walk, scopes: Scopes, checks: StaticChecks) -> None:
+    """Everything that depends on no task's output. What needs a value that is not known stays open."""
     rehearsal = _Rehearsal(walk, scopes, checks)
     todo = deque(walk.start())
-    open_values: tuple[type[Exception], ...] = (unknown,) if unknown is not None else ()
     while todo:
         command = todo.popleft()
         try:
             todo.extend(rehearsal.carry_out(command))
-        except open_values:
+        except checks.unknown:
             continue  # nothing that hangs on it is born, decided or entered
     for task in walk.every_task():
         checks.task(task)

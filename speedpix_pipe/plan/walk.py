@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 
 from speedpix_pipe.errors import ExpressionError
 from speedpix_pipe.model import OnError, TaskStatus
@@ -164,7 +165,7 @@ class Walk:
         known = self.keys[node.index]
         if task.key in known:
             task.fault = task.fault or _twin(task)
-            task.key = cut(f"{task.key}~{len(known)}")
+            task.key = next(name for n in count(2) if (name := cut(f"{task.key}~{n}")) not in known)
         known[task.key] = task
         self.tasks[node.index].setdefault(task.place, task)
         self.unfinished += 1
