@@ -5,7 +5,7 @@ tasks or a million: whoever waits stands in the one queue that holds it up, and 
 queue opens. There are two kinds of queue: a task that is not final yet (`Task.waiters`), and a counter of a
 group that is not complete yet (`gauges`).
 
-`engine` drives a walk for a run; `rehearsal` drives one as far as it goes before anything is sent.
+`engine` drives a walk for a run; `estimate` drives one as far as it goes before anything is sent.
 """
 
 from __future__ import annotations
