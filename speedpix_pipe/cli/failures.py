@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from speedpix_pipe.cli.output import print_json, terminal
 from speedpix_pipe.errors import PipeError, Problem, RunInterruptedError, SpecError
 
-REFUSED_AS_RUNS = (("run",), ("watch",), ("runs", "redo"))  # commands whose --json is that of `run`, also when nothing was begun
+# Commands whose --json is that of `run`, also when nothing was begun
+REFUSED_AS_RUNS = (("run",), ("runs", "redo"), ("watch",))
 BUG = 1
 
 
