@@ -299,22 +299,32 @@ class Predictions:
     # --- waiting ---
 
     async def _wait(self, job: Job, prediction: AsyncPrediction) -> AsyncPrediction:
-        from speedpix_pipe.sdk.errors import SpeedPixError, SpeedPixTimeoutError
+        from speedpix_pipe.sdk.errors import RateLimitError, SpeedPixError, SpeedPixTimeoutError
 
         timeout = job.step.timeout_seconds
-        try:
-            with job.gates.waiting():
-                return await prediction.wait(timeout, on_progress=lambda seen: self._progress(job, seen))
-        except SpeedPixTimeoutError as error:
-            message = f"not done after {timeout:g} s; it goes on at the service, and the next run joins it"
-            raise TaskError(
-                message, kind=TaskErrorKind.TIMEOUT, hint="raise `timeout`, or run again", prediction_id=prediction.id
-            ) from error
-        except SpeedPixError as error:
-            translated = self.service.translate(error, "waiting for the prediction")
-            if isinstance(translated, TaskError):
-                translated.prediction_id = prediction.id
-            raise translated from error
+        ends, tries = self._clock.monotonic() + timeout, 0
+        while True:
+            left = max(0.0, ends - self._clock.monotonic())
+            try:
+                with job.gates.waiting():
+                    return await prediction.wait(left, on_progress=lambda seen: self._progress(job, seen))
+            except SpeedPixTimeoutError as error:
+                message = f"not done after {timeout:g} s; it goes on at the service, and the next run joins it"
+                hint = "raise `timeout`, or run again"
+                raise TaskError(message, kind=TaskErrorKind.TIMEOUT, hint=hint, prediction_id=prediction.id) from error
+            except RateLimitError as error:
+                # The client has asked as often as it may; but throttling does not count, only the time-out does.
+                tries += 1
+                job.gates.throttled(error.retry_after)
+                pause = error.retry_after or self._backoff(tries, 1.0, min(left, BETWEEN_LOOKS_SECONDS))
+                self._retrying(job, str(error), TaskErrorKind.GATEWAY, pause)
+                with job.gates.waiting():
+                    await self._clock.sleep(pause)
+            except SpeedPixError as error:
+                translated = self.service.translate(error, "waiting for the prediction")
+                if isinstance(translated, TaskError):
+                    translated.prediction_id = prediction.id
+                raise translated from error
 
     @staticmethod
     def _progress(job: Job, seen: AsyncPrediction) -> None:

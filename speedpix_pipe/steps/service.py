@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 GOOD_FOR = timedelta(minutes=5)  # how long a result URL must still live to be passed on
 ASSUMED_LIFE = timedelta(minutes=30)  # of a result URL without a known expiry
 UPLOAD_MARGIN_SECONDS = 600.0
+LONGEST_PAUSE_SECONDS = 60.0
 _NONE_KNOWN: Mapping[str, str] = {}
 
 
@@ -218,10 +219,7 @@ class Service:
         async with gates.uploading():
             began = self._clock.monotonic()
             try:
-                if self._carrier is None:
-                    sent: Sent = await self.client.files.create(path, filename=name, content_type=media_type)
-                else:
-                    sent = await carried(self.client, self._carrier, path, name, media_type)
+                sent = await self._sent(path, name, media_type, gates)
             except InputError as error:
                 if await asyncio.to_thread(_has_changed, path, size):
                     raise ChangedError(str(path)) from error  # it shrank while it was read
@@ -239,6 +237,21 @@ class Service:
         seconds = self._clock.monotonic() - began
         self._emit(UploadFinished(path=str(path), sha256=digest, size=sent.size, seconds=seconds))
         return sent.access_url
+
+    async def _sent(self, path: Path, name: str, media_type: str, gates: Gates) -> Sent:
+        """As long as the service asks for patience, it gets patience: throttling does not count as a try."""
+        from speedpix_pipe.sdk.errors import RateLimitError
+
+        pause = 1.0
+        while True:
+            try:
+                if self._carrier is None:
+                    return await self.client.files.create(path, filename=name, content_type=media_type)
+                return await carried(self.client, self._carrier, path, name, media_type)
+            except RateLimitError as error:
+                gates.throttled(error.retry_after)
+                await gates.pause(error.retry_after or pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     # --- errors ---
 
