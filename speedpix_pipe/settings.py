@@ -170,6 +170,11 @@ def load_settings(spec_folder: Path | None = None, environment: Mapping[str, str
     return Settings({**real, **kept}, path, frozenset(kept))
 
 
+def inherited(more: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that we start: ours, and something more."""
+    return {**os.environ, **more}  # noqa: TID251  # this is the place
+
+
 def _read(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST_DOTENV:

@@ -67,6 +67,10 @@ def add_executor(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_ui(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ui", action="store_true", help="show it in a browser too: a link is printed (extra: ui)")
+
+
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--json", action="store_true", help=f"print {what} as JSON on stdout")
 

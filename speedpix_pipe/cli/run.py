@@ -18,9 +18,10 @@ from speedpix_pipe.cli.options import (
     add_rev,
     add_selection,
     add_spec,
+    add_ui,
     spec_request,
 )
-from speedpix_pipe.cli.running import carry_out, question
+from speedpix_pipe.cli.running import carry_out, live, question
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-cache", action="store_true", help="use no earlier result, and share none")
     add_executor(parser)
     add_going(parser)
+    add_ui(parser)
     add_json(parser, "the run's summary")
 
 
@@ -53,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
         confirm=question(yes=args.yes),
     )
     state_folder = request.spec.settings.state_folder((request.spec.cwd / args.spec).resolve().parent)
-    return carry_out(
-        lambda subscribe: start(request, subscribe), state_folder, log_format=args.log_format, as_json=args.json
-    )
+    with live(state_folder, wanted=args.ui):
+        return carry_out(
+            lambda subscribe: start(request, subscribe), state_folder, log_format=args.log_format, as_json=args.json
+        )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,20 @@ def carry_out(start: Start, state_folder: Path, *, log_format: str, as_json: boo
     elif not sys.stdout.isatty():
         _list_files([file.path for file in summary.files], Path(summary.spec_path).parent)
     return outcome.exit_code
+
+
+@contextmanager
+def live(state_folder: Path, *, wanted: bool) -> Iterator[None]:
+    """The live page beside a run, if somebody wants it. It ends with the run; `ui` shows the same again."""
+    if not wanted:
+        yield
+        return
+    from speedpix_pipe.app.live import live_page
+    from speedpix_pipe.settings import load_settings
+
+    with live_page(state_folder, language=load_settings().language) as page:
+        say(f"live page: {page.link}")
+        yield
 
 
 def question(*, yes: bool) -> Callable[[str], bool] | None:

@@ -21,11 +21,13 @@ from speedpix_pipe.cli.options import (
     add_local,
     add_params,
     add_spec,
+    add_ui,
     duration,
     positive,
     spec_request,
 )
 from speedpix_pipe.cli.output import print_json, say
+from speedpix_pipe.cli.running import live
 
 if TYPE_CHECKING:
     from speedpix_pipe.console.base import Subscriber
@@ -48,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how long the first Ctrl-C waits for what is on its way (default: 8s)",
     )
     add_executor(parser)
+    add_ui(parser)
     parser.add_argument("--health", metavar="FILE", type=Path, help="keep this JSON file up to date: red or green, why")
     parser.add_argument("--take-over", metavar="ID", help="adopt the files that another watcher had claimed")
     parser.add_argument(
@@ -77,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     )
     state_folder = spec.settings.state_folder((spec.cwd / args.spec).resolve().parent)
     as_json = args.log_format == "json"
-    with LogFile(state_folder) as log:
+    with LogFile(state_folder) as log, live(state_folder, wanted=args.ui):
         outcome = asyncio.run(
             watch(
                 request,

@@ -104,7 +104,7 @@ class Desk:
             try:
                 self._store = Store.open(self.folder, write=False)
             except StoreError as error:
-                if error.code == "store.empty":
+                if error.code in {"store.empty", "store.older"}:  # a first run is just making it
                     return None
                 raise
         return self._store.journal

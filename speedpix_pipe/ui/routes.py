@@ -34,10 +34,10 @@ _SHOWN = ("image/", "video/", "audio/", "text/plain", "application/json")
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """What may be changed from the page. `redo` gets the run, its tasks and whether to draw new seeds."""
+    """What may be changed from the page. `redo` gets the run and its tasks."""
 
     cancel: Callable[[str], None]
-    redo: Callable[[str, Sequence[str], bool], None] | None = None
+    redo: Callable[[str, Sequence[str]], None] | None = None
 
 
 class Site:
@@ -101,8 +101,15 @@ class Site:
     # --- what changes ---
 
     async def _stream(self, request: Request) -> Response:
-        lines = self._changes(request.query_params.get("run", ""))
+        lines = self._until_trouble(request.query_params.get("run", ""))
         return StreamingResponse(lines, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    async def _until_trouble(self, run_id: str) -> AsyncIterator[str]:
+        try:
+            async for message in self._changes(run_id):
+                yield message
+        except PipeError:  # a run that is not, a state folder that went away: the browser asks again by itself
+            return
 
     async def _changes(self, run_id: str) -> AsyncIterator[str]:
         """At most a message per look, however much happened; each says how things are, so none need be kept."""
@@ -137,10 +144,10 @@ class Site:
         if self._acts.redo is None:
             return _json({"error": "not from here"}, 404)
         body = await _body(request)
-        tasks, new_seed = body.get("tasks"), body.get("new_seed", False)
+        tasks = body.get("tasks")
         if not isinstance(tasks, list) or not tasks or not all(isinstance(task, str) for task in tasks):
             return _json({"error": "tasks: a list of step@key"}, 400)
-        await asyncio.to_thread(self._acts.redo, request.path_params["run"], tasks, bool(new_seed))
+        await asyncio.to_thread(self._acts.redo, request.path_params["run"], tasks)
         return _json({"done": True})
 
     # --- files ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 import threading
@@ -31,6 +32,7 @@ class LivePage:
         config = uvicorn.Config(
             self._site.app(), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
         )
+        logging.getLogger("uvicorn").addHandler(logging.NullHandler())  # nothing of it may reach a run's terminal
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="live-page", daemon=True)
 

@@ -47,7 +47,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "no_cancel": ("Let it run", "继续运行"),
     "cancel_asked": ("It was asked to stop.", "已请求停止。"),
     "redo": ("Make it again", "重做"),
-    "redo_new_seed": ("with a new seed", "换新的随机种子"),
     "redo_asked": ("A new run is making it again.", "新的运行正在重做。"),
     "refused": ("This did not work: {reason}", "操作失败：{reason}"),
     "read_only": (

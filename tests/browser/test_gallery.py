@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from speedpix_pipe.model import TaskStatus
-from speedpix_pipe.report.base import ResultFile
 from speedpix_pipe.pages.pictures import Thumbnail
+from speedpix_pipe.report.base import ResultFile
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -45,7 +45,7 @@ def acts():
 def live(shop, acts):
     done = Acts(
         cancel=lambda run: acts.append(("cancel", run)),
-        redo=lambda run, tasks, seed: acts.append(("redo", run, tasks, seed)),
+        redo=lambda run, tasks: acts.append(("redo", run, tasks)),
     )
     with LivePage(shop.folder, done) as page:
         yield page
@@ -139,7 +139,7 @@ def test_a_task_tells_its_log_and_shows_its_picture(shop, visit):
     dialog.wait_for(state="hidden")
 
 
-def test_cancel_asks_first_and_redo_takes_a_seed(shop, visit, acts, helpers):
+def test_cancel_asks_first_and_redo_is_one_click(shop, visit, acts, helpers):
     fill(shop)
     page = visit()
     page.get_by_role("button", name="Cancel this run").click()
@@ -149,10 +149,9 @@ def test_cancel_asks_first_and_redo_takes_a_seed(shop, visit, acts, helpers):
     page.get_by_role("button", name="Stop it").click()
     page.get_by_text("It was asked to stop.").first.wait_for()
     page.locator("#tasks button").first.click()
-    page.get_by_label("with a new seed").check()
     page.get_by_role("button", name="Make it again").click()
     page.get_by_text("A new run is making it again.").wait_for()
-    assert acts == [("cancel", helpers.RUN), ("redo", helpers.RUN, ["white@in/cup-0.jpg"], True)]
+    assert acts == [("cancel", helpers.RUN), ("redo", helpers.RUN, ["white@in/cup-0.jpg"])]
 
 
 def test_who_came_without_the_link_may_look_only(shop, visit, live):

@@ -97,6 +97,9 @@ def _values(action: argparse.Action, word: str, given: list[str]) -> Candidates:
             yield from _selectors(word, None)
         case "RUN":
             yield from _runs()
+        case "RUN|STEP@KEY":
+            yield from _runs()
+            yield from _selectors(word, None)
         case "NAME=VALUE":
             spec = _spec(given)
             yield from ((f"{name}=", "") for name in _members(spec, "params")) if spec else ()

@@ -32,18 +32,15 @@ function line(event) {
 }
 
 function redo(run, task) {
-  const seed = make("input", { type: "checkbox", id: "new-seed" });
-  const button = make("button", { type: "button", onclick: async () => {
+  return make("p", { class: "acts" }, make("button", { type: "button", onclick: async () => {
     try {
-      await ask(`/api/runs/${run}/redo`, { method: "POST", body: JSON.stringify({ tasks: [task], new_seed: seed.checked }) });
+      await ask(`/api/runs/${run}/redo`, { method: "POST", body: JSON.stringify({ tasks: [task] }) });
       by("task").close();
       toast(say("redo_asked"));
     } catch (error) {
       toast(say("refused", { reason: error.message }));
     }
-  } }, say("redo"));
-  const acts = make("p", { class: "acts" }, button, make("label", { for: "new-seed" }, seed, ` ${say("redo_new_seed")}`));
-  return acts;
+  } }, say("redo")));
 }
 
 by("close").addEventListener("click", () => by("task").close());

@@ -108,7 +108,7 @@ def acts():
 def live(studio, acts):
     done = Acts(
         cancel=lambda run: acts.append(("cancel", run)),
-        redo=lambda run, tasks, seed: acts.append(("redo", run, tasks, seed)),
+        redo=lambda run, tasks: acts.append(("redo", run, tasks)),
     )
     with LivePage(studio.folder, done) as page:
         yield page

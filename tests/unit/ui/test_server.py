@@ -116,9 +116,9 @@ def test_changing_takes_the_token(live, client, acts):
     assert client.post(f"/api/runs/{RUN}/cancel", headers={"x-speedpix-token": "wrong"}).status_code == 403
     assert acts == []
     assert client.post(f"/api/runs/{RUN}/cancel", headers=token(live)).json() == {"done": True}
-    body = json.dumps({"tasks": ["white@a.jpg"], "new_seed": True})
+    body = json.dumps({"tasks": ["white@a.jpg"]})
     assert client.post(f"/api/runs/{RUN}/redo", headers=token(live), content=body).json() == {"done": True}
-    assert acts == [("cancel", RUN), ("redo", RUN, ["white@a.jpg"], True)]
+    assert acts == [("cancel", RUN), ("redo", RUN, ["white@a.jpg"])]
     assert client.post(f"/api/runs/{RUN}/redo", headers=token(live), content="[").status_code == 400
     assert client.get(f"/api/runs/{RUN}/cancel").status_code == 405
 

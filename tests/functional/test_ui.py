@@ -1,0 +1,82 @@
+"""The live page's use case: beside a run, cancel and redo for real, and what it says where its packages are missing."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from speedpix_pipe.app.live import live_page, start_redo
+from speedpix_pipe.cli import main
+from speedpix_pipe.errors import UsageError
+from speedpix_pipe.store import Store
+
+pytestmark = pytest.mark.slow
+
+SPEC = """\
+apiVersion: speedpix-pipe/v1
+name: shop
+params: {names: {type: array, default: [a, b]}}
+steps:
+  draw:
+    workflow: text-to-image
+    for_each: ${{ params.names }}
+    randomise_seeds: true
+    input: {prompt: "${{ item }}", width: 64, height: 64}
+    save: out/${{ item }}.${{ ext }}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop.yaml").write_text(SPEC, "utf-8")
+    return tmp_path
+
+
+def runs(folder):
+    with Store.open(folder / ".speedpix", write=False) as store:
+        return store.journal.runs()
+
+
+def test_run_with_ui_prints_a_link_before_it_begins(shop, capsys):
+    assert main(["run", "shop.yaml", "--local", "--ui", "--json"]) == 0
+    said = capsys.readouterr()
+    assert re.match(r"live page: http://127\.0\.0\.1:\d+/\?token=[\w-]{20,}\n", said.err)
+    assert json.loads(said.out.splitlines()[-1])["status"] == "succeeded"
+
+
+def test_redo_from_the_page_is_a_run_of_its_own(shop, capsys):
+    assert main(["run", "shop.yaml", "--local"]) == 0
+    (first,) = runs(shop)
+    with live_page(shop / ".speedpix") as page, httpx.Client(base_url=page.url, trust_env=False) as client:
+        client.headers["x-speedpix-token"] = page.token
+        answer = client.post(f"/api/runs/{first.id}/redo", json={"tasks": ["draw@a"]}, timeout=60)
+        assert answer.json() == {"done": True}
+        refused = client.post(f"/api/runs/{first.id}/redo", json={"tasks": ["draw@nobody"]}, timeout=60)
+        assert refused.status_code == 409
+        assert 'no task "draw@nobody"' in refused.json()["error"]
+        ended = client.post(f"/api/runs/{first.id}/cancel")
+        assert "has ended" in ended.json()["error"]
+    newest = runs(shop)[0]
+    assert newest.origin == first.id
+
+
+@pytest.mark.parametrize("task", ["--failed", "draw"])
+def test_what_is_no_task_is_never_passed_on(shop, task):
+    with pytest.raises(UsageError, match="STEP@KEY"):
+        start_redo(shop / ".speedpix", "x", [task])
+
+
+def test_without_its_packages_the_page_says_how_to_get_them(shop):
+    program = (
+        "import sys; sys.modules['starlette'] = sys.modules['uvicorn'] = None\n"
+        "from speedpix_pipe.cli import main; sys.exit(main(['run', 'shop.yaml', '--local', '--ui']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "pip install 'speedpix-pipe[ui]'" in done.stderr
