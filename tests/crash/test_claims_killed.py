@@ -1,0 +1,121 @@
+"""SIGKILL at each point of a claim, a verdict and a move; then a start. Nothing lost, nothing doubled, nothing paid twice."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from speedpix_pipe.emulator import EmulatorThread, Fault
+from tests.functional.watching import SPEC, Desk, emulator
+
+pytestmark = pytest.mark.slow
+SCRIPT = Path(__file__).with_name("watch_and_die.py")
+STEPS = [
+    *("claim.folder", "claim.renamed", "claim.unwritten", "claim.journaled", "batch.journaled"),
+    *("verdict.unwritten", "verdict.journaled"),
+    *("move.journaled", "move.reserved", "move.noted", "move.renamed", "move.placed"),
+]
+FILES = [f"{number}.dat" for number in range(6)]
+
+
+@pytest.fixture
+def service() -> Iterator[EmulatorThread]:
+    with emulator() as thread:
+        yield thread
+
+
+def _watch(desk: Desk, step: str = "none", nth: int = 1) -> int:
+    environment = {**os.environ, **desk.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(desk.folder), step, str(nth)],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode
+
+
+def _created(folder: Path) -> int:
+    """Predictions whose id is on disk: who is killed before that has an unknown one."""
+    path = folder / ".speedpix/journal.db"
+    if not path.exists():
+        return 0
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM submissions WHERE state = 'created'").fetchone()
+    except sqlite3.Error:
+        return 0
+    return int(count)
+
+
+def _all_is_well(desk: Desk, failed: str) -> None:
+    assert desk.claims == []
+    assert desk.names(desk.failed) == [failed, f"{failed}.error.json"]
+    assert desk.names(desk.done) == [name for name in FILES if name != failed]
+    for folder in (desk.done, desk.failed):
+        for path in folder.glob("*.dat"):
+            assert path.read_bytes() == path.name.encode()
+    assert [name for name in desk.names(desk.inbox) if name.endswith(".dat")] == []
+
+
+@pytest.mark.parametrize(("step", "nth"), [*[(step, 1) for step in STEPS], ("claim.renamed", 3), ("move.renamed", 3)])
+def test_a_watcher_killed_anywhere_loses_nothing_and_pays_once(
+    tmp_path: Path, service: EmulatorThread, step: str, nth: int
+) -> None:
+    desk = Desk(tmp_path, service)
+    service.add_fault(Fault("task-failed", "submit", match="4.dat", times=0))
+    for name in FILES:
+        desk.drop(name)
+    assert _watch(desk, step, nth) == -9
+    _watch(desk)
+    _all_is_well(desk, "4.dat")
+    inputs = [prediction["inputs"]["name"] for prediction in service.predictions()]
+    paid = [name for name in inputs if name != "4.dat"]
+    assert sorted(paid) == sorted(name for name in FILES if name != "4.dat")
+
+
+@pytest.mark.parametrize("step", ["move.copied", "move.renamed"])
+def test_a_move_to_another_file_system_survives_a_kill(service: EmulatorThread, tmp_path: Path, step: str) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs a second file system at /dev/shm")
+    finished = other / f"speedpix-{os.getpid()}-{step}"
+    try:
+        desk = Desk(tmp_path, service, SPEC + f"  on_success: {{move: {finished}}}\n")
+        desk.drop("a.dat")
+        assert _watch(desk, step) == -9
+        assert _watch(desk) == 0
+        assert desk.claims == []
+        whole = [path for path in finished.iterdir() if not path.name.startswith(".")]
+        assert [path.read_bytes() for path in whole] == [b"a.dat"]
+        assert desk.predictions == 1
+    finally:
+        subprocess.run(["rm", "-rf", str(finished)], check=True)
+
+
+def test_a_watcher_killed_while_predictions_are_out_joins_them(tmp_path: Path) -> None:
+    with emulator(latency=3.0) as service:
+        desk = Desk(tmp_path, service, SPEC.replace("    input:", "    cache: false\n    input:"))
+        for name in FILES:
+            desk.drop(name)
+        environment = {**os.environ, **desk.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
+        watcher = subprocess.Popen([sys.executable, str(SCRIPT), str(tmp_path), "none", "1"], env=environment)
+        try:
+            while _created(tmp_path) < len(FILES):
+                assert watcher.poll() is None
+        finally:
+            watcher.kill()
+            watcher.wait()
+        assert _watch(desk) == 0
+        assert desk.predictions == len(FILES), "steps without a cache find their own predictions again, too"
+        assert desk.names(desk.done) == FILES
