@@ -31,7 +31,7 @@ def _missing(what: str) -> None:
     pytest.skip(f"{what}; install Debian's chromium and pip's playwright to run these tests")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop would be in the way of tests elsewhere in the process
 def chromium():
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
