@@ -83,7 +83,7 @@ def hurried() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_sleep.AsyncClock, "sleep", sleep)
         patch.setattr(_calls, "SUBMIT_READ_TIMEOUT", UNANSWERED)
-        patch.setattr(_transfer, "TIMEOUT", httpx.Timeout(UNANSWERED, connect=5.0))
+        patch.setattr(_transfer, "_TIMEOUTS", httpx.Timeout(UNANSWERED, connect=5.0).as_dict())
         begin = AsyncSpeedPix.__init__
         assert begin.__defaults__ is not None
         patch.setattr(begin, "__defaults__", (None, None, None, UNANSWERED, *begin.__defaults__[4:]))

@@ -1,0 +1,104 @@
+"""Limits of a run: how much at once, how much in all, and when something is plainly broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from speedpix_pipe.errors import PlanError
+from tests.functional.money import Shop, counts
+
+pytestmark = pytest.mark.slow
+MANY = {"words": ['["ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen", "ibis", "jay"]']}
+
+
+def test_what_is_known_at_the_start_is_refused_at_the_start(tmp_path: Path) -> None:
+    with Shop(tmp_path, limits="max_predictions: 3") as shop:
+        with pytest.raises(PlanError):
+            shop.run()
+        assert shop.made == 0
+
+
+def test_max_predictions_stops_what_appears_later_and_a_higher_limit_resumes(tmp_path: Path) -> None:
+    with Shop(tmp_path, limits="concurrency: 1, max_predictions: 5") as shop:
+        outcome = shop.run()
+        assert outcome.exit_code == 1
+        assert outcome.summary.resumable
+        assert shop.made == 5
+        with pytest.raises(PlanError):
+            shop.run(resume=True)
+        assert shop.made == 5
+        shop.edit("max_predictions: 5", "max_predictions: 8")
+        last = shop.run(resume=True)
+        assert last.summary.run_id == outcome.summary.run_id
+        assert last.exit_code == 0
+        assert shop.made == 8
+        assert last.summary.submitted == 8
+
+
+def test_max_cost_counts_prices_and_unknown_as_spent(tmp_path: Path) -> None:
+    with Shop(tmp_path, limits="concurrency: 1, max_cost: 2.5") as shop:
+        shop.edit("    workflow: first\n", "    workflow: first\n    price: 0.5\n")
+        shop.edit("    workflow: second\n", "    workflow: second\n    price: 0.5\n")
+        shop.arm("submit:reset-after:times=1:match=bee")
+        outcome = shop.run()
+        assert outcome.exit_code == 1
+        assert shop.made == 5
+
+
+def test_max_failures_counts_failed_and_unknown_tasks_over_all_lives_of_a_run(tmp_path: Path) -> None:
+    with Shop(tmp_path, limits="concurrency: 1, max_failures: 3") as shop:
+        shop.fails = {"first:ant", "first:bee"}
+        shop.arm("submit:reset-after:times=1:match=cat")
+        outcome = shop.run(params=MANY)
+        assert outcome.exit_code == 1
+        assert outcome.summary.resumable
+        made = shop.made
+        assert counts(outcome)["failed"] == 2
+        assert counts(outcome)["unknown"] == 1
+        shop.fails = set()
+        assert shop.run(resume=True).exit_code == 1
+        assert shop.made == made
+        shop.edit("max_failures: 3", "max_failures: 4")
+        last = shop.run(resume=True)
+        assert last.summary.run_id == outcome.summary.run_id
+        assert counts(last) == {"succeeded": 18, "unknown": 1, "skipped": 1} or last.exit_code == 1
+        assert len(shop.words("first")) == len(set(shop.words("first"))) + 2
+
+
+def test_ignored_failures_do_not_count(tmp_path: Path) -> None:
+    with Shop(tmp_path, limits="concurrency: 1, max_failures: 1", defaults="on_error: ignore") as shop:
+        shop.fails = {"first:ant", "first:bee"}
+        outcome = shop.run()
+        assert outcome.exit_code == 0
+        assert counts(outcome) == {"succeeded": 4, "failed": 2, "skipped": 2}
+
+
+def test_concurrency_is_how_many_are_in_flight(tmp_path: Path) -> None:
+    with Shop(tmp_path, limits="concurrency: 3") as shop:
+        shop.run(params=MANY)
+        made = shop.emulator.predictions()
+        moments = [(one["created_at"], 1) for one in made] + [(one["finished_at"], -1) for one in made]
+        most = now = 0
+        for _, step in sorted(moments):
+            now += step
+            most = max(most, now)
+        assert most <= 3
+
+
+def test_after_three_unknown_in_a_row_submissions_go_one_at_a_time_until_one_is_answered(tmp_path: Path) -> None:
+    with Shop(tmp_path, limits="concurrency: 10, submitting: 3") as shop:
+        shop.arm("submit:reset-after:times=4")
+        outcome = shop.run(params=MANY)
+        assert counts(outcome)["unknown"] == 4
+        assert outcome.summary.unknown_submissions == 4
+
+
+def test_a_rate_spaces_submissions(tmp_path: Path) -> None:
+    from speedpix_pipe.clock import SystemClock
+
+    with Shop(tmp_path, limits="concurrency: 8, rate: 10/s") as shop:
+        shop.run(clock=SystemClock())
+        times = sorted(one["created_at"] for one in shop.emulator.predictions())
+        assert times[-1] - times[0] >= 0.1 * (len(times) - 1) * 0.9
