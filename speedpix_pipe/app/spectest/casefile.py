@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.app.specs import source_of
@@ -18,6 +18,9 @@ from speedpix_pipe.spec.build import has_errors
 from speedpix_pipe.spec.load import load_source
 from speedpix_pipe.spec.nearest import did_you_mean
 from speedpix_pipe.spec.places import Node
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 SUFFIX = ".test.yaml"
 SCHEMA = "test.v1.schema.json"
@@ -181,44 +184,47 @@ def _expected(node: Node) -> Expected:
 
 @cache
 def _validator() -> Any:
-    import jsonschema_rs
+    import jsonschema
 
-    return jsonschema_rs.Draft7Validator(json.loads(schema_text()))
+    return jsonschema.Draft7Validator(json.loads(schema_text()))
 
 
 def _schema_problems(root: Node) -> Iterator[Problem]:
-    schema = json.loads(schema_text())
     for error in _validator().iter_errors(root.value):
-        yield from _explained(root, schema, error)
+        yield from _explained(root, error)
 
 
-def _explained(root: Node, schema: Json, error: Any) -> Iterator[Problem]:
-    node = _at(root, error.instance_path)
-    keyword = str(error.schema_path[-1])
-    owner = _schema_at(schema, error.schema_path[:-1])
-    meant = _meant(error) if keyword == "oneOf" else []
+def _explained(root: Node, error: ValidationError) -> Iterator[Problem]:
+    path = list(error.absolute_path)
+    node = _at(root, path)
+    meant = _meant(error) if error.validator == "oneOf" else []
     if meant:
         for inner in meant:
-            yield from _explained(root, schema, inner)
-    elif keyword == "additionalProperties":
+            yield from _explained(root, inner)
+    elif error.validator == "additionalProperties":
+        owner: Any = error.schema
         yield from _unknown_keys(node, owner)
-    elif keyword == "required":
-        yield node.problem("test.missing", f"{error.kind.property} is missing here")
+    elif error.validator == "required":
+        required: Any = error.validator_value
+        missing = next(name for name in required if error.message.startswith(repr(name)))
+        yield node.problem("test.missing", f"{missing} is missing here")
     else:
-        name = next((str(part) for part in reversed(error.instance_path) if isinstance(part, str)), "the file")
-        yield node.problem("test.value", f"{name}: {_sentence(keyword, owner, error)}")
+        name = next((str(part) for part in reversed(path) if isinstance(part, str)), "the file")
+        yield node.problem("test.value", f"{name}: {_sentence(error)}")
 
 
-def _meant(error: Any) -> list[Any]:
+def _meant(error: ValidationError) -> list[ValidationError]:
     """Of several forms, the errors of the only one that has the right type."""
-    own = len(error.instance_path)
-    branches = getattr(error.kind, "context", [])
+    own = len(error.absolute_path)
+    branches: dict[str | int, list[ValidationError]] = {}
+    for one in error.context:
+        branches.setdefault(one.schema_path[0], []).append(one)
     fitting = [
         branch
-        for branch in branches
-        if not any(str(one.schema_path[-1]) == "type" and len(one.instance_path) == own for one in branch)
+        for branch in branches.values()
+        if not any(one.validator == "type" and len(one.absolute_path) == own for one in branch)
     ]
-    return list(fitting[0]) if len(fitting) == 1 else []
+    return fitting[0] if len(fitting) == 1 else []
 
 
 def _unknown_keys(node: Node, owner: Mapping[str, Any]) -> Iterator[Problem]:
@@ -229,18 +235,19 @@ def _unknown_keys(node: Node, owner: Mapping[str, Any]) -> Iterator[Problem]:
             yield key.problem("test.unknown-key", f'unknown key "{name}"', hint=hint)
 
 
-def _sentence(keyword: str, owner: Mapping[str, Any], error: Any) -> str:
-    match keyword:
+def _sentence(error: ValidationError) -> str:
+    wanted: Any = error.validator_value
+    match error.validator:
         case "enum":
-            return f"must be one of {', '.join(json.dumps(value) for value in owner['enum'])}"
+            return f"must be one of {', '.join(json.dumps(value) for value in wanted)}"
         case "const":
-            return f"must be {owner['const']}"
-        case "oneOf" if all("required" in form for form in owner["oneOf"]):
-            return f"exactly one of {' and '.join(form['required'][0] for form in owner['oneOf'])} is needed"
+            return f"must be {wanted}"
+        case "oneOf" if all("required" in form for form in wanted):
+            return f"exactly one of {' and '.join(form['required'][0] for form in wanted)} is needed"
         case "oneOf":
             return "this is none of the forms that may stand here"
         case _:
-            return str(error.message)
+            return error.message
 
 
 def _at(root: Node, path: Sequence[str | int]) -> Node:
@@ -248,9 +255,3 @@ def _at(root: Node, path: Sequence[str | int]) -> Node:
     for part in path:
         node = node.items[part] if isinstance(part, int) else node.members[part]
     return node
-
-
-def _schema_at(schema: Any, path: Sequence[str | int]) -> Any:
-    for part in path:
-        schema = schema[part]
-    return schema
