@@ -34,9 +34,9 @@ def show(error: PipeError) -> None:
 
     screen = terminal()
     if isinstance(error, SpecError):
-        text = render_problems(error.problems, color=screen.color, width=screen.width)
+        text = render_problems(error.problems, color=screen.color, width=screen.width, language=screen.language)
     else:
-        text = render_error(error, color=screen.color)
+        text = render_error(error, color=screen.color, language=screen.language)
     print(text, file=sys.stderr)
 
 

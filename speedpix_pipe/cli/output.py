@@ -18,6 +18,7 @@ class Terminal:
     live: bool  # a terminal on which lines can be drawn again
     color: bool
     width: int
+    language: str
 
 
 def terminal() -> Terminal:
@@ -25,7 +26,8 @@ def terminal() -> Terminal:
     is_terminal = sys.stderr.isatty()
     dumb = settings.environment.get("TERM") == "dumb"
     width = settings.columns or (shutil.get_terminal_size().columns if is_terminal else 100)
-    return Terminal(live=is_terminal and not dumb, color=is_terminal and not settings.no_color, width=width)
+    color = is_terminal and not settings.no_color
+    return Terminal(live=is_terminal and not dumb, color=color, width=width, language=settings.language)
 
 
 def print_json(value: Json) -> None:

@@ -56,7 +56,10 @@ def run(args: argparse.Namespace) -> int:
 
     screen = terminal()
     if planned.warnings:
-        print(render_problems(planned.warnings, color=screen.color, width=screen.width), file=sys.stderr)
+        print(
+            render_problems(planned.warnings, color=screen.color, width=screen.width, language=screen.language),
+            file=sys.stderr,
+        )
     print(render_plan(planned.loaded.pipeline.name, planned.estimate))
     return 0
 

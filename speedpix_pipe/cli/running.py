@@ -33,7 +33,7 @@ def carry_out(start: Start, state_folder: Path, *, log_format: str, as_json: boo
         from speedpix_pipe.console.closing import render_closing
 
         command = f"speedpix-pipe report {summary.run_id}" if summary.total else None
-        say(render_closing(summary, color=screen.color, width=screen.width, report=command))
+        say(render_closing(summary, color=screen.color, width=screen.width, report=command, language=screen.language))
     if log.path is not None:
         say(f"something went wrong inside speedpix-pipe itself; it is written down in {log.path}")
     if as_json:
@@ -77,10 +77,10 @@ def _subscribers(screen: Terminal, log_format: str, tally: Tally, _loaded: objec
     if screen.live:
         from speedpix_pipe.console.progress import LiveView
 
-        return [LiveView(tally, sys.stderr, color=screen.color)]
+        return [LiveView(tally, sys.stderr, color=screen.color, language=screen.language)]
     from speedpix_pipe.console.logs import PlainLines
 
-    return [PlainLines(tally, say)]
+    return [PlainLines(tally, say, language=screen.language)]
 
 
 def _list_files(paths: Sequence[str], folder: Path) -> None:

@@ -35,5 +35,7 @@ def run(args: argparse.Namespace) -> int:
         from speedpix_pipe.console.problems import render_problems
 
         screen = terminal()
-        print(render_problems(problems, color=screen.color, width=screen.width), file=sys.stderr)
+        print(
+            render_problems(problems, color=screen.color, width=screen.width, language=screen.language), file=sys.stderr
+        )
     return 2 if any(problem.severity is Severity.ERROR for problem in problems) else 0

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from speedpix_pipe.events import Event
+from speedpix_pipe.words import words_for
 
 
 class Subscriber(Protocol):
@@ -23,9 +24,18 @@ class Subscriber(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ink:
-    """Colours a text, or leaves it alone where colour is off."""
+    """Writes for one reader: in colour or not, in the reader's language."""
 
     color: bool
+    language: str = "en"
+
+    def say(self, name: str, /, **gaps: object) -> str:
+        """Words of ours, from the catalogue."""
+        return words_for("terminal", self.language)[name].format(**gaps)
+
+    def count(self, name: str, count: int) -> str:
+        """So many of something."""
+        return self.say(f"{name}_1" if count == 1 else name, count=count)
 
     def red(self, text: str) -> str:
         return self._paint("31", text)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from speedpix_pipe.console.base import Ink, clip, clip_middle, duration, money, pad, plural, printable
+from speedpix_pipe.console.base import Ink, clip, clip_middle, duration, money, pad, printable
 from speedpix_pipe.model import RunStatus, TaskStatus
 from speedpix_pipe.summary import Failure, RunSummary, StepTally, UnknownTask, common_reason, exit_code
 
@@ -23,10 +23,15 @@ LABEL = 10  # cells of the left column
 
 
 def render_closing(
-    summary: RunSummary, *, color: bool = False, width: int = 80, report: Path | str | None = None
+    summary: RunSummary,
+    *,
+    color: bool = False,
+    width: int = 80,
+    report: Path | str | None = None,
+    language: str = "en",
 ) -> str:
     """The closing summary as one text without a final line break."""
-    ink = Ink(color)
+    ink = Ink(color, language)
     width = max(40, min(width, 120))
     parts = [
         _headline(summary, ink),
@@ -39,17 +44,20 @@ def render_closing(
 
 
 def _headline(summary: RunSummary, ink: Ink) -> str:
-    name = ink.bold(printable(summary.pipeline) or "run")
-    took = ink.dim(f"in {duration(summary.seconds)}")
-    counts = ", ".join(_counts(summary, ink)) or "nothing to do"
+    name = ink.bold(printable(summary.pipeline) or ink.say("run"))
+    took = ink.dim(ink.say("took", time=duration(summary.seconds)))
+    counts = ", ".join(_counts(summary, ink)) or ink.say("nothing_to_do")
     if summary.status is RunStatus.CANCELLED:
-        word = ink.yellow("was interrupted" if summary.resumable else "was cancelled")
+        word = ink.yellow(ink.say("was_interrupted" if summary.resumable else "was_cancelled"))
     elif exit_code(summary):
-        word = ink.red("failed" if summary.tasks[TaskStatus.FAILED] - summary.ignored else "is not complete")
+        fatal = summary.tasks[TaskStatus.FAILED] - summary.ignored
+        word = ink.red(ink.say("did_fail" if fatal else "not_complete"))
     else:
-        word = ink.green("succeeded")
-    line = f"{name} {word} {took}: {counts}"
-    return f"{line}\nstopped because {printable(summary.reason)}" if summary.reason and exit_code(summary) else line
+        word = ink.green(ink.say("did_succeed"))
+    line = ink.say("headline", name=name, what=word, took=took, counts=counts)
+    if not summary.reason or not exit_code(summary):
+        return line
+    return f"{line}\n{ink.say('stopped_because', reason=printable(summary.reason))}"
 
 
 def _counts(summary: RunSummary, ink: Ink) -> Iterator[str]:
@@ -58,13 +66,13 @@ def _counts(summary: RunSummary, ink: Ink) -> Iterator[str]:
         count = summary.tasks[status]
         if not count:
             continue
-        text = f"{count:,} {status.value}"
+        text = ink.say(status.value, count=count)
         if status is TaskStatus.CACHED:
-            text = f"{count:,} from the cache"
+            text = ink.say("from_cache", count=count)
         elif status is TaskStatus.FAILED and summary.ignored:
-            text += f" ({'all' if summary.ignored == count else f'{summary.ignored:,}'} ignored)"
+            text += ink.say("all_ignored" if summary.ignored == count else "some_ignored", count=summary.ignored)
         elif status is TaskStatus.SKIPPED and summary.skipped_by_failure:
-            text += f" ({summary.skipped_by_failure:,} because of failures)"
+            text += ink.say("because_of_failures", count=summary.skipped_by_failure)
         yield paint.get(status, str)(text)
 
 
@@ -73,16 +81,17 @@ def _failed(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
     if not tasks:
         return
     groups = _grouped(tasks)
-    lines = [ink.red("Failed")]
+    lines = [ink.red(ink.say("title_failed"))]
     for group in groups[:MOST_REASONS]:
         first = group[0]
         times = f"{len(group):,} × " if len(group) > 1 else ""
-        note = ", ignored" if first.ignored else ""
-        lines.append(f"  {clip(f'{times}{printable(first.message)} ({first.kind}{note})', width - 2)}")
-        lines.append(ink.dim(f"    {_named((failure.task for failure in group), len(group), width - 4)}"))
+        note = ink.say("ignored") if first.ignored else ""
+        reason = ink.say("reason_of", times=times, message=printable(first.message), kind=first.kind, ignored=note)
+        lines.append(f"  {clip(reason, width - 2)}")
+        lines.append(ink.dim(f"    {_named((failure.task for failure in group), len(group), width - 4, ink)}"))
     if len(groups) > MOST_REASONS:
         rest = sum(len(group) for group in groups[MOST_REASONS:])
-        lines.append(f"  and {rest:,} more for other reasons")
+        lines.append(f"  {ink.say('more_reasons', count=rest)}")
     yield "\n".join(lines)
 
 
@@ -95,13 +104,13 @@ def _grouped(failures: Iterable[Failure]) -> list[list[Failure]]:
     return sorted(groups.values(), key=lambda group: (group[0].ignored, -len(group)))
 
 
-def _named(tasks: Iterable[str], count: int, width: int) -> str:
+def _named(tasks: Iterable[str], count: int, width: int, ink: Ink) -> str:
     each = max(16, width // 2)
     names = [clip_middle(printable(task), each) for task, _ in zip(tasks, range(MOST_TASKS), strict=False)]
-    more = f" and {count - len(names):,} more" if count > len(names) else ""
+    more = ink.say("and_more", count=count - len(names)) if count > len(names) else ""
     while len(names) > 1 and len("  ".join(names)) > width - 12:
         names.pop()
-        more = f" and {count - len(names):,} more"
+        more = ink.say("and_more", count=count - len(names))
     return "  ".join(names) + more
 
 
@@ -110,16 +119,14 @@ def _unknown(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
     if not tasks:
         return
     run = summary.run_id or ""
-    sent = plural(summary.unknown_submissions, "submission")
-    stands = "stands" if summary.unknown_submissions == 1 else "stand"
     yield "\n".join(
         [
-            ink.yellow("Unknown"),
-            f"  {sent} {stands} without an answer: perhaps paid for, perhaps never begun.",
-            ink.dim(f"    {_named((task.task for task in tasks), len(tasks), width - 4)}"),
-            "  Nothing sends them again unasked. Look at them, then decide:",
+            ink.yellow(ink.say("title_unknown")),
+            f"  {ink.count('stands', summary.unknown_submissions)}",
+            ink.dim(f"    {_named((task.task for task in tasks), len(tasks), width - 4, ink)}"),
+            f"  {ink.say('decide')}",
             f"    {COMMAND} runs show {run} --unknown",
-            f"    {COMMAND} runs redo {run} --unknown      sends them again, and may pay twice",
+            f"    {COMMAND} runs redo {run} --unknown      {ink.say('pays_twice')}",
         ]
     )
 
@@ -129,25 +136,25 @@ def _warnings(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
         return
     shown = [f"  {clip(printable(message), width - 2)}" for _, message in summary.warnings[:MOST_REASONS]]
     if len(summary.warnings) > MOST_REASONS:
-        shown.append(f"  and {len(summary.warnings) - MOST_REASONS} more")
-    yield "\n".join([ink.yellow("Warnings"), *shown])
+        shown.append(f"  {ink.say('more', count=len(summary.warnings) - MOST_REASONS)}")
+    yield "\n".join([ink.yellow(ink.say("title_warnings")), *shown])
 
 
 def _facts(summary: RunSummary, ink: Ink, width: int, report: Path | str | None) -> Iterator[str]:
     yield from _steps(summary, ink, width)
-    yield from _labelled("files", _folders(summary), ink, width)
+    yield from _labelled(ink.say("files"), _folders(summary, ink), ink, width)
     if isinstance(summary.outputs, dict):
         outputs = [
             f"{name}: {value}" for name, value in summary.outputs.items() if isinstance(value, str | int | float)
         ]
-        yield from _labelled("outputs", outputs[:MOST_FOLDERS], ink, width)
+        yield from _labelled(ink.say("outputs"), outputs[:MOST_FOLDERS], ink, width)
     if summary.priced:
-        yield from _labelled("cost", [_cost(summary)], ink, width)
+        yield from _labelled(ink.say("cost"), [_cost(summary, ink)], ink, width)
     if report is not None:
         # never cut: it is there to be copied
-        yield f"{ink.dim(pad('report', LABEL))}{printable(str(report))}"
+        yield f"{ink.dim(pad(ink.say('report'), LABEL))}{printable(str(report))}"
     for number, command in enumerate(_next(summary)):
-        yield f"{ink.dim(pad('' if number else 'next', LABEL))}{ink.bold(command)}"
+        yield f"{ink.dim(pad('' if number else ink.say('next'), LABEL))}{ink.bold(command)}"
 
 
 def _labelled(label: str, values: list[str], ink: Ink, width: int) -> Iterator[str]:
@@ -160,32 +167,34 @@ def _steps(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
     name_cells = min(24, max((len(step.name) for step in steps), default=0)) + 2
     for number, step in enumerate(steps[:MOST_STEPS]):
         name = pad(clip(printable(step.name), name_cells - 2), name_cells)
-        yield ink.dim(pad("" if number else "steps", LABEL)) + clip(name + _step(step), width - LABEL)
+        yield ink.dim(pad("" if number else ink.say("steps"), LABEL)) + clip(name + _step(step, ink), width - LABEL)
     if len(steps) > MOST_STEPS:
-        yield " " * LABEL + f"and {len(steps) - MOST_STEPS} more"
+        yield " " * LABEL + ink.say("more", count=len(steps) - MOST_STEPS)
 
 
-def _step(step: StepTally) -> str:
-    words = [f"{step.counts[status]:,} {status.value}" for status in TaskStatus if step.counts[status]]
+def _step(step: StepTally, ink: Ink) -> str:
+    words = [ink.say(status.value, count=step.counts[status]) for status in TaskStatus if step.counts[status]]
     succeeded = step.counts[TaskStatus.SUCCEEDED]
     if succeeded:
-        each = " each" if succeeded > 1 else ""
-        words.append(f"{duration(step.seconds / succeeded)}{each}")
+        took = duration(step.seconds / succeeded)
+        words.append(ink.say("each", time=took) if succeeded > 1 else took)
     return ", ".join(words)
 
 
-def _folders(summary: RunSummary) -> list[str]:
+def _folders(summary: RunSummary, ink: Ink) -> list[str]:
     folders = Counter(str(PurePosixPath(file.path).parent) for file in summary.files)
-    lines = [f"{count:,} in {folder}" for folder, count in folders.most_common(MOST_FOLDERS)]
+    lines = [ink.say("in_folder", count=count, folder=folder) for folder, count in folders.most_common(MOST_FOLDERS)]
     if len(folders) > MOST_FOLDERS:
         rest = len(summary.files) - sum(count for _, count in folders.most_common(MOST_FOLDERS))
-        lines.append(f"{rest:,} in {plural(len(folders) - MOST_FOLDERS, 'other folder')}")
+        others = ink.count("folder", len(folders) - MOST_FOLDERS)
+        lines.append(ink.say("in_other_folders", count=rest, folders=others))
     return lines
 
 
-def _cost(summary: RunSummary) -> str:
-    text = f"{money(summary.spent)} spent on {plural(summary.submitted, 'prediction')}"
-    return f"{text}, {money(summary.saved)} saved by the cache" if summary.saved else text
+def _cost(summary: RunSummary, ink: Ink) -> str:
+    predictions = ink.count("prediction", summary.submitted)
+    text = ink.say("spent_on", money=money(summary.spent), predictions=predictions)
+    return text + ink.say("saved_by_cache", money=money(summary.saved)) if summary.saved else text
 
 
 def _next(summary: RunSummary) -> Iterator[str]:

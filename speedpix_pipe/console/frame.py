@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speedpix_pipe.console.base import Ink, cell_width, clip, clip_middle, duration, pad, plural, printable
+from speedpix_pipe.console.base import Ink, cell_width, clip, clip_middle, duration, pad, printable
 from speedpix_pipe.model import TaskStatus
 from speedpix_pipe.summary import StepTally, Tally
 
@@ -42,10 +42,10 @@ def draw_frame(
     room = max(1, height - 2 - len(failures))
     shown, folded = _fold(steps, room)
     names = min(NAME_CELLS, max([4, *(cell_width(step.name) for step in shown)]), max(4, width // 4))
-    counts = max([7, *(len(_count(step)) for step in shown)])
+    counts = max([7, *(cell_width(_count(step, ink)) for step in shown)])
     rows = [_row(step, width, names, min(COUNT_CELLS, counts), ink, glyphs) for step in shown]
     if folded:
-        rows.append(ink.dim(clip(_folded(folded), width)))
+        rows.append(ink.dim(clip(_folded(folded, ink), width)))
     lines = [_header(tally, width, elapsed_seconds, ink, glyphs), *rows, *failures, _footer(tally, width, ink, glyphs)]
     return lines[: max(1, height)]
 
@@ -70,21 +70,21 @@ def _rank(step: StepTally) -> int:
     return 4 if step.total and not step.left else 3
 
 
-def _folded(steps: list[StepTally]) -> str:
+def _folded(steps: list[StepTally], ink: Ink) -> str:
     ended = sum(1 for step in steps if step.total and not step.left)
     active = sum(1 for step in steps if step.running)
-    words = [f"{active:,} running"] if active else []
+    words = [ink.say("running", count=active)] if active else []
     if ended:
-        words.append(f"{ended:,} finished")
+        words.append(ink.say("finished", count=ended))
     if len(steps) - ended - active:
-        words.append(f"{len(steps) - ended - active:,} waiting")
-    return f"and {plural(len(steps), 'more step')}: {', '.join(words)}"
+        words.append(ink.say("waiting", count=len(steps) - ended - active))
+    return ink.say("and_more_steps", steps=ink.count("step_more", len(steps)), states=", ".join(words))
 
 
 def _header(tally: Tally, width: int, elapsed: float, ink: Ink, glyphs: Glyphs) -> str:
     took = duration(int(elapsed)) if elapsed >= 10 else f"{int(elapsed)} s"
     start = tally.start
-    name = printable(start.pipeline) if start else "run"
+    name = printable(start.pipeline) if start else ink.say("run")
     service = f" {glyphs.dot} {start.service}" if start and start.service else ""
     rest = f" {glyphs.dot} {tally.run_id}{service}" if tally.run_id else ""
     room = width - cell_width(took) - 1
@@ -94,20 +94,21 @@ def _header(tally: Tally, width: int, elapsed: float, ink: Ink, glyphs: Glyphs) 
     return ink.bold(name) + ink.dim(rest) + gap + took
 
 
-def _count(step: StepTally) -> str:
-    return f"{step.done:,}/{step.total:,}" if step.total else "waiting"
+def _count(step: StepTally, ink: Ink) -> str:
+    return f"{step.done:,}/{step.total:,}" if step.total else ink.say("waits")
 
 
 def _row(step: StepTally, width: int, names: int, counts: int, ink: Ink, glyphs: Glyphs) -> str:
     left = _time_left(step)
     tail = f"~{_about(left)}" if left is not None else ""
-    notes = _notes(step, glyphs)
+    notes = _notes(step, glyphs, ink)
     fixed = names + 1 + 1 + counts
     room = width - fixed
     bar = max(SHORTEST_BAR, min(LONGEST_BAR, room - cell_width(notes) - 12, width // 3))
     bar = min(bar, max(0, room - 1))
     line = pad(clip(printable(step.name), names), names) + " " + _bar(step, bar, ink, glyphs)
-    line += " " + clip(_count(step), counts).rjust(counts)
+    count = clip(_count(step, ink), counts)
+    line += " " * (1 + counts - cell_width(count)) + count
     rest = room - bar
     if rest < 4:
         return line
@@ -118,15 +119,15 @@ def _row(step: StepTally, width: int, names: int, counts: int, ink: Ink, glyphs:
     return line + (ink.red(text) if bad else text) + gap + ink.dim(right)
 
 
-def _notes(step: StepTally, glyphs: Glyphs) -> str:
+def _notes(step: StepTally, glyphs: Glyphs, ink: Ink) -> str:
     """What matters most comes first: it is the end that is cut."""
 
     def counted(*statuses: TaskStatus) -> list[str]:
-        return [f"{step.counts[status]:,} {status.value}" for status in statuses if step.counts[status]]
+        return [ink.say(status.value, count=step.counts[status]) for status in statuses if step.counts[status]]
 
     words = counted(TaskStatus.FAILED, TaskStatus.UNKNOWN)
     if step.running:
-        words.append(f"{step.running:,} running")
+        words.append(ink.say("running", count=step.running))
     words += counted(TaskStatus.CACHED, TaskStatus.SKIPPED, TaskStatus.CANCELLED)
     return f" {glyphs.dot} ".join(words)
 
@@ -172,20 +173,21 @@ def _failures(tally: Tally, width: int, ink: Ink) -> list[str]:
     lines = []
     for failure in tally.failures[-MOST_FAILURES:]:
         name = clip_middle(printable(failure.task), max(16, width // 2))
-        lines.append(ink.red("failed ") + clip(f"{name}: {printable(failure.message)}", width - 7))
+        word = ink.say("failed_task")
+        lines.append(ink.red(word) + clip(f"{name}: {printable(failure.message)}", width - cell_width(word)))
     return lines
 
 
 def _footer(tally: Tally, width: int, ink: Ink, glyphs: Glyphs) -> str:
-    words = [f"{tally.done:,} of {plural(tally.total, 'task')} done"]
+    words = [ink.say("done_of", done=tally.done, tasks=ink.count("task", tally.total))]
     failed, unknown = tally.count(TaskStatus.FAILED), tally.count(TaskStatus.UNKNOWN)
     if failed:
-        words.append(f"{failed:,} failed")
+        words.append(ink.say("failed", count=failed))
     if unknown:
-        words.append(f"{unknown:,} unknown")
+        words.append(ink.say("unknown", count=unknown))
     left = [seconds for step in list(tally.steps.values()) if (seconds := _time_left(step)) is not None]
     if left:
-        words.append(f"about {_about(max(left))} left")
+        words.append(ink.say("about_left", time=_about(max(left))))
     line = f" {glyphs.dot} ".join(words)
-    hint = f" {glyphs.dot} Ctrl-C stops cleanly"
+    hint = f" {glyphs.dot} {ink.say('ctrl_c')}"
     return ink.dim(line + hint if cell_width(line + hint) <= width else clip(line, width))

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
-from speedpix_pipe.console.base import duration, plural, printable
+from speedpix_pipe.console.base import Ink, duration, printable
 from speedpix_pipe.events import (
     Event,
     RunFinished,
@@ -39,7 +39,10 @@ Write = Callable[[str], None]
 class PlainLines:
     """A subscriber that writes lines. `tally` must see each event first: the app subscribes it before this."""
 
-    def __init__(self, tally: Tally, write: Write, *, every_seconds: float = EVERY_SECONDS) -> None:
+    def __init__(
+        self, tally: Tally, write: Write, *, every_seconds: float = EVERY_SECONDS, language: str = "en"
+    ) -> None:
+        self._ink = Ink(color=False, language=language)
         self._tally = tally
         self._write = write
         self._every = every_seconds
@@ -54,10 +57,10 @@ class PlainLines:
             case RunStarted():
                 steps = ", ".join(event.steps)
                 name = printable(event.pipeline)
-                self._line(event, f"run {event.run_id} of {name} on {event.service}: {steps}")
+                self._say(event, "line_run", run=event.run_id, name=name, service=event.service, steps=steps)
             case RunResumed():
                 self._told.clear()
-                self._line(event, f"run {event.run_id} resumed{': ' + event.reason if event.reason else ''}")
+                self._say(event, "line_resumed", run=event.run_id, why=f": {event.reason}" if event.reason else "")
             case TaskFailed() | TaskUnknown():
                 self._failed(event)
             case TaskRetrying():
@@ -65,9 +68,10 @@ class PlainLines:
             case Warned():
                 if (event.code, event.message) not in self._warned and len(self._warned) < MOST_FAILURES:
                     self._warned.add((event.code, event.message))
-                    self._line(event, f"warning: {event.message}")
+                    self._line(event, f"{self._ink.say('is_warning')} {event.message}")
             case RunFinished():
-                self._line(event, f"run {event.run_id} {event.status.value} in {duration(event.seconds)}")
+                status = self._ink.say(f"status_{event.status.value}")
+                self._say(event, "line_ended", run=event.run_id, status=status, time=duration(event.seconds))
                 return
             case _:
                 pass  # counted by the tally, told by the milestones below
@@ -81,19 +85,20 @@ class PlainLines:
         if self._failures > MOST_FAILURES:
             return
         if isinstance(event, TaskUnknown):
-            self._line(event, f"unknown {event.task}: {event.message}")
+            self._say(event, "line_unknown", task=event.task, message=event.message)
         else:
-            word = "failed, ignored" if event.ignored else "failed"
-            again = f" after {plural(event.attempts, 'attempt')}" if event.attempts > 1 else ""
-            self._line(event, f"{word} {event.task}: {event.message} ({event.kind}){again}")
+            word = "line_ignored" if event.ignored else "line_failed"
+            attempts = self._ink.count("attempt", event.attempts)
+            again = self._ink.say("after_attempts", attempts=attempts) if event.attempts > 1 else ""
+            self._say(event, word, task=event.task, message=event.message, kind=event.kind, again=again)
         if self._failures == MOST_FAILURES:
-            self._line(event, f"further failures are counted only; see: speedpix-pipe runs show {event.run_id}")
+            self._say(event, "line_counted_only", run=event.run_id)
 
     def _retrying(self, event: TaskRetrying) -> None:
         self._retries += 1
         if self._retries <= MOST_RETRIES:
             wait = duration(event.delay_seconds)
-            self._line(event, f"trying {event.task} again in {wait} ({event.kind}): {event.message}")
+            self._say(event, "line_retry", task=event.task, time=wait, kind=event.kind, message=event.message)
 
     def _milestones(self, event: Event) -> None:
         name = getattr(event, "step", None)
@@ -107,7 +112,7 @@ class PlainLines:
         elif (event.at - self._last).total_seconds() >= self._every:
             for busy in list(self._tally.steps.values()):
                 if busy.running or (busy.left and self._told.get(busy.name)):
-                    self._line(event, f"{busy.name}: {_standing(busy)}")
+                    self._say(event, "line_standing", step=busy.name, standing=self._standing(busy))
             self._last = event.at
 
     def _step_milestone(self, event: Event, step: StepTally) -> None:
@@ -115,25 +120,28 @@ class PlainLines:
         if told is None and (step.running or step.done):
             self._told[step.name] = "begun"
             if step.total > 1:
-                self._line(event, f"{step.name}: first of {plural(step.total, 'task')}")
+                self._say(event, "line_first", step=step.name, tasks=self._ink.count("task", step.total))
         elif told == "begun" and step.total and not step.left:
             self._told[step.name] = "done"
-            self._line(event, f"{step.name}: {_standing(step)}")
+            self._say(event, "line_standing", step=step.name, standing=self._standing(step))
         elif told == "done" and step.left:
             # Items that trickle in from the step before would end this step again and again: told once is enough,
             # the five-second lines and the closing summary tell the rest.
             self._told[step.name] = "trickling"
 
+    def _standing(self, step: StepTally) -> str:
+        words = [self._ink.say(status.value, count=step.counts[status]) for status in TaskStatus if step.counts[status]]
+        if step.running:
+            words.append(self._ink.say("running", count=step.running))
+        done = self._ink.say("standing", done=step.done, total=step.total)
+        return done + (f" ({', '.join(words)})" if words else "")
+
+    def _say(self, event: Event, name: str, /, **gaps: object) -> None:
+        self._line(event, self._ink.say(name, **gaps))
+
     def _line(self, event: Event, text: str) -> None:
         clock = event.at.astimezone().strftime("%H:%M:%S ") if event.at else ""
         self._write(clock + printable(text))
-
-
-def _standing(step: StepTally) -> str:
-    words = [f"{step.counts[status]:,} {status.value}" for status in TaskStatus if step.counts[status]]
-    if step.running:
-        words.append(f"{step.running:,} running")
-    return f"{step.done:,}/{step.total:,} done" + (f" ({', '.join(words)})" if words else "")
 
 
 class JsonLines:

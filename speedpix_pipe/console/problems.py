@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from speedpix_pipe.console.base import Ink, cell_width, plural, printable
+from speedpix_pipe.console.base import Ink, cell_width, printable
 from speedpix_pipe.errors import PipeError, Problem, Severity
 
 MOST_SHOWN = 100
@@ -16,24 +16,29 @@ TAB = 4
 
 
 def render_problems(
-    problems: Sequence[Problem], *, color: bool = False, width: int = 100, limit: int = MOST_SHOWN
+    problems: Sequence[Problem],
+    *,
+    color: bool = False,
+    width: int = 100,
+    limit: int = MOST_SHOWN,
+    language: str = "en",
 ) -> str:
     """All problems as one text without a final line break; past `limit` only their number."""
-    ink = Ink(color)
+    ink = Ink(color, language)
     ordered = _in_order(problems)
     blocks = [_block(problem, ink, width) for problem in ordered[:limit]]
     if len(ordered) > limit:
-        blocks.append(f"and {len(ordered) - limit:,} more")
+        blocks.append(ink.say("more", count=len(ordered) - limit))
     if len(ordered) > 1:
-        blocks.append(ink.bold(_count(ordered)))
+        blocks.append(ink.bold(_count(ordered, ink)))
     return "\n\n".join(blocks)
 
 
-def render_error(error: PipeError, *, color: bool = False) -> str:
+def render_error(error: PipeError, *, color: bool = False, language: str = "en") -> str:
     """An error that is not about a place in a file: what is wrong, and what to do."""
-    ink = Ink(color)
-    text = f"{ink.red('error:')} {_lines(error.message)}"
-    return f"{text}\n  {ink.cyan('hint:')} {_lines(error.hint)}" if error.hint else text
+    ink = Ink(color, language)
+    text = f"{ink.red(ink.say('is_error'))} {_lines(error.message)}"
+    return f"{text}\n  {ink.cyan(ink.say('is_hint'))} {_lines(error.hint)}" if error.hint else text
 
 
 def _lines(text: str) -> str:
@@ -47,21 +52,21 @@ def _in_order(problems: Sequence[Problem]) -> list[Problem]:
     return sorted(once.values(), key=lambda p: (files[p.path], p.line, p.column, p.severity is Severity.WARNING))
 
 
-def _count(problems: Sequence[Problem]) -> str:
+def _count(problems: Sequence[Problem], ink: Ink) -> str:
     errors = sum(p.severity is Severity.ERROR for p in problems)
     warnings = len(problems) - errors
-    parts = [plural(errors, "error")] if errors else []
+    parts = [ink.say("error_1" if errors == 1 else "errors", count=errors)] if errors else []
     if warnings:
-        parts.append(plural(warnings, "warning"))
+        parts.append(ink.say("warning_1" if warnings == 1 else "warnings", count=warnings))
     names = [path for path, _ in groupby(sorted(p.path for p in problems))]
-    where = printable(names[0]) if len(names) == 1 else plural(len(names), "file")
-    return f"{', '.join(parts)} in {where}"
+    where = printable(names[0]) if len(names) == 1 else ink.count("file", len(names))
+    return ink.say("in_where", what=", ".join(parts), where=where)
 
 
 def _block(problem: Problem, ink: Ink, width: int) -> str:
     place = ink.bold(printable(f"{problem.path}:{problem.line}:{problem.column}:"))
     warning = problem.severity is Severity.WARNING
-    word = f"{ink.yellow('warning:')} " if warning else ""
+    word = f"{ink.yellow(ink.say('is_warning'))} " if warning else ""
     lines = [f"{place} {word}{_lines(problem.message)}"]
     gutter = len(str(problem.line)) + 2
     if problem.snippet is not None:
@@ -71,7 +76,7 @@ def _block(problem: Problem, ink: Ink, width: int) -> str:
         mark = ink.yellow(caret) if warning else ink.red(caret)
         lines.append(f"{ink.dim(' ' * gutter + ' |')} {' ' * before}{mark}")
     if problem.hint:
-        lines.append(f"{' ' * gutter} {ink.cyan('hint:')} {_lines(problem.hint)}")
+        lines.append(f"{' ' * gutter} {ink.cyan(ink.say('is_hint'))} {_lines(problem.hint)}")
     return "\n".join(lines)
 
 

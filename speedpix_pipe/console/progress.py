@@ -38,12 +38,13 @@ class LiveView:
         stream: TextIO,
         *,
         color: bool = True,
+        language: str = "en",
         clock: Callable[[], float] = time.monotonic,
         size: Callable[[], tuple[int, int]] | None = None,
     ) -> None:
         self._tally = tally
         self._stream = stream
-        self._ink = Ink(color)
+        self._ink = Ink(color, language)
         self._clock = clock
         self._size = size or (lambda: _terminal_size(stream))
         self._unicode = (getattr(stream, "encoding", "") or "").lower().replace("-", "").startswith("utf")

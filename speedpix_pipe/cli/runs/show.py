@@ -59,7 +59,7 @@ def _whole(store: Store, row: RunRow, *, as_json: bool) -> int:
     print(f"{printable(row.spec_path)} on {row.service}, {row.started_at.astimezone():%Y-%m-%d %H:%M:%S}")
     if started.commit:
         print(f"at commit {started.commit[:12]}{', with changes that were not committed' if started.dirty else ''}")
-    print(render_closing(summary, color=color, report=f"speedpix-pipe report {row.id}"))
+    print(render_closing(summary, color=color, report=f"speedpix-pipe report {row.id}", language=terminal().language))
     return 0
 
 
