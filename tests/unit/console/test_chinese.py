@@ -16,7 +16,7 @@ from speedpix_pipe.events import RunFinished, TaskUnknown, Warned
 from speedpix_pipe.model import RunStatus
 
 GIVEN = re.compile(
-    r"product-shots|speedpix-pipe.*|01JABC|white|looks|local|shots.yaml|inbox\S*|no answer|answer|xx+|warned|gone|Ctrl-C|task"
+    r"product-shots|speedpix-pipe.*|01JABC|white|looks|local|shots.yaml|inbox\S*|no answer|answer|gateway|xx+|warned|gone|Ctrl-C|task"
 )
 
 
