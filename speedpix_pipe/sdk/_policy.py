@@ -124,6 +124,7 @@ _CODES: Final[tuple[tuple[tuple[str, ...], Verdict], ...]] = (
     (("I404",), Verdict(NotFoundError, _NEVER_RAN, _NO)),
     (("I410", "I400JP", "A403FC"), Verdict(ServerError, _NEVER_RAN, _NO)),
     (("A400", "A401", "I400IK"), Verdict(AuthenticationError, _NEVER_RAN, _NO)),
+    (("I403AA",), Verdict(PermissionDeniedError, _NEVER_RAN, _NO)),
     (("A",), Verdict(PermissionDeniedError, _NEVER_RAN, _NO)),
     (("I",), Verdict(BadRequestError, _NEVER_RAN, _NO)),
     (("B403",), Verdict(PermissionDeniedError, _NEVER_RAN, _NO)),

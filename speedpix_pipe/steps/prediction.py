@@ -123,7 +123,10 @@ class Predictions:
         if not prediction.done:
             async with job.gates.slot(job.order):
                 prediction = await self._wait(job, prediction)
-        return await self._conclude(job, prediction, row)
+        try:
+            return await self._conclude(job, prediction, row)
+        except GoneError as error:
+            raise await self._gone(row, error) from error
 
     async def _look_again(self, job: Job, row: Submission) -> AsyncPrediction:
         """The service may have forgotten an old prediction: that takes three looks, a minute apart, to believe."""
@@ -168,7 +171,13 @@ class Predictions:
         async with job.gates.slot(job.order):
             row, prediction = await self._submit(job, fingerprint, sent, replaces)
             prediction = await self._wait(job, prediction)
-        return await self._conclude(job, prediction, row)
+        try:
+            return await self._conclude(job, prediction, row)
+        except GoneError as error:
+            # It was made a moment ago: only a later run that finds it gone again shall believe that.
+            raise TaskError(
+                f"fetching the result: {error}", kind=TaskErrorKind.DOWNLOAD, prediction_id=prediction.id
+            ) from error
 
     async def _submit(
         self, job: Job, fingerprint: str, sent: Mapping[str, Json], replaces: Submission | None
@@ -339,7 +348,9 @@ class Predictions:
         )
 
     async def _conclude(self, job: Job, prediction: AsyncPrediction, row: Submission) -> Result:
-        """A final prediction becomes a kept result, or the error that the service gave."""
+        """A final prediction becomes a kept result, or the error that the service gave; GoneError where its files are
+        to be had no longer.
+        """
         succeeded = prediction.status == "succeeded"
         job.emit(
             PredictionFinished(
@@ -356,10 +367,7 @@ class Predictions:
             await self._ledger.settle(row.id, SubmissionState.FAILED, message=message)
             raise FinalError(message, kind=TaskErrorKind.TASK, prediction_id=prediction.id)
         received = self._clock.now()
-        try:
-            files = await self._fetching.all_of(job, prediction)
-        except GoneError as error:
-            raise await self._gone(row, error) from error
+        files = await self._fetching.all_of(job, prediction)
         return Result(prediction.raw_output, files, prediction.id, received)
 
     async def settle(self, fingerprint: str) -> None:

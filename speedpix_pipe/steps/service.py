@@ -261,6 +261,8 @@ class Service:
 
         message = f"{doing}: {error}"
         match error:
+            case sdk.SignatureError(retryable=True) if not isinstance(error, sdk.ClockSkewError):
+                kind = TaskErrorKind.GATEWAY  # a nonce that something used up before us: the signature was right
             case (
                 sdk.AuthenticationError()
                 | sdk.SignatureError()

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from speedpix_pipe.app.redo import RedoRequest, redo
 from speedpix_pipe.app.request import RunRequest, SpecRequest
@@ -59,7 +59,7 @@ class Shop:
         names = ("first", "second")
         self.emulator = EmulatorThread(EmulatorOptions(workflows={name: self._workflow(name) for name in names}))
 
-    def __enter__(self) -> Shop:
+    def __enter__(self) -> Self:
         self.emulator.start()
         return self
 
