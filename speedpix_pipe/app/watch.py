@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -341,8 +341,8 @@ class Watcher:
         resumed = self._earlier(batch)
         if batch.run_id is None:
             batch.run_id = new_run_id(self.clock)
-        await self.store.arrivals.running([guest.id for guest in batch.guests], batch.run_id)
-        self.request.step("batch.journaled")
+        # Queued before the run's first row, so that it is on disk before or with it, at the price of one sync.
+        written = self.store.arrivals.running([guest.id for guest in batch.guests], batch.run_id)
         run = OneRun(
             self.station,
             self.request.run,
@@ -356,8 +356,10 @@ class Watcher:
         run.saver.forbidden = self._forbidden
         self._runs[run] = None
         try:
+            marked = asyncio.ensure_future(self._marked(written))
             await run.prepare()
             outcome = await run.carry_out(self._subscribe)
+            await marked
         finally:
             del self._runs[run]
         self._ended(run, outcome)
@@ -365,6 +367,10 @@ class Watcher:
         if judged:
             batch.folder.placing.place(judged)
         return bool(judged) or self._stopping
+
+    async def _marked(self, written: Awaitable[None]) -> None:
+        await written
+        self.request.step("batch.journaled")
 
     def _earlier(self, batch: Batch) -> RunRow | None:
         if batch.run_id is None:

@@ -21,6 +21,7 @@ from speedpix_pipe.cli.options import (
     add_ui,
     spec_request,
 )
+from speedpix_pipe.cli.output import say
 from speedpix_pipe.cli.running import carry_out, live, question
 
 
@@ -32,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     parser.add_argument("--resume", action="store_true", help="go on with the last unfinished run of this spec")
     parser.add_argument("--no-cache", action="store_true", help="use no earlier result, and share none")
+    parser.add_argument(
+        "--watch", action="store_true", help="when the spec or its files change, run again what changed"
+    )
     add_executor(parser)
     add_going(parser)
     add_ui(parser)
@@ -56,6 +60,15 @@ def run(args: argparse.Namespace) -> int:
     )
     state_folder = request.spec.settings.state_folder((request.spec.cwd / args.spec).resolve().parent)
     with live(state_folder, wanted=args.ui):
-        return carry_out(
-            lambda subscribe: start(request, subscribe), state_folder, log_format=args.log_format, as_json=args.json
-        )
+
+        def once() -> int:
+            return carry_out(
+                lambda subscribe: start(request, subscribe), state_folder, log_format=args.log_format, as_json=args.json
+            )
+
+        if not args.watch:
+            return once()
+        from speedpix_pipe.app.rerun import rerun
+        from speedpix_pipe.cli.failures import show
+
+        return rerun(request, once, tell=say, show=show)

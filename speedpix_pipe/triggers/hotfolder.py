@@ -10,7 +10,7 @@ crash only has to look at the claims folder and the journal (`recovery`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from speedpix_pipe.files import sha256_file
@@ -25,6 +25,7 @@ from speedpix_pipe.triggers.settle import Look, Sighting, last_look
 
 MOST_BACKOFF = 60.0
 MOMENT_SECONDS = 0.2
+TURN_SECONDS = 20e-6
 
 
 class HotFolder:
@@ -94,12 +95,9 @@ class HotFolder:
         """Watch until cancelled."""
         while True:
             self._awake.clear()
-            began = self._clock.monotonic()
             await self.turn()
-            now = self._clock.monotonic()
-            pause = min(10 * (now - began), 0.5)  # a large backlog must not be looked through all the time
-            if pause > 0.005:
-                await self._clock.sleep(pause)
+            # A large backlog must not be looked through all the time: a turn costs some microseconds for each file.
+            await self._clock.sleep(len(self.inbox.settling.waiting) * TURN_SECONDS)
             await self._rest()
 
     async def turn(self) -> None:
@@ -165,9 +163,11 @@ class HotFolder:
             self.claiming = True
             try:
                 guests = await self._claim_all(ready[: min(most, room)])
+                written = self.enter(guests)
+                self._hand_out(guests)  # its first commit comes after this one, or with it
+                await written
             finally:
                 self.claiming = False
-            self._hand_out(guests)
             if not guests:
                 return
 
@@ -214,7 +214,6 @@ class HotFolder:
                 self.inbox.unusable(sighting, "this program may not read it")
             else:
                 self.inbox.settling.disturbed(sighting.name, now)
-        await self.enter(guests)
         return guests
 
     def _claim_each(self, sightings: Sequence[Sighting]) -> list[tuple[Sighting, Look, Guest | None]]:
@@ -255,16 +254,21 @@ class HotFolder:
             digest, fault = "", fault or f"it cannot be read: {error.strerror}"
         return Guest(claim.id, claim.name, self.places.root / claim.name, claim, digest, claim.signature.size, fault)
 
-    async def enter(self, guests: Iterable[Guest]) -> None:
-        """Write arrivals down; from now on they are known after any crash."""
+    def enter(self, guests: Iterable[Guest]) -> Awaitable[None]:
+        """Write arrivals down. They are held from now on, and known after any crash once this is awaited."""
         found = list(guests)
-        if not found:
-            return
-        self._around.step("claim.unwritten")
-        await self._around.arrivals.all_claimed([self._row(guest) for guest in found])
-        self._around.step("claim.journaled")
         for guest in found:
             self.hold(guest)
+        if found:
+            self._around.step("claim.unwritten")
+        return self._entered(
+            self._around.arrivals.all_claimed([self._row(guest) for guest in found]) if found else None
+        )
+
+    async def _entered(self, written: Awaitable[None] | None) -> None:
+        if written is not None:
+            await written
+            self._around.step("claim.journaled")
 
     def hold(self, guest: Guest) -> None:
         self.held[guest.id] = guest
