@@ -1,0 +1,88 @@
+"""Claims: won if the file lies in the own folder, whatever rename said."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from speedpix_pipe.errors import UsageError
+from speedpix_pipe.triggers.claims import ClaimsFolder, check_root, give_back, new_ulid
+
+
+def test_ulids_sort_by_time_and_hold_26_letters() -> None:
+    early, late = new_ulid(1_000, b"\xff" * 10), new_ulid(1_001, b"\0" * 10)
+    assert early < late
+    assert (len(early), len(late)) == (26, 26)
+    assert new_ulid(1_469_918_176_385, b"\0" * 10).startswith("01ARYZ6S41")
+
+
+def test_a_claim_keeps_name_and_sub_folders(tmp_path: Path) -> None:
+    (tmp_path / "monday").mkdir()
+    (tmp_path / "monday/shoe.jpg").write_bytes(b"1")
+    claims = ClaimsFolder(tmp_path, "me")
+    claim = claims.claim("monday/shoe.jpg", "01A")
+    assert claim is not None
+    assert claim.path == tmp_path / ".speedpix-claims/me/01A/monday/shoe.jpg"
+    assert claim.path.read_bytes() == b"1"
+    assert [left.name for left in claims.left()] == ["monday/shoe.jpg"]
+
+
+def test_a_file_that_is_gone_is_not_won_and_leaves_no_folder(tmp_path: Path) -> None:
+    claims = ClaimsFolder(tmp_path, "me")
+    assert claims.claim("shoe.jpg", "01A") is None
+    assert list(claims.folder.iterdir()) == []
+
+
+def test_a_rename_that_reports_a_failure_and_worked_has_won(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As NFS does when the answer is lost and the call is repeated."""
+    (tmp_path / "shoe.jpg").write_bytes(b"1")
+    rename = Path.rename
+
+    def lying(self: Path, target: Path) -> Path:
+        rename(self, target)
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(Path, "rename", lying)
+    assert ClaimsFolder(tmp_path, "me").claim("shoe.jpg", "01A") is not None
+
+
+@pytest.mark.slow
+def test_two_watchers_never_cover_what_the_other_got(tmp_path: Path) -> None:
+    """Writers put a new file under the same name as soon as it is free; every one of them is won exactly once."""
+    claims = [ClaimsFolder(tmp_path, name) for name in ("one", "two")]
+    won: list[bytes] = []
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(300):
+            (tmp_path / "shoe.jpg").write_bytes(b"%d" % number)
+            took = list(pool.map(lambda folder: folder.claim("shoe.jpg", new_ulid(number, os.urandom(10))), claims))  # noqa: B023
+            won += [claim.path.read_bytes() for claim in took if claim is not None]
+    assert won == [b"%d" % number for number in range(300)]
+
+
+def test_given_back_beside_what_lies_there_now(tmp_path: Path) -> None:
+    (tmp_path / "claim").write_bytes(b"old")
+    (tmp_path / "shoe.jpg").write_bytes(b"new")
+    assert give_back(tmp_path / "claim", tmp_path / "shoe.jpg").name == "shoe-1.jpg"
+    assert (tmp_path / "shoe.jpg").read_bytes() == b"new"
+
+
+def test_claims_of_others_are_seen_and_taken_over_only_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"1")
+    ClaimsFolder(tmp_path, "gone").claim("a.jpg", "01A")
+    mine = ClaimsFolder(tmp_path, "me")
+    mine.prepare()
+    assert list(mine.others()) == ["gone"]
+    assert mine.take_over("nobody") == 0
+    assert mine.take_over("../..") == 0
+    assert mine.take_over("gone") == 1
+    assert [claim.name for claim in mine.left()] == ["a.jpg"]
+    assert mine.others() == {}
+
+
+def test_a_root_whose_claims_cannot_be_made_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / ".speedpix-claims").write_bytes(b"")
+    with pytest.raises(UsageError, match="cannot be written"):
+        check_root(tmp_path, ClaimsFolder(tmp_path, "me"))
