@@ -11,11 +11,13 @@ import asyncio
 import multiprocessing
 import os
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from speedpix_pipe.errors import ExecutorError
 from speedpix_pipe.executors import worker
 
+LOOK_SECONDS = 1.0  # between looks whether the pool still stands
 PRELOAD = ["speedpix_pipe.executors.pixels"]  # imported once, in the server; workers are born with it
 
 
@@ -62,8 +64,23 @@ class PixelPool:
 
     async def _submit(self, pool: ProcessPoolExecutor, function: str, arguments: tuple[Any, ...]) -> Any:
         # From a thread, because the first job waits for the fork server to import Pillow.
-        future = await asyncio.to_thread(pool.submit, worker.perform, function, arguments)
-        return await asyncio.wrap_future(future)
+        try:
+            future = await asyncio.to_thread(pool.submit, worker.perform, function, arguments)
+        except OSError as error:
+            # A pool that breaks while it starts a process for this job closes the pipes that were to be handed over.
+            raise BrokenProcessPool(str(error)) from error
+        waiting = asyncio.wrap_future(future)
+        try:
+            while True:
+                # A pool tells everybody in it that it broke, except a job that came in at that very moment.
+                broken = bool(pool._broken)
+                done, _ = await asyncio.wait({waiting}, timeout=LOOK_SECONDS)
+                if done:
+                    return waiting.result()
+                if broken:
+                    raise BrokenProcessPool("the pool broke and did not say so")
+        finally:
+            waiting.cancel()  # if nobody wants it any more
 
     def _open(self, workers: int) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("forkserver")
