@@ -119,3 +119,25 @@ def test_a_watcher_killed_while_predictions_are_out_joins_them(tmp_path: Path) -
         assert _watch(desk) == 0
         assert desk.predictions == len(FILES), "steps without a cache find their own predictions again, too"
         assert desk.names(desk.done) == FILES
+
+
+def test_a_burst_with_kills_at_any_moment_loses_and_doubles_nothing(tmp_path: Path, service: EmulatorThread) -> None:
+    desk = Desk(tmp_path, service)
+    names = [f"{number:03}.dat" for number in range(150)]
+    for name in names:
+        desk.drop(name)
+    environment = {**os.environ, **desk.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for wanted in (1, 20, 50, 90):
+        watcher = subprocess.Popen([sys.executable, str(SCRIPT), str(tmp_path), "none", "1"], env=environment)
+        while desk.predictions < wanted and watcher.poll() is None:
+            pass
+        watcher.kill()
+        watcher.wait()
+    _watch(desk)
+    assert desk.claims == []
+    placed = [path.name for folder in (desk.done, desk.failed) if folder.is_dir() for path in folder.glob("*.dat")]
+    assert sorted(placed) == names
+    sent = [prediction["inputs"]["name"] for prediction in service.predictions()]
+    assert len(sent) == len(set(sent)), "paid twice"
+    unknown = [path.name for path in desk.failed.glob("*.dat")] if desk.failed.is_dir() else []
+    assert all("accepted" in desk.note(name)["message"] for name in unknown)
