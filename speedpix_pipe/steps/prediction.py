@@ -8,6 +8,7 @@ Here the service's `canceled` becomes the runner's `cancelled`, and SDK errors b
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -264,9 +265,8 @@ class Predictions:
         return row, prediction
 
     async def _intend(self, job: Job, fingerprint: str, replaces: Submission | None) -> Submission:
-        noted = False
-        try:
-            row = await self._ledger.intend(
+        asked = asyncio.ensure_future(
+            self._ledger.intend(
                 account=self.service.account,
                 fingerprint=fingerprint,
                 run_id=job.run_id,
@@ -275,15 +275,20 @@ class Predictions:
                 price=job.price,
                 replaces=replaces.id if replaces else None,
             )
-            noted = True
+        )
+        try:
+            return await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            # Nothing was sent, and nobody shall take it for a submission without an answer.
+            with contextlib.suppress(StoreError):  # somebody else had written a row
+                row = await asked
+                await self._ledger.settle(row.id, SubmissionState.REFUSED, message="taken back before it was sent")
+            raise
         except StoreError as error:
             if error.code != "store.already-open":  # the ledger lies above this floor: its errors go by code
                 raise
+            job.gates.refused(job.price)
             raise _TakenError from error
-        finally:
-            if not noted:
-                job.gates.refused(job.price)
-        return row
 
     async def _post(self, job: Job, sent: Mapping[str, Json]) -> AsyncPrediction:
         step, workflow = job.step, _workflow(job)

@@ -33,7 +33,7 @@ SPEC = """\
 apiVersion: speedpix-pipe/v1
 name: faults
 workflows:
-  stylize: {id: stylize, input: {image: {type: file}, style: {type: string}}, output: {images: {type: file}}}
+  stylize: {id: stylize, input: {image: {type: file}, style: {type: string}}, output: {images: {type: file, required: true}}}
 steps:
   step:
     workflow: stylize

@@ -20,7 +20,10 @@ pytestmark = pytest.mark.slow
         ("steps:", "# a comment\nsteps:"),
         ("name: money", "name: other"),
         ("  first:\n    workflow: first\n    for_each", "  first:\n    timeout: 3m\n    workflow: first\n    for_each"),
-        ("    workflow: second\n    for_each: ${{ steps.first }}\n", "    for_each: ${{ steps.first }}\n    workflow: second\n"),
+        (
+            "    workflow: second\n    for_each: ${{ steps.first }}\n",
+            "    for_each: ${{ steps.first }}\n    workflow: second\n",
+        ),
         ("    workflow: second\n", "    workflow: second\n    price: 3\n    on_error: ignore\n"),
     ],
     ids=["comment", "name", "timeout", "order of keys", "price and on_error"],

@@ -110,5 +110,3 @@ def test_equal_tasks_share_a_failure_as_they_would_share_a_result(tmp_path: Path
         outcome = shop.run(params={"words": ['["ant", "Ant", "ANT"]']})
         assert counts(outcome) == {"failed": 3, "skipped": 3}
         assert shop.made == 1
-
-

@@ -1,0 +1,235 @@
+"""Lanes: so many at once, in order, and the ends of a run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from speedpix_pipe.clock import SystemClock
+from speedpix_pipe.engine.lanes import DOWNLOADS, Lane, Lanes, Roads, Spent, Stop
+from speedpix_pipe.model import Limits
+from speedpix_pipe.steps.base import StoppedError
+
+DRAIN = Stop("a limit", resumable=True, drain=True)
+SIGNAL = Stop("interrupted", resumable=True, drain=False, interrupted=True)
+CANCEL = Stop("cancelled", resumable=False, drain=False)
+
+
+class Quick(SystemClock):
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
+def lanes(limits: Limits | None = None, **options: Any) -> Lanes:
+    return Lanes(limits or Limits(), Quick(), lambda: 0.5, **options)
+
+
+def ran(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    return asyncio.run(work())
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_who_waits_comes_in_order() -> None:
+    async def work() -> list[str]:
+        lane, came = Lane(1), []
+
+        async def one(name: str, order: tuple[int, ...]) -> None:
+            async with lane.turn(order):
+                came.append(name)
+                await asyncio.sleep(0)
+
+        async with lane.turn():
+            tasks = [
+                asyncio.ensure_future(one(*who)) for who in [("shallow", (0, 1)), ("late", (-2, 5)), ("deep", (-2, 1))]
+            ]
+            await settle()
+        await asyncio.gather(*tasks)
+        return came
+
+    assert ran(work) == ["deep", "late", "shallow"]
+
+
+def test_a_place_given_to_somebody_who_leaves_goes_to_the_next() -> None:
+    async def work() -> bool:
+        lane = Lane(1)
+        holder = lane.turn()
+        await holder.__aenter__()
+        leaver = asyncio.ensure_future(lane.turn().__aenter__())
+        await settle()
+        await holder.__aexit__(None, None, None)  # the place is given in this moment
+        leaver.cancel()
+        await asyncio.gather(leaver, return_exceptions=True)
+        async with asyncio.timeout(1), lane.turn():
+            return True
+
+    assert ran(work)
+
+
+def test_a_stop_sends_home_who_waits_and_turns_away_who_comes() -> None:
+    async def work() -> list[type]:
+        gates = lanes(Limits(concurrency=1))
+        async with gates.slot(()):
+            waiter = asyncio.ensure_future(gates.slot((1,)).__aenter__())
+            await settle()
+            gates.halt(DRAIN)
+            first = (await asyncio.gather(waiter, return_exceptions=True))[0]
+        with pytest.raises(StoppedError):
+            await gates.slot(()).__aenter__()
+        return [type(first)]
+
+    assert ran(work) == [StoppedError]
+
+
+@pytest.mark.parametrize(
+    ("paid", "stop", "cut"),
+    [(True, DRAIN, False), (True, SIGNAL, True), (True, CANCEL, True), (False, DRAIN, True), (False, SIGNAL, True)],
+)
+def test_a_stop_cuts_the_waits_that_lose_nothing_by_it(paid: bool, stop: Stop, cut: bool) -> None:
+    async def work() -> tuple[bool, bool]:
+        gates, over = lanes(), asyncio.Event()
+
+        async def wait() -> None:
+            with gates.waiting(paid=paid):
+                await over.wait()
+
+        task = asyncio.ensure_future(wait())
+        await settle()
+        gates.halt(stop)
+        await settle()
+        was_cut = task.cancelled()
+        over.set()
+        later = await asyncio.gather(wait(), return_exceptions=True)
+        await asyncio.gather(task, return_exceptions=True)
+        return was_cut, isinstance(later[0], StoppedError)
+
+    assert ran(work) == (cut, cut)
+
+
+def test_a_word_from_outside_outweighs_a_limit_and_a_signal_all() -> None:
+    async def work() -> list[str]:
+        gates, reasons = lanes(), []
+        for stop in (DRAIN, Stop("another limit", resumable=True, drain=True), CANCEL, DRAIN, SIGNAL, CANCEL):
+            gates.halt(stop)
+            assert gates.stop is not None
+            reasons.append(gates.stop.reason)
+        return reasons
+
+    assert ran(work) == ["a limit", "a limit", "cancelled", "cancelled", "interrupted", "interrupted"]
+
+
+def test_limits_count_what_was_spent_in_earlier_lives() -> None:
+    async def work() -> str:
+        gates = lanes(Limits(max_predictions=3), spent=Spent(2, 0.0))
+        async with gates.submitting(None, task="a@1"):
+            pass
+        with pytest.raises(StoppedError):
+            async with gates.submitting(None, task="a@2"):
+                pass
+        assert gates.stop is not None
+        return gates.stop.reason
+
+    assert ran(work) == "max_predictions: 3 reached before a@2"
+
+
+def test_a_refused_submission_counts_toward_no_limit() -> None:
+    async def work() -> bool:
+        gates = lanes(Limits(max_predictions=1, max_cost=1.0))
+        for _ in range(5):
+            async with gates.submitting(0.9, task="a@1"):
+                gates.refused(0.9)
+        async with gates.submitting(0.9, task="a@1"):
+            return gates.stop is None
+
+    assert ran(work)
+
+
+def test_a_task_that_fails_twice_is_one_failure() -> None:
+    async def work() -> list[bool]:
+        gates, stopped = lanes(Limits(max_failures=2), spent=Spent(failed=frozenset({"a@1"}))), []
+        for task in ("a@1", "a@1", "a@2"):
+            gates.failed(task, "no")
+            stopped.append(gates.stop is not None)
+        return stopped
+
+    assert ran(work) == [False, False, True]
+
+
+def test_after_three_doubts_submissions_go_one_at_a_time_until_one_is_answered() -> None:
+    async def work() -> tuple[int, int]:
+        gates = lanes(Limits(submitting=8))
+        now = most = 0
+
+        async def submit() -> None:
+            nonlocal now, most
+            async with gates.submitting(None, task="a"):
+                now += 1
+                most = max(most, now)
+                await settle()
+                now -= 1
+
+        for _ in range(3):
+            gates.unknown()
+        await asyncio.gather(*[submit() for _ in range(6)])
+        careful, most = most, 0
+        gates.answered()
+        await asyncio.gather(*[submit() for _ in range(6)])
+        return careful, most
+
+    assert ran(work) == (1, 6)
+
+
+def test_a_full_load_of_results_is_fetched_before_more_is_bought() -> None:
+    async def work() -> tuple[bool, bool]:
+        limits = Limits(concurrency=4)
+        gates = lanes(limits, roads=Roads(limits, Quick()))
+        fetched = asyncio.Event()
+
+        async def fetch() -> None:
+            async with gates.downloading():
+                await fetched.wait()
+
+        tasks = [asyncio.ensure_future(fetch()) for _ in range(3 * DOWNLOADS)]
+        await settle()
+        window = gates.submitting(None, task="a")
+        buying = asyncio.ensure_future(window.__aenter__())
+        await settle()
+        before = buying.done()
+        fetched.set()
+        await asyncio.gather(*tasks)
+        await settle()
+        return before, buying.done()
+
+    assert ran(work) == (False, True)
+
+
+def test_without_room_on_the_disk_nothing_is_submitted() -> None:
+    async def work() -> str:
+        gates = lanes(room=lambda: False)
+        with pytest.raises(StoppedError):
+            async with gates.submitting(None, task="a"):
+                pass
+        assert gates.stop is not None
+        return gates.stop.reason
+
+    assert "disk" in ran(work)
+
+
+def test_a_pause_ends_with_the_run() -> None:
+    class Slow(SystemClock):
+        pass
+
+    async def work() -> bool:
+        gates = Lanes(Limits(), Slow(), lambda: 0.5)
+        task = asyncio.ensure_future(gates.pause(60.0))
+        await settle()
+        gates.halt(DRAIN)
+        return isinstance((await asyncio.gather(task, return_exceptions=True))[0], StoppedError)
+
+    assert ran(work)
