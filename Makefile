@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OFFICIAL := .venv-official
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup demo test check fmt generate bench clean
+.PHONY: setup demo test check fmt generate docs bench clean
 
 setup: $(VENV)/.dev $(OFFICIAL)/.ready
 
@@ -48,6 +48,11 @@ fmt: setup
 
 generate: setup
 	$(BIN)/python _tools/unasync.py
+
+docs: $(VENV)/.python
+	$(PIP) install --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "the site is in site/; open site/index.html"
 
 bench: setup
 	$(BIN)/python tests/bench/all.py
