@@ -2,7 +2,7 @@
 
     python tests/bench/engine.py [--large 10000,100000] [--rounds 3] [--smoke]
 
-Ours goes the whole way: spec, expressions, fingerprints, journal on disk, kept results; `noop.py` only takes the place
+Ours goes the whole way: spec, expressions, fingerprints, journal on disk, kept results; `engine_only.py` only takes the place
 of the service. What is told is the whole process; "beyond one" is what a run costs over the same with one task.
 """
 
@@ -45,7 +45,7 @@ class Engines:
         if not again:
             specs.write(home, specs.chain(count) if shape == "chain" else specs.fan(count))
         env = {**specs.ENVIRONMENT, "NOOP_CHECK": "1"}
-        command = [PYTHON, str(HERE / "noop.py"), "run", "bench.yaml", "--yes", "--concurrency", "64"]
+        command = [PYTHON, str(HERE / "engine_only.py"), "run", "bench.yaml", "--yes", "--concurrency", "64"]
         return process.run(command, cwd=home, env=env)
 
     def doit(self, shape: str, count: int, again: bool) -> Spent:

@@ -58,7 +58,7 @@ def kept(report: Report, folder: Path, count: int) -> None:
     """Every task saves a small file; the second run finds all of them standing."""
     home = folder / "kept"
     specs.write(home, specs.fan(count, save=True))
-    command = [PYTHON, str(HERE / "noop.py"), "run", "bench.yaml", "--yes", "--concurrency", "64"]
+    command = [PYTHON, str(HERE / "engine_only.py"), "run", "bench.yaml", "--yes", "--concurrency", "64"]
     env = {**specs.ENVIRONMENT, "NOOP_FILES": "1"}
     rows = []
     for what in ("first", "again"):

@@ -37,7 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> Report:
             "validate, 3 steps": ([PIPE, "validate", "bench.yaml"], "small", 12.0),
             "plan of 300 tasks": ([PIPE, "plan", "bench.yaml"], "plan", 18.0),
             "validate, 300 steps": ([PIPE, "validate", "bench.yaml"], "large", None),
-            "run of one no-op task": ([PYTHON, str(HERE / "noop.py"), "run", "bench.yaml", "--yes"], "small", None),
+            "run of one no-op task": (
+                [PYTHON, str(HERE / "engine_only.py"), "run", "bench.yaml", "--yes"],
+                "small",
+                None,
+            ),
         }
         rows: dict[str, dict] = {}
         for what, (command, home, _) in commands.items():
