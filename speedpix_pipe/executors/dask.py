@@ -138,7 +138,7 @@ class DaskExecutor:
         finally:
             note.unlink()
         for address, answer in found.items():
-            _check(address, answer, word, folder)
+            check_worker(address, answer, word, folder)
 
     async def _look_for_workers(self, client: Client) -> None:
         """While jobs wait and there is no worker at all, time is counted; a cluster without workers is lost."""
@@ -281,7 +281,7 @@ class DaskExecutor:
         await self._here.aclose()
 
 
-def _check(address: str, answer: Any, word: str, folder: Path) -> None:
+def check_worker(address: str, answer: Any, word: str, folder: Path) -> None:
     """One worker's answer to the probe: a UsageError that names the worker if it cannot work for us."""
     if isinstance(answer, BaseException):
         raise UsageError(
