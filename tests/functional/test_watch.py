@@ -131,7 +131,7 @@ def test_a_slow_writer_is_waited_for(desk: Desk) -> None:
                     out.write(b"%d\n" % number)
                     out.flush()
                     await asyncio.sleep(0.03)
-            await until(lambda: (desk.done / "slow.dat").exists())
+            await until((desk.done / "slow.dat").exists)
 
     asyncio.run(work())
     assert desk.predictions == 1
@@ -149,7 +149,7 @@ def test_a_copier_that_allocates_first_is_waited_for(desk: Desk) -> None:
                 os.pwrite(descriptor, picture[start : start + 500], start)
                 await asyncio.sleep(0.06)
             os.close(descriptor)
-            await until(lambda: (desk.done / "big.jpg").exists())
+            await until((desk.done / "big.jpg").exists)
 
     asyncio.run(work())
     assert desk.predictions == 1
@@ -165,7 +165,7 @@ def test_an_open_writer_that_pauses_is_seen_by_the_lease(desk: Desk) -> None:
                 await asyncio.sleep(0.6)  # six times `settle`
                 assert (desk.inbox / "pausing.dat").exists()
                 out.write(b"second half")
-            await until(lambda: (desk.done / "pausing.dat").exists())
+            await until((desk.done / "pausing.dat").exists)
 
     asyncio.run(work())
     assert desk.predictions == 1
@@ -187,7 +187,7 @@ def test_a_file_deleted_before_it_settled_is_no_arrival(desk: Desk) -> None:
         async with desk.watching():
             desk.drop("fleeting.dat").unlink()
             desk.drop("lasting.dat")
-            await until(lambda: (desk.done / "lasting.dat").exists())
+            await until((desk.done / "lasting.dat").exists)
 
     asyncio.run(work())
     assert desk.predictions == 1
@@ -202,7 +202,7 @@ def test_the_same_name_written_again_while_it_runs_is_a_second_arrival(tmp_path:
                 desk.drop("shoe.jpg", jpeg(1))
                 await until(lambda: desk.predictions == 1)
                 desk.drop("shoe.jpg", jpeg(2))
-                await until(lambda: (desk.done / "shoe-1.jpg").exists())
+                await until((desk.done / "shoe-1.jpg").exists)
 
         asyncio.run(work())
         assert desk.predictions == 2
@@ -220,7 +220,7 @@ def test_a_file_that_changes_after_its_claim_is_taken_again_with_a_warning(tmp_p
                 await until(lambda: desk.predictions == 1)
                 with desk.claims[0].open("ab") as late:
                     late.write(b" and more")
-                await until(lambda: (desk.done / "shoe.dat").exists())
+                await until((desk.done / "shoe.dat").exists)
 
         asyncio.run(work())
         assert desk.predictions == 2
@@ -239,7 +239,7 @@ def test_a_rename_between_watched_folders_is_one_arrival(tmp_path: Path, service
             path = desk.drop("shoe.dat")
             await asyncio.sleep(0.1)
             path.rename(tmp_path / "other/shoe.dat")
-            await until(lambda: (tmp_path / "other/done/shoe.dat").exists())
+            await until((tmp_path / "other/done/shoe.dat").exists)
 
     asyncio.run(work())
     assert desk.predictions == 1
@@ -321,13 +321,15 @@ def test_a_picture_that_becomes_whole_in_time_is_done(desk: Desk) -> None:
             await asyncio.sleep(0.4)
             assert path.exists()
             path.write_bytes(jpeg(3, size=300))
-            await until(lambda: (desk.done / "late.jpg").exists())
+            await until((desk.done / "late.jpg").exists)
 
     asyncio.run(work())
 
 
 def test_an_input_that_breaks_its_contract_fails_alone_and_costs_nothing(desk: Desk) -> None:
-    contract = "workflows:\n  work: {id: work, input: {image: {type: file}, name: {type: string, maxLength: 9}}}\nsteps:"
+    contract = (
+        "workflows:\n  work: {id: work, input: {image: {type: file}, name: {type: string, maxLength: 9}}}\nsteps:"
+    )
     desk.rewrite(SPEC.replace("steps:", contract, 1))
     desk.drop("much-too-long.dat")
     desk.drop("short.dat")
@@ -491,7 +493,9 @@ def test_a_second_watcher_of_the_same_spec_is_refused(desk: Desk) -> None:
     asyncio.run(work())
 
 
-def test_two_watchers_on_one_folder_share_its_files_without_doubling_any(tmp_path: Path, service: EmulatorThread) -> None:
+def test_two_watchers_on_one_folder_share_its_files_without_doubling_any(
+    tmp_path: Path, service: EmulatorThread
+) -> None:
     desk = Desk(tmp_path, service)
     other = Desk(tmp_path, service)
     (tmp_path / "other.yaml").write_text(SPEC, encoding="utf-8")
@@ -572,7 +576,7 @@ def test_a_root_that_is_not_there_is_waited_for_and_never_made(desk: Desk) -> No
             assert not desk.inbox.exists()
             desk.inbox.mkdir()
             desk.drop("shoe.dat")
-            await until(lambda: (desk.done / "shoe.dat").exists())
+            await until((desk.done / "shoe.dat").exists)
 
     asyncio.run(work())
 
@@ -581,12 +585,12 @@ def test_a_root_that_disappears_and_returns_goes_on(desk: Desk) -> None:
     async def work() -> None:
         async with desk.watching():
             desk.drop("one.dat")
-            await until(lambda: (desk.done / "one.dat").exists())
+            await until((desk.done / "one.dat").exists)
             desk.inbox.rename(desk.folder / "away")
             await until(lambda: any("is not there" in line for line in desk.lines))
             (desk.folder / "away/two.dat").write_bytes(b"2")
             (desk.folder / "away").rename(desk.inbox)
-            await until(lambda: (desk.done / "two.dat").exists())
+            await until((desk.done / "two.dat").exists)
 
     asyncio.run(work())
 
@@ -595,7 +599,7 @@ def test_another_folder_in_its_place_is_not_taken_for_the_root(desk: Desk) -> No
     async def work() -> None:
         async with desk.watching():
             desk.drop("one.dat")
-            await until(lambda: (desk.done / "one.dat").exists())
+            await until((desk.done / "one.dat").exists)
             desk.inbox.rename(desk.folder / "away")
             desk.inbox.mkdir()
             desk.drop("strange.dat")
@@ -622,7 +626,7 @@ def test_a_destination_that_cannot_be_written_keeps_the_file_claimed_and_turns_r
             await until(lambda: health.exists() and json.loads(health.read_text())["status"] == "red")
             assert len(desk.claims) == 1
             desk.done.unlink()
-            await until(lambda: (desk.done / "shoe.dat").exists())
+            await until((desk.done / "shoe.dat").exists)
             await until(lambda: json.loads(health.read_text())["status"] == "green")
 
     asyncio.run(work())
@@ -655,14 +659,14 @@ def test_an_edited_spec_counts_from_the_next_batch_and_a_broken_one_does_not(des
     async def work() -> None:
         async with desk.watching():
             desk.drop("a.dat")
-            await until(lambda: (desk.done / "a.dat").exists())
+            await until((desk.done / "a.dat").exists)
             desk.rewrite(SPEC.replace("steps:", "stepz:"))
             desk.drop("b.dat")
-            await until(lambda: (desk.done / "b.dat").exists())
+            await until((desk.done / "b.dat").exists)
             assert any("broken" in line for line in desk.lines)
             desk.rewrite(SPEC.replace('"${{ item.name }}"', '"new ${{ item.name }}"', 1))
             desk.drop("c.dat")
-            await until(lambda: (desk.done / "c.dat").exists())
+            await until((desk.done / "c.dat").exists)
 
     asyncio.run(work())
     names = [prediction["inputs"]["name"] for prediction in desk.emulator.predictions()]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from speedpix_pipe.emulator import EmulatorThread
 from tests.functional.watching import SPEC, Desk, emulator
 
 

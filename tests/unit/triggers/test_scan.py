@@ -33,7 +33,16 @@ def test_patterns_ignore_case_and_stay_in_the_root_without_two_stars(tmp_path: P
     "name",
     [
         *(".hidden.jpg", "~$a.docx", "a.tmp", "a.part", "a.crdownload", "a.filepart", "A.TMP", "shoe.jpg.error.json"),
-        *("Thumbs.db", "desktop.ini", "a.jpg~", ".a.jpg.swp", "x.aria2", "@eaDir/a.jpg", "#recycle/a.jpg", ".git/a.jpg"),
+        *(
+            "Thumbs.db",
+            "desktop.ini",
+            "a.jpg~",
+            ".a.jpg.swp",
+            "x.aria2",
+            "@eaDir/a.jpg",
+            "#recycle/a.jpg",
+            ".git/a.jpg",
+        ),
     ],
 )
 def test_temporary_files_and_litter_are_never_taken(tmp_path: Path, name: str) -> None:

@@ -124,4 +124,6 @@ def test_a_lease_is_dropped_at_once(tmp_path: Path, leases: None) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1")
     assert last_look(str(path), Signature.of(path.lstat())) is Look.STILL
-    subprocess.run([sys.executable, "-c", "import sys; open(sys.argv[1], 'ab').close()", str(path)], check=True, timeout=10)
+    subprocess.run(
+        [sys.executable, "-c", "import sys; open(sys.argv[1], 'ab').close()", str(path)], check=True, timeout=10
+    )
