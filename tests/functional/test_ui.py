@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from speedpix_pipe.app.live import live_page, start_redo
 from speedpix_pipe.cli import main
+from speedpix_pipe.emulator import EmulatorOptions, EmulatorThread
 from speedpix_pipe.errors import UsageError
 from speedpix_pipe.store import Store
 
@@ -80,3 +82,23 @@ def test_without_its_packages_the_page_says_how_to_get_them(shop):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "pip install 'speedpix-pipe[ui]'" in done.stderr
+
+
+def test_cancel_from_the_page_stops_a_run_that_is_under_way(shop):
+    options = EmulatorOptions(latency=60)
+    with EmulatorThread(options) as emulator, live_page(shop / ".speedpix") as page:
+        environment = {
+            **os.environ,
+            "SPEEDPIX_APP_KEY": options.app_key,
+            "SPEEDPIX_APP_SECRET": options.app_secret,
+            "SPEEDPIX_ENDPOINT": emulator.url,
+        }
+        command = [sys.executable, "-m", "speedpix_pipe", "run", "shop.yaml", "--json", "--grace", "1s"]
+        started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with httpx.Client(base_url=page.url, trust_env=False) as client, client.stream("GET", "/api/stream") as stream:
+            lines = stream.iter_lines()
+            (run,) = next(json.loads(line[6:]) for line in lines if line.startswith("data: [{"))
+            answer = client.post(f"/api/runs/{run['id']}/cancel", headers={"x-speedpix-token": page.token})
+            assert answer.json() == {"done": True}
+        summary = json.loads(started.communicate(timeout=60)[0].splitlines()[-1])
+    assert (summary["status"], summary["resumable"]) == ("cancelled", False)
