@@ -96,7 +96,9 @@ class Site:
         return _json(await self._desk.ask(self._desk.tasks, run, step, status, text, start, PAGE_OF_TASKS))
 
     async def _task(self, request: Request) -> Response:
-        return _json(await self._desk.ask(self._desk.task, request.path_params["run"], request.query_params["task"]))
+        return _json(
+            await self._desk.ask(self._desk.task, request.path_params["run"], request.query_params.get("task", ""))
+        )
 
     # --- what changes ---
 
