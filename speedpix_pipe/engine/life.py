@@ -139,10 +139,11 @@ class Lives:
         if result is None:
             return None
         targets = self._claimed(task)
-        if not self._saver.is_current(task, targets, result):
+        saved = self._saver.standing(task, targets, result)
+        if saved is None:
             return None
         self._started(task, prepared)
-        saved = self._saver.current_files(task, targets, result)
+        self._saver.tell_standing(task, result, saved)
         return Finished(result, prepared, saved, cached="cache")
 
     @staticmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -57,7 +57,7 @@ class Saver:
 
     def __init__(self, scopes: Scopes, outputs: Outputs, keeper: Keeper, run_id: str, emit: Emit) -> None:
         self.reads: set[Path] = set()  # files that the run was given: never replaced
-        self.forbidden: Callable[[Path], str | None] = _nowhere  # why a path must not be written, if so
+        self.forbidden: Callable[[Path], str | None] | None = None  # why a path must not be written, if so
         self._scopes = scopes
         self._outputs = outputs
         self._keeper = keeper
@@ -68,6 +68,8 @@ class Saver:
     def claim(self, task: Task) -> list[Target]:
         """Render the task's `save` and claim its paths. A bad or taken path costs nothing yet."""
         targets = self._claims.claim(task, self._scopes)
+        if self.forbidden is None:
+            return targets
         folder = task.node.space.pipeline.folder
         for target in targets:
             path = target.path(1, STAND_IN)
@@ -78,27 +80,25 @@ class Saver:
                 )
         return targets
 
-    def is_current(self, task: Task, targets: Sequence[Target], result: Result) -> bool:
-        """Whether every file of the result stands under its name already, untouched."""
+    def standing(self, task: Task, targets: Sequence[Target], result: Result) -> dict[str, Path] | None:
+        """The saved path of each kept file, by its place, if all stand there untouched already; else None."""
         folder = task.node.space.pipeline.folder
+        found: dict[str, Path] = {}
         for piece in _pieces(targets, result):
-            if piece.kept is None:
-                return False
-            path = resolve(piece.target.path(piece.number, piece.kept.extension), folder)
-            if not self._outputs.current(path, piece.kept.sha256):
-                return False
-        return True
-
-    def current_files(self, task: Task, targets: Sequence[Target], result: Result) -> dict[str, Path]:
-        """The saved path of each kept file, by its place; for results that are current."""
-        folder = task.node.space.pipeline.folder
-        found = {}
-        for piece in _pieces(targets, result):
-            assert piece.kept is not None
-            path = resolve(piece.target.path(piece.number, piece.kept.extension), folder)
-            found[piece.kept.place] = path
-            self._tell(task, path, piece.kept.sha256, piece.kept.size, piece.kept.media_type)
+            kept = piece.kept
+            if kept is None:
+                return None
+            path = resolve(piece.target.path(piece.number, kept.extension), folder)
+            if not self._outputs.current(path, kept.sha256):
+                return None
+            found[kept.place] = path
         return found
+
+    def tell_standing(self, task: Task, result: Result, saved: Mapping[str, Path]) -> None:
+        """Say of files that stood there already what `save` says of those it writes."""
+        for kept in result.files:
+            if kept.place in saved:
+                self._tell(task, saved[kept.place], kept.sha256, kept.size, kept.media_type)
 
     async def save(self, task: Task, targets: Sequence[Target], result: Result) -> dict[str, Path]:
         """Publish what `save` names; the saved path of each kept file, by its place."""
@@ -146,14 +146,15 @@ class Saver:
         else:
             data, extension = json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n", "json"
         part = self._keeper.work / f"{uuid4().hex}.part"
-        part.write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
-        await self._keeper.adopt(part, digest, len(data))
+        try:
+            part.write_bytes(data)
+            await self._keeper.adopt(part, digest, len(data))
+        except OSError as error:
+            raise TaskError(
+                f"cannot save a value: {error.strerror or error}", kind=TaskErrorKind.OUTPUT, code="task.cannot-save"
+            ) from error
         return digest, len(data), extension
-
-
-def _nowhere(path: Path) -> str | None:  # noqa: ARG001 - the shape of `Saver.forbidden`
-    return None
 
 
 def saved_paths(targets: Sequence[Target], result: Result, folder: Path) -> dict[str, Path]:

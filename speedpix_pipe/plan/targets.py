@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from speedpix_pipe.errors import ExpressionError
@@ -15,15 +15,23 @@ from speedpix_pipe.spec.scope import Scope
 STAND_IN = "ext"  # for the extension while the content is not known; collisions do not look at extensions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Target:
     """One rule of a task's `save`, ready to be filled in."""
 
     rule: SaveRule
     scope: Scope
+    _first: str | None = field(default=None, repr=False, compare=False)  # rendered once, where `ext` plays no part
 
     def path(self, number: int, extension: str) -> str:
         """The path of the rule's file `number` (from 1), relative to the spec's folder."""
+        if number > 1 or uses(self.rule.target, "ext"):
+            return self._render(number, extension)
+        if self._first is None:
+            self._first = self._render(number, extension)
+        return self._first
+
+    def _render(self, number: int, extension: str) -> str:
         self.scope.extra = {"ext": extension, "n": number}
         path = render_path(self.rule.target, self.scope)
         if number > 1 and not uses(self.rule.target, "n"):

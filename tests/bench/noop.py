@@ -1,74 +1,142 @@
-"""speedpix-pipe with a kind of step that does nothing in the place of `workflow:`, so that only the engine is measured.
+"""What the engine and its journal cost, measured on a step that does nothing.
 
-    python tests/bench/noop.py run spec.yaml --yes
+    python tests/bench/noop.py [--tasks 10000] [--no-journal] [--again] [--cached]
 
-Everything else is as ever: expressions, fingerprints, limits, journal, kept results. With `NOOP_FILES=1` each task
-keeps a small file of its own, which the step may save. The step's kind is found by name when a run first needs it,
-so none of the SDK is imported; `NOOP_CHECK=1` makes sure of that.
+`noop` is a kind of step that the benchmark registers in place of `workflow`: no service, no bytes, no price. With
+`--no-journal` events and results go nowhere, so the difference is what the journal costs. `--again` runs a second
+time over the results of the first: the no-op re-run of so many cached tasks. `--cached` saves a file for each task,
+so that the re-run has to look at them, too.
 """
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import hashlib
-import os
+import resource
 import sys
+import tempfile
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from speedpix_pipe.cli import main
-from speedpix_pipe.model import KeptFile, Result, Step
-from speedpix_pipe.plan.fingerprint import salt_of, workflow_fingerprint
-from speedpix_pipe.spec.scope import Scope
-from speedpix_pipe.steps import KINDS
-from speedpix_pipe.steps.base import Job, Kit, Prepared
-from speedpix_pipe.steps.rendered import input_files, shown
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-FILES = os.environ.get("NOOP_FILES") == "1"
+from speedpix_pipe import steps  # noqa: E402
+from speedpix_pipe.app.request import RunRequest, SpecRequest  # noqa: E402
+from speedpix_pipe.app.run import run  # noqa: E402
+from speedpix_pipe.model import KeptFile, Result, Step  # noqa: E402
+from speedpix_pipe.settings import load_settings  # noqa: E402
+from speedpix_pipe.spec.scope import Scope  # noqa: E402
+from speedpix_pipe.steps.base import Job, Kit, Prepared  # noqa: E402
+
+SPEC = """\
+apiVersion: speedpix-pipe/v1
+name: noop
+params: {count: {type: integer, default: 10}}
+limits: {concurrency: 256}
+steps:
+  noop:
+    workflow: noop
+    for_each: ${{ range(params.count) }}
+    input: {number: "${{ item }}"}
+"""
 
 
 class NoopKind:
-    """Answers at once with what it was given."""
+    """Answers at once. With files, each result is a small one."""
+
+    service = "noop"
+    files = False
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self.service = kit.service.name
 
-    def prepare(self, step: Step, task: str, rendered: Mapping[str, Any], _scope: Scope) -> Prepared:
-        assert step.workflow is not None
-        kit = self._kit
-        salt = salt_of(step, task, kit.run_id, cached=step.cache.enabled and not kit.no_cache)
-        known = kit.service.digest_of
-        fingerprint = workflow_fingerprint(
-            step, step.workflow, rendered, service=self.service, known_url=known, salt=salt
-        )
-        return Prepared(fingerprint, rendered, shown(rendered), input_files(rendered))
+    def prepare(self, step: Step, task: str, rendered: Mapping[str, Any], scope: Scope) -> Prepared:
+        fingerprint = hashlib.sha256(f"{task}{rendered}".encode()).hexdigest()
+        return Prepared(fingerprint, rendered, dict(rendered))
 
     async def run(self, job: Job) -> Result:
-        files = await self._file(job) if FILES else ()
-        return Result({"n": job.prepared.input.get("n", 0)}, files, None, self._kit.clock.now())
-
-    async def _file(self, job: Job) -> tuple[KeptFile, ...]:
-        data = f"{job.task}\n".encode()
+        if not self.files:
+            return Result({"number": job.prepared.input["number"]})
+        data = job.task.encode() * 20
         digest = hashlib.sha256(data).hexdigest()
-        part = self._kit.keeper.work / f"{digest}.part"
+        part = self._kit.keeper.work / digest
         part.write_bytes(data)
         await self._kit.keeper.adopt(part, digest, len(data))
-        return (KeptFile("file", digest, len(data), "text/plain", "txt"),)
+        return Result({"file": digest}, (KeptFile("file", digest, len(data), "text/plain", "txt"),))
 
-    async def accept(self, _job: Job) -> None:
-        return
+    async def accept(self, job: Job) -> None: ...
 
-    async def faults(self, _step: Step, _prepared: Prepared, _result: Result) -> list[str]:
+    async def faults(self, step: Step, prepared: Prepared, result: Result) -> list[str]:
         return []
 
-    async def aclose(self) -> None:
-        return
+    def leave(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+def nowhere(store: Any) -> None:
+    """Events and results are made, and thrown away."""
+
+    async def done() -> None: ...
+
+    store.journal.record = lambda event: None
+    store.ledger.keep_result = lambda *_args, **_options: asyncio.ensure_future(done())
+
+
+def measured(folder: Path, count: int, *, journal: bool) -> tuple[float, float]:
+    from speedpix_pipe.app import run as running
+
+    settings = load_settings(None, {"SPEEDPIX_APP_KEY": "k", "SPEEDPIX_APP_SECRET": "s"})
+    request = RunRequest(SpecRequest(Path("pipeline.yaml"), folder, settings, params={"count": [str(count)]}))
+    store_type = running.Store
+
+    class Bare(store_type):  # type: ignore[misc,valid-type]
+        @classmethod
+        def open(cls, *args: Any, **options: Any) -> Any:
+            store = super().open(*args, **options)
+            nowhere(store)
+            return store
+
+    running.Store = store_type if journal else Bare  # type: ignore[misc]
+    began, cpu = time.perf_counter(), _cpu()
+    outcome = asyncio.run(run(request, lambda *_: []))
+    took = time.perf_counter() - began, _cpu() - cpu
+    running.Store = store_type  # type: ignore[misc]
+    assert outcome.exit_code == 0, outcome.summary.failures[:3]
+    assert outcome.summary.total == count
+    return took
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--no-journal", action="store_true")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--cached", action="store_true")
+    args = parser.parse_args()
+    steps.KINDS["workflow"] = "__main__:NoopKind"
+    NoopKind.files = args.cached
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        spec = SPEC + ("    save: out/${{ item }}.txt\n" if args.cached else "")
+        (folder / "pipeline.yaml").write_text(spec, encoding="utf-8")
+        for what in ["first run", "again"] if args.again else ["first run"]:
+            wall, cpu = measured(folder, args.tasks, journal=not args.no_journal)
+            print(
+                f"{what}: {args.tasks} tasks in {wall:.2f} s, CPU {cpu:.2f} s, "
+                f"{cpu / args.tasks * 1e6:.0f} us CPU a task"
+            )
+        database = folder / ".speedpix" / "journal.db"
+        print(f"journal: {database.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
-    sys.modules["noop"] = sys.modules["__main__"]
-    KINDS["workflow"] = "noop:NoopKind"
-    code = main(sys.argv[1:])
-    if os.environ.get("NOOP_CHECK") == "1":
-        assert not {"httpx", "aiohttp", "speedpix_pipe.sdk"} & sys.modules.keys()
-    sys.exit(code)
+    main()
