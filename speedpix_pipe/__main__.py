@@ -1,15 +1,41 @@
 """Where the command begins: the terminal is made safe for any name, then `cli` takes over."""
 
+import io
+import os
 import sys
 
 from speedpix_pipe.cli import main as command
 
+INTERRUPTED = 130
+
 
 def main() -> int:
-    """What `speedpix-pipe` runs. A name that the terminal cannot show must not end a run."""
+    """What `speedpix-pipe` runs. Neither a name that the terminal cannot show nor a closed stream must end a run."""
+    sys.stdin = sys.stdin or _nowhere("r")
+    sys.stdout = sys.stdout or _nowhere("w")
+    sys.stderr = sys.stderr or _nowhere("w")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text streams of this process
-    return command()
+    code = command()
+    if code == INTERRUPTED:
+        _deaf()
+    return code
+
+
+def _nowhere(mode: str) -> io.TextIOWrapper:
+    """In place of a stream that was closed before we began (`>&-`, some schedulers).
+
+    It takes the lowest free descriptor, which is that of the stream: no journal may ever lie there.
+    """
+    return io.TextIOWrapper(io.FileIO(os.devnull, mode), encoding="utf-8")
+
+
+def _deaf() -> None:
+    """A second Ctrl-C while the interpreter leaves must not turn our exit code into a death by signal."""
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

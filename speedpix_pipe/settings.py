@@ -116,6 +116,7 @@ class Settings:
 
     def credentials(self) -> Credentials:
         """Key, secret and endpoint, or an AccessError that says which one is missing and where to put it."""
+        endpoint = checked_endpoint(self.endpoint)
         key, secret = self.app_key, self.app_secret
         if key is None or secret is None:
             missing = " and ".join(name for name, value in ((APP_KEY, key), (APP_SECRET, secret)) if value is None)
@@ -124,7 +125,7 @@ class Settings:
                 code="access.no-credentials",
                 hint="set them in the environment or in a .env file beside the spec; --local needs no account",
             )
-        return Credentials(key, secret, self.endpoint)
+        return Credentials(key, secret, endpoint)
 
     def spec_environment(self, names: Iterable[str]) -> dict[str, str]:
         """The variables that a spec's `env:` lists and that are set. A credential is refused."""
@@ -157,6 +158,34 @@ class Settings:
     def _secret(self, name: str) -> Secret | None:
         value = self._text(name)
         return Secret(value) if value else None
+
+
+def checked_endpoint(endpoint: str) -> str:
+    """The endpoint, if clients can use it; refused before anything else is looked at or written down.
+
+    It is not shown: somebody who puts a password into an address should not find it in a log.
+    """
+    from ipaddress import ip_address
+    from urllib.parse import urlsplit
+
+    def on_this_machine(host: str) -> bool:
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost" or host.endswith(".localhost")
+
+    try:
+        parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+        host = parts.hostname if parts.port != 0 else None  # both raise where there is no sense in them
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"https", "http"} or parts.query or parts.fragment or "@" in parts.netloc:
+        wrong = "must look like https://host or https://host/prefix, with no user or password in it"
+    elif parts.scheme == "http" and not on_this_machine(host):
+        wrong = "is plain http, which is for this machine only; use https"
+    else:
+        return endpoint
+    raise AccessError(f"{ENDPOINT} {wrong}", code="access.endpoint", hint=f"without {ENDPOINT} it is the public one")
 
 
 def load_settings(spec_folder: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 from speedpix_pipe.app import surroundings
 from speedpix_pipe.app.surroundings import Finding, Verdict
 from speedpix_pipe.errors import AccessError
-from speedpix_pipe.settings import APP_SECRET, ENDPOINT, Credentials, Settings
+from speedpix_pipe.settings import APP_SECRET, ENDPOINT, Credentials, Settings, checked_endpoint
 
 if TYPE_CHECKING:
     from speedpix_pipe.sdk import SpeedPix, SpeedPixError
@@ -62,9 +62,10 @@ def _service(settings: Settings, now: Callable[[], float]) -> Iterator[Finding]:
 def _endpoint(endpoint: str, now: Callable[[], float]) -> tuple[Finding, bool, float | None]:
     """Is somebody there, and how far is our clock behind the one there?"""
     url = endpoint if "://" in endpoint else f"https://{endpoint}"
-    shown = _without_password(url)
-    if not _is_http(url):
-        return Finding("endpoint", Verdict.BAD, f"{shown} is no http address", f"mend {ENDPOINT}"), False, None
+    try:
+        shown = checked_endpoint(url)
+    except AccessError as error:
+        return Finding("endpoint", Verdict.BAD, error.message, f"mend {ENDPOINT}"), False, None
     began = time.monotonic()
     try:
         date = _date_of(url)
@@ -74,19 +75,10 @@ def _endpoint(endpoint: str, now: Callable[[], float]) -> tuple[Finding, bool, f
         return Finding("endpoint", Verdict.BAD, f"{shown} cannot be reached: {reason}", remedy), False, None
     took = round((time.monotonic() - began) * 1000)
     finding = Finding("endpoint", Verdict.OK, f"{shown} answers in {took} ms")
-    if urlsplit(url).scheme == "http" and urlsplit(url).hostname not in {"127.0.0.1", "localhost", "::1"}:
-        finding = Finding("endpoint", Verdict.WARN, f"{shown} is not encrypted", "use an https address")
     try:
         return finding, True, parsedate_to_datetime(date).timestamp() - now()
     except ValueError:  # no date, or none that can be read
         return finding, True, None
-
-
-def _is_http(url: str) -> bool:
-    try:
-        return urlsplit(url).scheme in {"http", "https"} and bool(urlsplit(url).hostname)
-    except ValueError:  # brackets that are never closed
-        return False
 
 
 def _date_of(url: str) -> str:

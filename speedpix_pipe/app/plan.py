@@ -58,7 +58,9 @@ def planned_connection(settings: Settings, *, local: bool) -> Connection:
         return Connection(LOCAL, f"{LOCAL}|{LOCAL}", _no_service, upload_account=f"{LOCAL}|", local=True)
     try:
         real = to_service(settings)
-    except AccessError:
+    except AccessError as error:
+        if error.code == "access.endpoint":
+            raise
         name = service_name(settings.endpoint)
         return Connection(name, f"{name}|", _no_service, upload_account=f"{name}|")
     return Connection(real.name, real.account, _no_service, upload_account=real.upload_account)

@@ -75,9 +75,7 @@ def _overview() -> str:
 
 def _reader_left() -> int:
     """Whoever read our output has gone (`| head`): that is no error worth a word."""
-    import os
+    from speedpix_pipe.cli.output import give_up
 
-    descriptor = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(descriptor, sys.stdout.fileno())  # so that the interpreter's last flush finds an open file
-    os.close(descriptor)
+    give_up()
     return 1

@@ -6,21 +6,27 @@ traceback and versions, and the terminal is told where that is.
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 
-from speedpix_pipe.cli.output import print_json, terminal
+from speedpix_pipe.cli.output import give_up, print_json, terminal
 from speedpix_pipe.errors import PipeError, Problem, RunInterruptedError, SpecError
 
 # Commands whose --json is that of `run`, also when nothing was begun
 REFUSED_AS_RUNS = (("run",), ("runs", "redo"), ("watch",))
 BUG = 1
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def tell(error: BaseException, arguments: Sequence[str]) -> int:
     """Say what went wrong, on stderr and (with --json) as JSON on stdout; the exit code."""
     if isinstance(error, KeyboardInterrupt):
         error = RunInterruptedError("interrupted", code="run.interrupted")
+    if isinstance(error, OSError) and error.errno in FULL:
+        # What fills up unforeseen is what stdout was sent to: all other writing says itself what it could not write
+        give_up()
+        error = PipeError(f"the results could not be written: {error.strerror}", code="output.lost")
     if not isinstance(error, PipeError):
         return _tell_bug(error, arguments)
     show(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -53,3 +54,10 @@ def print_spec(spec: Json, *, as_json: bool) -> None:
 def say(text: str) -> None:
     """A line for people, beside the results."""
     print(text, file=sys.stderr, flush=True)
+
+
+def give_up() -> None:
+    """Let go of a stdout that cannot be written, so that the interpreter's last flush finds an open file."""
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(descriptor, sys.stdout.fileno())
+    os.close(descriptor)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -15,9 +17,11 @@ from speedpix_pipe.cli.output import Terminal, print_json, say, terminal
 
 if TYPE_CHECKING:
     from speedpix_pipe.app.one_run import RunOutcome, Subscribe
+    from speedpix_pipe.cli.logs import LogFile
     from speedpix_pipe.console.base import Subscriber
     from speedpix_pipe.summary import Tally
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Start = Callable[["Subscribe"], Coroutine[Any, Any, "RunOutcome"]]
 
 
@@ -28,6 +32,12 @@ def carry_out(start: Start, state_folder: Path, *, log_format: str, as_json: boo
     screen = terminal()
     with LogFile(state_folder) as log:
         outcome = asyncio.run(start(partial(_subscribers, screen, log_format)))
+    with _undisturbed():
+        _tell(outcome, screen, log, log_format=log_format, as_json=as_json)
+    return outcome.exit_code
+
+
+def _tell(outcome: RunOutcome, screen: Terminal, log: LogFile, *, log_format: str, as_json: bool) -> None:
     summary = outcome.summary
     if log_format == "text":
         from speedpix_pipe.console.closing import render_closing
@@ -40,7 +50,6 @@ def carry_out(start: Start, state_folder: Path, *, log_format: str, as_json: boo
         print_json(summary.to_json())
     elif not sys.stdout.isatty():
         _list_files([file.path for file in summary.files], Path(summary.spec_path).parent)
-    return outcome.exit_code
 
 
 @contextmanager
@@ -63,10 +72,41 @@ def question(*, yes: bool) -> Callable[[str], bool] | None:
         return None
 
     def ask(text: str) -> bool:
-        print(f"{text} [y/N] ", end="", file=sys.stderr, flush=True)
-        return sys.stdin.readline().strip().lower() in {"y", "yes", "是"}
+        with _ctrl_c_answers():
+            print(f"{text} [y/N] ", end="", file=sys.stderr, flush=True)
+            answer = sys.stdin.readline()
+        if not answer.endswith("\n"):
+            say("")  # Ctrl-D leaves us in the line of the question
+        return answer.strip().lower() in {"y", "yes", "是"}
 
     return ask
+
+
+@contextmanager
+def _ctrl_c_answers() -> Iterator[None]:
+    """While we wait for an answer, Ctrl-C is one: asyncio's own would wait for us before it ends anything."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("")
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A further, impatient signal must not cut the summary off: the run has ended, what is left is a few lines."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are not ours there
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, what in before.items():
+            signal.signal(number, what)
 
 
 def _subscribers(screen: Terminal, log_format: str, tally: Tally, _loaded: object) -> Sequence[Subscriber]:

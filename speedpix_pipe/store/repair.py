@@ -28,7 +28,7 @@ from speedpix_pipe.store.codec import text_out
 from speedpix_pipe.store.db import connect
 from speedpix_pipe.store.folder import DATABASE, MENDING
 from speedpix_pipe.store.locks import alone, entrance
-from speedpix_pipe.store.migrations import migrate
+from speedpix_pipe.store.migrations import migrate, version_of
 from speedpix_pipe.store.syncing import sync_folder
 
 _TABLES = ("submissions", "results", "arrivals", "outputs", "output_folders", "uploads", "runs", "events")
@@ -58,6 +58,7 @@ def repair(folder: Path, *, now: Callable[[], datetime]) -> RepairReport:
     path = folder / DATABASE
     if not path.exists() and not (folder / MENDING).exists():
         raise StoreError(f"there is no journal in {folder}", code="store.empty")
+    _refuse_newer(path)
     with entrance(folder), alone(folder, purpose="mended"):
         kept = _keep_old(folder, now().strftime("%Y%m%dT%H%M%S"))
         work = folder / "work" / "repair"
@@ -75,6 +76,18 @@ def repair(folder: Path, *, now: Callable[[], datetime]) -> RepairReport:
         (folder / MENDING).unlink(missing_ok=True)
         shutil.rmtree(work, ignore_errors=True)
     return report
+
+
+def _refuse_newer(path: Path) -> None:
+    """A newer program's journal is not damaged: we would drop all of it that we do not know."""
+    try:
+        with contextlib.closing(connect(path, write=False)) as found:
+            version_of(found)
+    except StoreError as error:
+        if error.code == "store.newer":
+            raise
+    except sqlite3.Error:
+        return  # this is what we are here for
 
 
 def _keep_old(folder: Path, stamp: str) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
+import pty
 import subprocess
 import sys
 from importlib import import_module
@@ -29,6 +31,13 @@ def every_command() -> list[tuple[str, ...]]:
 EVERY = every_command()
 # What `--version` may import of ours; everything else waits until a command needs it.
 LIGHT = {"speedpix_pipe", "speedpix_pipe.__main__", "speedpix_pipe._version", "speedpix_pipe.cli"}
+
+PRICED = """
+apiVersion: speedpix-pipe/v1
+name: priced
+steps:
+  draw: {workflow: text-to-image, version: v1, price: 1, input: {prompt: a cup}, save: "out/cup.${{ ext }}"}
+"""
 
 
 def process(*arguments: str, **more) -> subprocess.CompletedProcess[str]:
@@ -136,6 +145,49 @@ def test_a_name_that_is_no_unicode_can_be_told(tmp_path):
     ran = process("-m", "speedpix_pipe", "validate", name, cwd=tmp_path)
     assert ran.returncode == 2
     assert "caf\\udce9.yaml:1:" in ran.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_from_the_start_ends_nothing(closed):
+    command = f'exec "{sys.executable}" -m speedpix_pipe schema {closed}'
+    ran = process("-c", "import os, sys; os.execv('/bin/sh', ['sh', '-c', sys.argv[1]])", command)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("command", [("schema",), ("--version",), ("validate", "none.yaml", "--json")])
+def test_results_that_cannot_be_written_are_told_in_a_sentence(command):
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "speedpix_pipe", *command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert ran.stderr.endswith("error: the results could not be written: No space left on device\n")
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_the_question_before_paying_is_an_answer(project, emulator):
+    """asyncio takes the first Ctrl-C for itself, and would wait for the answer before it ends anything."""
+    (project / "p.yaml").write_text(PRICED)
+    child, terminal = pty.fork()
+    if not child:
+        os.execv(sys.executable, [sys.executable, "-m", "speedpix_pipe", "run", "p.yaml", "--json"])
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while more := os.read(terminal, 4096):
+            shown += more
+            if b"[y/N]" in more:
+                os.write(terminal, b"\x03")
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
+    assert shown.count(b'"run.interrupted"') == 1
 
 
 def test_the_page_about_the_command_line_is_what_the_parsers_say():

@@ -65,6 +65,35 @@ def test_missing_credentials_are_named():
 
 
 @pytest.mark.parametrize(
+    "endpoint",
+    [
+        f"http://someone:{WORD}@127.0.0.1:8000",
+        f"https://a:{WORD}@b",
+        f"https://host/?key={WORD}",
+        f"https://host/#{WORD}",
+        f"http://[{WORD}",
+        f"https://host:{WORD}",
+        "ftp://host",
+        "https://",
+        "http://service.example",
+    ],
+)
+def test_an_endpoint_that_no_client_can_use_is_refused_and_never_shown(endpoint):
+    with pytest.raises(AccessError, match="SPEEDPIX_ENDPOINT") as caught:
+        Settings({"SPEEDPIX_ENDPOINT": endpoint}).credentials()
+    assert WORD not in f"{caught.value.message} {caught.value.hint}"
+    assert caught.value.code == "access.endpoint"
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["service.example", "https://service.example:8443/prefix/", "http://127.0.0.1:9", "http://[::1]:9"]
+)
+def test_an_endpoint_that_clients_can_use_stays_as_it_is(endpoint):
+    known = Settings({"SPEEDPIX_ENDPOINT": endpoint, "SPEEDPIX_APP_KEY": "k", "SPEEDPIX_APP_SECRET": "s"})
+    assert known.credentials().endpoint == endpoint
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [
         ("A=1", "1"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable
@@ -191,3 +192,13 @@ def test_there_must_be_something_to_mend(tmp_path: Path, clock: Any) -> None:
     with pytest.raises(StoreError, match="no journal"):
         repair(tmp_path, now=clock)
     assert os.listdir(tmp_path) == []
+
+
+def test_the_journal_of_a_newer_version_is_refused_and_left_alone(full: Path, house: House) -> None:
+    with contextlib.closing(sqlite3.connect(full / "journal.db")) as journal:
+        journal.execute("PRAGMA user_version = 999")
+    with pytest.raises(StoreError, match="newer"):
+        repair(full, now=house.clock)
+    assert not list(full.glob("journal.damaged-*"))
+    with contextlib.closing(sqlite3.connect(full / "journal.db")) as journal:
+        assert journal.execute("PRAGMA user_version").fetchone() == (999,)
