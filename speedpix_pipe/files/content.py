@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -42,11 +43,19 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def head_of(path: Path) -> bytes:
+    """The beginning of a file. A buffered file object would cost five times as much as the read."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, _HEAD)
+    finally:
+        os.close(descriptor)
+
+
 def sniff(data: bytes | Path) -> Sniffed:
     """Media type and extension by content, never by name. `data` is the beginning of the content, or a file."""
     if isinstance(data, Path):
-        with data.open("rb") as file:
-            data = file.read(_HEAD)
+        data = head_of(data)
     head = data[:_HEAD]
     for start, found in _STARTS:
         if head.startswith(start):

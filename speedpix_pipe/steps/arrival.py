@@ -5,6 +5,7 @@ Signature and end marker only, so it costs two small reads; pixels are decoded e
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -46,6 +47,8 @@ def _promised(url: str, about: Mapping[str, Json] | None) -> str:
 
 
 def _last_bytes(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(max(0, size - _TAIL))
-        return file.read()
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(descriptor, _TAIL, max(0, size - _TAIL))
+    finally:
+        os.close(descriptor)
