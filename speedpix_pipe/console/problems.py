@@ -84,6 +84,10 @@ def _window(problem: Problem, room: int) -> tuple[str, int, int]:
     """The part of the line around the caret that fits, the cells before the caret, the cells under it."""
     line = (problem.snippet or "").split("\n", 1)[0]
     start = min(max(0, problem.column - 1), len(line))
+    # Of a very long line only what can come into sight is laid out.
+    dropped = max(0, start - 2 * room)
+    cut = len(line) > start + 2 * room
+    line, start = line[dropped : start + 2 * room], start - dropped
     stop = min(start + max(1, problem.width), len(line)) if start < len(line) else start
     pieces = _drawn(line)
     left, right = 0, len(pieces)
@@ -96,8 +100,8 @@ def _window(problem: Problem, room: int) -> tuple[str, int, int]:
         while right > start + 1 and _cells(pieces[left:right]) > room - 2:
             right -= 1
         stop = min(stop, right)
-    head = "…" if left else ""
-    tail = "…" if right < len(pieces) else ""
+    head = "…" if left or dropped else ""
+    tail = "…" if right < len(pieces) or cut else ""
     shown = head + "".join(pieces[left:right]) + tail
     return shown, len(head) + _cells(pieces[left:start]), _cells(pieces[start:stop])
 

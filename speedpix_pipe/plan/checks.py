@@ -21,6 +21,7 @@ from speedpix_pipe.plan.targets import STAND_IN, render_path
 from speedpix_pipe.plan.tasks import Effect, Phase, Task, Unit
 from speedpix_pipe.spec.contracts import about, check_for
 from speedpix_pipe.spec.expressions import render
+from speedpix_pipe.spec.places import lines_of
 from speedpix_pipe.spec.scope import Scope
 
 VARYING = frozenset({"item", "index", "matrix", "run"})
@@ -146,7 +147,7 @@ def problem_of(error: ExpressionError | TaskError, mark: Mark, pipeline: Pipelin
         path, line, column = where.rsplit(":", 2)
         mark = Mark(path, int(line), int(column))
         message = message.removeprefix(f"{where}: ")
-    lines = pipeline.text.splitlines()
+    lines = lines_of(pipeline.text)
     snippet = lines[mark.line - 1] if 0 < mark.line <= len(lines) else ""
     column, width = _extent(snippet, mark.column)
     return Problem(mark.path, mark.line, column, error.code, message, hint=error.hint, snippet=snippet, width=width)

@@ -117,13 +117,15 @@ class Forecast:
         *,
         on_static_error: Callable[[Unit | Task, ExpressionError], None] | None = None,
         check_born: Callable[[Task], None] | None = None,
+        most: int | None = None,
     ) -> None:
+        """`most` cuts lists short, for who only looks at the beginning of each."""
         self.walk = walk
         self.scopes = scopes
         self._judge = judge
         self._check_born = check_born
         self._on_static_error = on_static_error
-        self._fanout = Fanout(scopes, on_static_error)
+        self._fanout = Fanout(scopes, on_static_error, most)
         self._judged: dict[Task, Outlook] = {}
         self._ready: list[Task] = []
 

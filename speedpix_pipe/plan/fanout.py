@@ -29,8 +29,11 @@ class Fanout:
     files come and go meanwhile.
     """
 
-    def __init__(self, scopes: Scopes, on_error: OnError | None = None) -> None:
+    def __init__(self, scopes: Scopes, on_error: OnError | None = None, most: int | None = None) -> None:
+        """With `most`, no list gives more elements than that; `shortened` says of which steps that is true."""
         self.scopes = scopes
+        self.shortened: dict[int, int] = {}  # node -> how long its longest list is
+        self.most = most
         self._on_error = on_error
         self._constant: dict[int, tuple[Sequence[Any], ...]] = {}
         self._shared = _shared_lists(scopes.walk.graph)
@@ -65,6 +68,9 @@ class Fanout:
         node = unit.node
         values = self._list(unit)
         self._refuse_crowd(node, len(values))
+        if self.most is not None and len(values) > self.most:
+            self.shortened[node.index] = max(len(values), self.shortened.get(node.index, 0))
+            values = values[: self.most]
         later = bool(node.axis_links)
         elements = []
         for position, item in enumerate(values):
@@ -150,9 +156,10 @@ class Fanout:
         if node.axis_links:
             return None
         try:
-            return self._axes(node, self.scopes.with_element(unit, None, None, known=False))
+            axes = self._axes(node, self.scopes.with_element(unit, None, None, known=False))
         except ExpressionError:
             return None
+        return axes if prod(map(len, axes)) <= LARGEST else None
 
     @staticmethod
     def _key(template: Template | None, scope: Scope) -> str:

@@ -71,6 +71,7 @@ class Node:
     dims: tuple[Dim, ...] = ()
     inherited: int = 0  # how many of `dims` come from the source
     element: int | None = None  # position in `dims` of its own list, if it has one
+    has_item: bool = False  # whether its tasks have `item` and `index`, of its own list or inherited
     list_links: tuple[Link, ...] = ()  # what `for_each` needs, apart from the source
     axis_links: tuple[Link, ...] = ()  # what `matrix` and `key` need
     when_links: tuple[Link, ...] = ()

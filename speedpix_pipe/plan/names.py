@@ -9,6 +9,7 @@ from speedpix_pipe.errors import Problem, Severity
 from speedpix_pipe.model import Expression, Mark, Pipeline, Reference, Template
 from speedpix_pipe.plan.graph import Grows, Node, axis_templates, expressions_in, has_key, run_templates
 from speedpix_pipe.spec.nearest import did_you_mean, listed
+from speedpix_pipe.spec.places import lines_of
 from speedpix_pipe.spec.references import NameUse, inspect
 from speedpix_pipe.spec.syntax import lex_all
 from speedpix_pipe.spec.templates import tree_of
@@ -28,7 +29,7 @@ class _Asked:
         return place_in(self.expression, self.use.offset)
 
 
-def check_names(nodes: Sequence[Node], node: Node) -> Iterator[Problem]:
+def check_names(node: Node) -> Iterator[Problem]:
     """Everything wrong with the names of one node. Its fan-outs must be known."""
     step, pipeline = node.step, node.space.pipeline
     axes = [axis.values for axis in step.matrix]
@@ -40,7 +41,7 @@ def check_names(nodes: Sequence[Node], node: Node) -> Iterator[Problem]:
             yield _problem(
                 pipeline, asked, f"spec.no-{name}", f"there is no `{name}` inside for_each", f"use steps.X.{name} there"
             )
-    if not has_item(nodes, node):
+    if not node.has_item:
         for asked in _uses([*rest, *axis_templates(step)], ("item", "index")):
             name = asked.use.names[0]
             message = f"`{name}` outside a fan-out: {step.name} has no for_each"
@@ -74,12 +75,6 @@ def inherited_axes(node: Node) -> list[str]:
     if node.grows not in {Grows.CHAIN, Grows.FLAT}:
         return []
     return [dim.axis for dim in node.dims[node.space.above : node.inherited] if dim.axis]
-
-
-def has_item(nodes: Sequence[Node], node: Node) -> bool:
-    while node.grows is Grows.CHAIN and node.source is not None:
-        node = nodes[node.source]
-    return node.grows in {Grows.LIST, Grows.FLAT}
 
 
 # --- places ---
@@ -126,7 +121,7 @@ def problem_at(
 
 
 def _line(pipeline: Pipeline, mark: Mark) -> str | None:
-    lines = pipeline.text.splitlines()
+    lines = lines_of(pipeline.text)
     return lines[mark.line - 1] if 0 < mark.line <= len(lines) else None
 
 

@@ -160,6 +160,21 @@ class Walk:
             self._birth(node, source, where, base)
 
     def _birth(self, node: Node, source: Task | None, where: Coordinates, element: Element) -> None:
+        """A task, and all that it gives birth to: depth first, without recursion, for a chain may be long."""
+        stack = self._bear(node, source, where, element)
+        while stack:
+            one = stack.pop()
+            if isinstance(one, Task):
+                self._settle(one)
+            elif one[0].expands:
+                self._rise(one[0], Unit(one[0], one[1], one[1].place))
+            else:
+                stack += self._bear(one[0], one[1], (one[1].place, one[1].order, {}), Element())
+
+    def _bear(
+        self, node: Node, source: Task | None, where: Coordinates, element: Element
+    ) -> list[Task | tuple[Node, Task]]:
+        """Make one task. What is left to do, last first: its followers, then the task itself."""
         task = make_task(node, source, where, element)
         task.fault = element.hole
         known = self.keys[node.index]
@@ -174,10 +189,13 @@ class Walk:
         self._groups.born(task)
         if task.demanded:
             self._commands.append(Born(task))
-        for follower in node.followers:
-            if self._takes(self.graph.nodes[follower]):
-                self._spawn(self.graph.nodes[follower], task)
-        if task.fault is None or node.grows is Grows.CHAIN:
+        if not node.followers:
+            return [task]
+        nodes = [self.graph.nodes[follower] for follower in reversed(node.followers)]
+        return [task, *[(follower, task) for follower in nodes if self._takes(follower)]]
+
+    def _settle(self, task: Task) -> None:
+        if task.fault is None or task.node.grows is Grows.CHAIN:
             self._todo.append(task)  # a chained task first needs its origin, whatever else is wrong with it
         else:
             self._end_hole(task, task.fault)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from itertools import islice
 
 from speedpix_pipe.errors import Problem
 from speedpix_pipe.model import Mark, OnError, Pipeline, Reference, Step, StepKind
@@ -27,7 +28,9 @@ from speedpix_pipe.plan.graph import (
 )
 from speedpix_pipe.plan.names import check_names, problem_at, whole_place
 from speedpix_pipe.spec.nearest import did_you_mean, listed
+from speedpix_pipe.spec.schema import MAX_PROBLEMS
 
+MOST_GUESSES = 20  # of what a name was meant to be: each looks at all names
 PLURAL = {"output": "outputs", "file": "files"}
 
 
@@ -37,7 +40,7 @@ def weave(pipeline: Pipeline) -> tuple[Graph, list[Problem]]:
     space = weaver.add_space(pipeline, prefix="", enter=None)
     weaver.graph.output_links = weaver.links_of_outputs(space, ())
     if not weaver.problems:
-        weaver.problems += advise(weaver.graph)
+        weaver.problems += islice(advise(weaver.graph), MAX_PROBLEMS)
     return weaver.graph, list(dict.fromkeys(weaver.problems))
 
 
@@ -53,7 +56,8 @@ class _Weaver:
     def problem(
         self, pipeline: Pipeline, mark: Mark, code: str, message: str, *, hint: str | None = None, width: int = 1
     ) -> None:
-        self.problems.append(problem_at(pipeline, mark, code, message, hint=hint, width=width))
+        if len(self.problems) < MAX_PROBLEMS:  # a file that is wrong all over is not explained to its end
+            self.problems.append(problem_at(pipeline, mark, code, message, hint=hint, width=width))
 
     # --- spaces and order ---
 
@@ -108,7 +112,10 @@ class _Weaver:
     def known(self, pipeline: Pipeline, name: str, mark: Mark, *, width: int) -> bool:
         if name in pipeline.steps:
             return True
-        hint = did_you_mean(name, pipeline.steps) or f"the steps are: {listed(pipeline.steps)}"
+        if len(self.problems) >= MAX_PROBLEMS:
+            return False
+        near = did_you_mean(name, pipeline.steps) if len(self.problems) < MOST_GUESSES else None
+        hint = near or f"the steps are: {listed(pipeline.steps)}"
         self.problem(pipeline, mark, "spec.unknown-step", f'no step "{name}"', hint=hint, width=width)
         return False
 
@@ -134,6 +141,7 @@ class _Weaver:
         assert step.pipeline is not None
         inner = self.add_space(step.pipeline, prefix=f"{enter.name}.", enter=enter.index)
         leave = Node(len(self.nodes), enter.name, step, Role.LEAVE, inner, Grows.CHAIN, source=enter.index)
+        leave.has_item = enter.has_item
         leave.dims, leave.inherited, leave.depth = enter.dims, len(enter.dims), enter.depth + 1
         leave.on_error = enter.on_error
         links = [make_link(self.nodes, leave.dims, n, many=True, needs=True) for n in inner.nodes.values()]
@@ -164,7 +172,7 @@ class _Weaver:
         node.run_links = _unique([*needs, *self.links(space, own, edges["run"])])
         for target in self.graph.needs_of(node):
             node.depth = max(node.depth, self.nodes[target].depth + 1)
-        self.problems += check_names(self.nodes, node)
+        self.problems += check_names(node)
         return node
 
     def shape(self, space: Space, node: Node) -> None:
@@ -181,8 +189,9 @@ class _Weaver:
         source = self.nodes[node.source] if node.source is not None else None
         node.dims = source.dims if source else ()
         node.inherited = len(node.dims)
+        node.has_item = node.grows is Grows.CHAIN and source is not None and source.has_item
         if node.grows in {Grows.LIST, Grows.FLAT}:
-            node.element = node.inherited
+            node.element, node.has_item = node.inherited, True
             shown = step.for_each_normal
             node.dims += (Dim(f"{space.prefix}for {shown}", _shown(shown)),)
         for axis in step.matrix:

@@ -7,6 +7,7 @@ its other mistakes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +20,8 @@ from speedpix_pipe.spec.schema import MAX_PROBLEMS
 from speedpix_pipe.spec.templates import TemplateError, Use, parse, parse_condition
 
 _OPENING = "${{"
+_PLAIN = re.compile(r"[\w.]+\Z")
+MAX_EXPRESSIONS = 100_000  # characters of all different expressions of a file, plain names aside
 _PLACES = "a step's for_each, matrix, key, when, input, save, expect and image, and in outputs"
 
 Wrap = Callable[[Node, Template], Template]
@@ -42,6 +45,8 @@ class Draft:
         self.uses: list[Use] = []
         self.uses_in_save: list[Use] = []
         self._collected = self.uses
+        self._understood: set[str] = set()
+        self._text_left = MAX_EXPRESSIONS
 
     def add(self, problem: Problem) -> None:
         self.problems.append(problem)
@@ -139,11 +144,34 @@ class Draft:
 
     def _parsed(self, node: Node, parse: _Parse[_Parsed], text: str) -> _Parsed | None:
         try:
-            return parse(text, node.locator(), self._collected)
+            parsed = parse(text, node.locator(), self._collected)
+            self._count(node, parsed)
+            return parsed
         except TemplateError as first:
             for error in (first, *first.also):
                 self.add(self._template_problem(node, error))
+            self._spend(node, len(text))
             return None
+
+    def _count(self, node: Node, parsed: object) -> None:
+        """Expressions beyond plain names cost time to understand, each different one anew; a spec has a share of it."""
+        parts = parsed.parts if isinstance(parsed, Text) else (parsed,)
+        for part in parts:
+            if isinstance(part, Expression) and part.normal not in self._understood and not _PLAIN.match(part.normal):
+                self._understood.add(part.normal)
+                self._spend(node, len(part.normal))
+
+    def _spend(self, node: Node, characters: int) -> None:
+        self._text_left -= characters
+        if self._text_left < 0:
+            self.problems.append(
+                node.problem(
+                    "expression.too-many",
+                    f"the expressions of this spec have more than {MAX_EXPRESSIONS:,} characters in all",
+                    hint="say once, in a param or a sub-pipeline, what repeats with small differences",
+                )
+            )
+            raise EnoughProblemsError
 
     def _template_problem(self, node: Node, error: TemplateError) -> Problem:
         comment = self._cut_off_by(node)

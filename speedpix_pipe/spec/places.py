@@ -6,13 +6,16 @@ spec has thousands of nodes and no problems. What the values mean is left to the
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 
 from speedpix_pipe.errors import Problem, Severity
 from speedpix_pipe.model import Json, Mark
 
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _LONGEST_SNIPPET = 1000  # a problem further right on its line shows no line
 
 
@@ -80,6 +83,12 @@ class Source:
         if self._starts is None:
             self._starts = _line_starts(self.text)
         return self._starts
+
+
+@lru_cache(maxsize=8)
+def lines_of(text: str) -> list[str]:
+    """The lines of a file, split once however many problems show one of them."""
+    return _LINE_END.split(text)
 
 
 def _line_starts(text: str) -> list[int]:

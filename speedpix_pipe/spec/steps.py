@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from speedpix_pipe.model import (
     Axis,
@@ -43,7 +44,7 @@ from speedpix_pipe.spec.draft import (
     text_of,
     texts_of,
 )
-from speedpix_pipe.spec.inputs import as_file, build_input, check_param_kind, check_required
+from speedpix_pipe.spec.inputs import as_file, build_input, check_param_kind, check_required, pictures_as_files
 from speedpix_pipe.spec.nearest import nearest
 from speedpix_pipe.spec.places import Node
 from speedpix_pipe.spec.schema import schema_keys
@@ -122,10 +123,15 @@ def _fields(node: Node) -> dict[str, Node]:
     fields = dict(node.members)
     for name in node.members:
         if name not in known:
-            meant = nearest(name, known)
+            meant = _meant_field(name)
             if meant is not None and meant not in fields:
                 fields[meant] = fields.pop(name)
     return fields
+
+
+@lru_cache(maxsize=1000)
+def _meant_field(name: str) -> str | None:
+    return nearest(name, schema_keys("step"))
 
 
 def _or_default(fields: Mapping[str, Node], around: Surroundings, name: str) -> Node | None:
@@ -281,7 +287,10 @@ def _input(
                 hint='add `input: {image: "${{ item }}"}`',
             )
         )
-    return build_input(draft, node, contract, around.params, owner) if node is not None else None
+    if node is None:
+        return None
+    built = build_input(draft, node, contract, around.params, owner)
+    return pictures_as_files(draft, node, built) if kind is StepKind.IMAGE else built
 
 
 def _params_as_fields(pipeline: Pipeline) -> dict[str, Field]:

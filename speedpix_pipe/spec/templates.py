@@ -139,7 +139,7 @@ def _plain(found: re.Match[str]) -> list[str] | None:
     names = found.group(1).split(".")
     if names[0] not in NAMES or not all(map(str.isidentifier, names)):
         return None
-    if names[0] == "steps" and (len(names) < 3 or names[2] not in _TASK_NAMES):
+    if names[0] == "steps" and len(names) > 2 and names[2] not in _TASK_NAMES:
         return None
     return names
 
@@ -162,10 +162,9 @@ def _split(text: str, inside: int) -> tuple[int, Parsed | TemplateError]:
 @lru_cache(maxsize=4096)
 def _plain_parsed(names: tuple[str, ...], offset: int) -> Parsed:
     written = ".".join(names)
-    if names[0] == "steps":
-        return Parsed(
-            written, frozenset(("steps",)), (StepUse(names[1], names[2], offset, len(".".join(names[:3]))),), ()
-        )
+    if names[0] == "steps":  # of a bare `steps.X` those who know where it stands say whether it may
+        use = StepUse(names[1], names[2] if len(names) > 2 else "", offset, len(".".join(names[:3])))
+        return Parsed(written, frozenset(("steps",)), (use,), ())
     return Parsed(written, frozenset(names[:1]), (), (NameUse(names, offset, len(written)),))
 
 
