@@ -23,13 +23,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from speedpix_pipe import steps  # noqa: E402
-from speedpix_pipe.app.request import RunRequest, SpecRequest  # noqa: E402
-from speedpix_pipe.app.run import run  # noqa: E402
-from speedpix_pipe.model import KeptFile, Result, Step  # noqa: E402
-from speedpix_pipe.settings import load_settings  # noqa: E402
-from speedpix_pipe.spec.scope import Scope  # noqa: E402
-from speedpix_pipe.steps.base import Job, Kit, Prepared  # noqa: E402
+from speedpix_pipe import steps
+from speedpix_pipe.app.request import RunRequest, SpecRequest
+from speedpix_pipe.app.run import run
+from speedpix_pipe.model import KeptFile, Result, Step
+from speedpix_pipe.settings import load_settings
+from speedpix_pipe.spec.scope import Scope
+from speedpix_pipe.steps.base import Job, Kit, Prepared
 
 SPEC = """\
 apiVersion: speedpix-pipe/v1
