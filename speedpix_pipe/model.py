@@ -293,6 +293,7 @@ class Pipeline:
     watch: tuple[Watch, ...] = ()
     description: str | None = None
     text: str = field(default="", repr=False)  # the source, for showing lines of it
+    unused_params: frozenset[str] = frozenset()  # named by no expression: their defaults are not evaluated
 
 
 # --- what a run makes ----------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from speedpix_pipe import vcs
+from speedpix_pipe.app.remainder import remainder
 from speedpix_pipe.app.request import SpecRequest
-from speedpix_pipe.errors import Problem, SpecError, UsageError
+from speedpix_pipe.errors import Problem, Severity, SpecError, UsageError
 from speedpix_pipe.files import FileValue, FolderFiles, find_files
 from speedpix_pipe.files.value import Digests
 from speedpix_pipe.model import Json, Mark, Pipeline
@@ -58,10 +59,12 @@ def load(
     digests: Digests | None = None,
     unknown_ok: bool = False,
     skip_watched: bool = False,
+    salvage: bool = False,
 ) -> tuple[Loaded | None, list[Problem]]:
     """Everything known about a spec, and everything wrong with it. None where it cannot be walked.
 
     `skip_watched`: the files of params that a watched folder fills are not looked for.
+    `salvage`: of a spec with errors, what can be walked nevertheless.
     """
     spec = request.spec
     pipeline, problems = load_pipeline(
@@ -73,7 +76,7 @@ def load(
     graph, woven = weave(pipeline)
     problems += woven
     for inner in pipelines_of(pipeline):
-        problems += _operation_problems(inner)
+        problems += _not_said_yet(_operation_problems(inner), problems)
         if inner is not pipeline:
             problems += weave(inner)[1]
     files = ParamFiles(pipeline.folder, digests)
@@ -86,7 +89,17 @@ def load(
     )
     problems += [_with_snippet(problem, pipeline) for problem in wrong]
     loaded = Loaded(pipeline, graph, params, problems, settings, _git_facts(request, pipeline))
-    return (None if has_errors(problems) else loaded), _unique(problems)
+    if not has_errors(problems):
+        return loaded, _unique(problems)
+    return (_salvaged(loaded) if salvage else None), _unique(problems)
+
+
+def _salvaged(loaded: Loaded) -> Loaded | None:
+    left = remainder(loaded.pipeline, loaded.warnings)
+    if left is None:
+        return None
+    graph, woven = weave(left)
+    return None if has_errors(woven) else replace(loaded, pipeline=left, graph=graph)
 
 
 def require(request: SpecRequest, *, digests: Digests | None = None, skip_watched: bool = False) -> Loaded:
@@ -170,6 +183,12 @@ def _operation_problems(pipeline: Pipeline) -> list[Problem]:
                     for missed in check_expectations({path: render(template, Scope(pipeline.folder))})
                 ]
     return problems
+
+
+def _not_said_yet(found: list[Problem], said: list[Problem]) -> list[Problem]:
+    """The schema knows operations and their options too, and places what it says a little otherwise."""
+    lines = {(problem.path, problem.line) for problem in said if problem.severity is Severity.ERROR}
+    return [problem for problem in found if (problem.path, problem.line) not in lines]
 
 
 def _problem(pipeline: Pipeline, mark: Mark, code: str, message: str, hint: str | None) -> Problem:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from speedpix_pipe.errors import PipeError, Problem, Severity, SpecError
@@ -180,8 +181,8 @@ class _Loader:
             description=text_of(member(root, "description")),
             text=draft.source.text,
         )
-        check_uses(draft, pipeline, warn=not has_errors([*self.problems, *draft.problems]))
-        return pipeline
+        unused = check_uses(draft, pipeline, warn=not has_errors([*self.problems, *draft.problems]))
+        return replace(pipeline, unused_params=unused)
 
     def _sub_pipeline(self, draft: Draft, node: Node, chain: tuple[Path, ...]) -> Pipeline | None:
         written = text_of(node)

@@ -70,6 +70,17 @@ def build_input(
     return MapOf(tuple(entries), written.mark)
 
 
+def pictures_as_files(draft: Draft, node: Node, written: MapOf) -> MapOf:
+    """The `input` of an image step, whose `image` and `images` are files whoever declares them."""
+    entries = [
+        Entry(entry.name, _as_files(draft, node.members[entry.name], entry.value, "file"), entry.mark)
+        if entry.name in {"image", "images"}
+        else entry
+        for entry in written.entries
+    ]
+    return MapOf(tuple(entries), written.mark)
+
+
 def check_required(
     draft: Draft, step_key: Node, input_key: Node | None, node: Node | None, fields: Mapping[str, Field], owner: str
 ) -> None:

@@ -21,7 +21,7 @@ from speedpix_pipe.spec.load import load_source
 from speedpix_pipe.spec.nearest import did_you_mean, nearest
 from speedpix_pipe.spec.places import Node
 
-_JSON_TYPES = frozenset({"integer", "number", "boolean", "array", "object"})
+_FILE_TYPES = frozenset({"file", "files"})
 
 
 class Unknown(Enum):
@@ -143,8 +143,8 @@ class _Resolution:
         return UNKNOWN
 
     def _default(self, param: Param) -> Any:
-        if param.default is None:
-            return None
+        if param.default is None or (param.name in self._pipeline.unused_params and param.type in _FILE_TYPES):
+            return None  # nobody asks for it, so its files are not looked for
         return self._checked(param, self._from_value(param, param.default, self._pipeline.folder))
 
     # --- values ---
@@ -238,8 +238,7 @@ class _Resolution:
     # --- problems ---
 
     def _wrong(self, param: Param, place: str | None, node: Node | None, wrong: _WrongError) -> None:
-        joint = " " if wrong.message.startswith(_VERBS) else ": "
-        message = about(f"param {param.name}", wrong.message, joint)
+        message = _about(param.name, wrong)
         if place:
             self._said(place, "usage.param", message, wrong.hint)
         elif node is not None:
@@ -275,6 +274,11 @@ _EXAMPLES = {
     "file": "photo.jpg",
     "files": "'inbox/*.jpg'",
 }
+
+
+def _about(name: str, wrong: _WrongError) -> str:
+    joint = " " if wrong.message.startswith(_VERBS) else ": "
+    return about(f"param {name}", wrong.message, joint)
 
 
 def _known(params: Mapping[str, Param]) -> str:
@@ -317,5 +321,5 @@ def given_params(pipeline: Pipeline, given: Mapping[str, Any], *, files: Files) 
             else:
                 values[name] = resolution._default(param)
         except _WrongError as error:
-            wrong.append(f"param {name} {error.message}")
+            wrong.append(_about(name, error))
     return values, wrong

@@ -17,8 +17,8 @@ _FIXED: Mapping[str, Collection[str]] = {"run": ("id", "date", "time"), "git": (
 _ONLY_IN_SAVE = frozenset({"ext", "n"})
 
 
-def check_uses(draft: Draft, pipeline: Pipeline, *, warn: bool) -> None:
-    """Every use of a name with its place; with `warn`, a param that no expression uses too."""
+def check_uses(draft: Draft, pipeline: Pipeline, *, warn: bool) -> frozenset[str]:
+    """Every use of a name with its place; the params that no expression uses, with `warn` as warnings too."""
     for use in draft.uses:
         _check_members(draft, use, pipeline)
         if use.names[0] in _ONLY_IN_SAVE:
@@ -32,8 +32,11 @@ def check_uses(draft: Draft, pipeline: Pipeline, *, warn: bool) -> None:
             )
     for use in draft.uses_in_save:
         _check_members(draft, use, pipeline)
+    unused = _unused_params(pipeline, [*draft.uses, *draft.uses_in_save])
     if warn:
-        _warn_unused_params(draft, pipeline, [*draft.uses, *draft.uses_in_save])
+        for name in unused:
+            _warn_unused(draft, pipeline.params[name])
+    return frozenset(unused)
 
 
 def _check_members(draft: Draft, use: Use, pipeline: Pipeline) -> None:
@@ -56,16 +59,14 @@ def _add(draft: Draft, use: Use, code: str, message: str, hint: str) -> None:
     draft.add(draft.source.problem_at(use.mark, code, message, hint=hint, width=min(width, use.width)))
 
 
-def _warn_unused_params(draft: Draft, pipeline: Pipeline, uses: Iterable[Use]) -> None:
+def _unused_params(pipeline: Pipeline, uses: Iterable[Use]) -> list[str]:
     used = {watch.param for watch in pipeline.watch}
     for use in uses:
         if use.names[0] == "params":
             if len(use.names) < 2:
-                return  # as a whole, or by a computed name: all may be used
+                return []  # as a whole, or by a computed name: all may be used
             used.add(use.names[1])
-    for param in pipeline.params.values():
-        if param.name not in used:
-            _warn_unused(draft, param)
+    return [name for name in pipeline.params if name not in used]
 
 
 def _warn_unused(draft: Draft, param: Param) -> None:

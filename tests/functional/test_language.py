@@ -1,0 +1,110 @@
+"""Clauses of the language that a user meets at the command line, each found wanting once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+HEAD = "apiVersion: speedpix-pipe/v1\nname: case\n"
+
+
+@pytest.fixture
+def checked(cli, project):
+    """The problems of a spec as (line, code), errors and warnings."""
+
+    def check(body: str) -> list[tuple[int, str]]:
+        Path("case.yaml").write_text(HEAD + body)
+        return [
+            (problem["line"], problem["code"]) for problem in json.loads(cli("validate", "case.yaml", "--json").out)
+        ]
+
+    return check
+
+
+def codes(found):
+    warnings = {"spec.results-nowhere", "spec.unused-fan-out", "spec.unused-param"}
+    return [(line, code) for line, code in found if code not in warnings]
+
+
+# --- a default is evaluated only if used ---
+
+
+@pytest.mark.parametrize("param", ["{type: file, default: nope.jpg}", '{type: files, default: "nope/*.jpg"}'])
+def test_the_files_of_a_default_that_no_expression_uses_are_not_looked_for(checked, param):
+    body = f"params: {{extra: {param}}}\nsteps:\n  a: {{workflow: x, input: {{p: q}}, save: o/a}}\n"
+    assert codes(checked(body)) == []
+    assert (3, "spec.unused-param") in checked(body)
+
+
+def test_the_files_of_a_default_that_is_used_must_be_there(checked):
+    body = 'params: {extra: {type: file, default: nope.jpg}}\nsteps:\n  a: {workflow: x, input: {p: "${{ params.extra }}"}}\n'
+    assert codes(checked(body)) == [(3, "spec.default")]
+
+
+def test_an_unused_default_of_a_sub_pipeline_is_not_looked_for_either(checked):
+    Path("inner.yaml").write_text(
+        HEAD + "params: {extra: {type: file, default: nope.jpg}}\nsteps:\n  a: {workflow: x, input: {p: q}}\n"
+    )
+    assert codes(checked("steps:\n  outer: {pipeline: ./inner.yaml}\n")) == []
+
+
+# --- problems are reported all at once ---
+
+
+def test_wrong_values_are_told_beside_wrong_words(checked):
+    body = (
+        "params:\n  old: {type: file, default: gone.jpg}\n"  # 3, 4
+        "workflows: {w: {id: w, input: {text: {type: string, maxLength: 3}}}}\n"  # 5
+        "steps:\n"  # 6
+        "  a: {workflow: w, input: {txet: q}}\n"
+        '  b: {workflow: w, input: {text: "x${{ null }}"}}\n'
+        '  c: {workflow: w, for_each: "${{ glob(\'nope/*\') }}", input: {text: "${{ item }}"}}\n'
+        "  d: {workflow: w, timeout: 5x}\n"
+        '  e: {workflow: w, for_each: [1, 1], input: {text: "${{ item | string }}"}}\n'
+        "  f: {workflow: w, input: {text: \"${{ 'four' }}\"}}\n"
+        '  g: {workflow: w, input: {text: "${{ params.old.stem }}"}}\n'
+    )
+    assert sorted(codes(checked(body))) == [
+        (4, "spec.default"),
+        (7, "spec.unknown-input"),
+        (8, "expression.text"),
+        (9, "files.no-match"),
+        (10, "spec.type"),
+        (11, "spec.equal-keys"),
+        (12, "spec.contract"),
+    ]
+
+
+def test_what_follows_a_wrong_step_is_not_judged(checked):
+    body = (
+        "steps:\n"
+        '  a: {workflow: x, for_eahc: [1], input: {p: "${{ item }}"}}\n'
+        '  b: {workflow: x, for_each: "${{ steps.a }}", input: {p: "x${{ null }}"}}\n'
+        '  c: {workflow: x, needs: [b], input: {p: "x${{ null }}"}}\n'
+        '  d: {workflow: x, input: {p: "x${{ null }}"}}\n'
+        "outputs: {o: '${{ steps.b.key }}'}\n"
+    )
+    assert codes(checked(body)) == [(4, "spec.unknown-key"), (8, "spec.lacks-fan-out"), (7, "expression.text")]
+
+
+def test_a_wrong_operation_is_told_once(checked):
+    body = "steps:\n  a: {image: [{resiez: {width: 1}}], input: {image: ./p.png}, save: o/a}\n"
+    Image.new("RGB", (4, 4)).save("p.png")
+    assert codes(checked(body)) == [(4, "spec.unknown-key")]
+
+
+# --- files in the input of an image step ---
+
+
+def test_any_text_written_for_the_picture_of_an_image_step_is_a_file(cli, project, checked):
+    Image.new("RGB", (40, 20), "red").save("p.png")
+    body = "steps:\n  a: {image: [{resize: {width: 10}}], input: {image: p.png}, save: o/a.png}\n"
+    assert checked(body) == []
+    assert cli("run", "case.yaml", "--local", "--json").code == 0
+    with Image.open("o/a.png") as made:
+        assert made.size == (10, 5)
+    assert codes(checked(body.replace("p.png", "gone.png"))) == [(4, "spec.no-file")]
+    assert codes(checked(body.replace("image: p.png", "images: [p.png, gone.png]"))) == [(4, "spec.no-file")]
