@@ -252,7 +252,8 @@ class Lives:
         kept.add_done_callback(_looked_at)
         await kind.accept(job)  # queued behind it, so both usually go in one commit
         await kept
-        self._made.add(fingerprint)
+        if job.again is not Again.NO:
+            self._made.add(fingerprint)
         return result
 
     async def _from_twin(self, twin: asyncio.Future[Result]) -> Result:

@@ -12,8 +12,8 @@ T = TypeVar("T")
 async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """All results, in order. The first failure ends the others, and is raised when they have ended."""
     tasks = [asyncio.ensure_future(work) for work in works]
-    if len(tasks) == 1:
-        return [await tasks[0]]
+    if not tasks:
+        return []
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         return [task.result() for task in tasks if task.done() and _failed(task)] or [task.result() for task in tasks]
