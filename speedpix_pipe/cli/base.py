@@ -6,6 +6,7 @@ import argparse
 import difflib
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn, Protocol, cast
 
 from speedpix_pipe.errors import UsageError
@@ -30,7 +31,16 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong with a command line by a UsageError, as everything else here does."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, code="usage.arguments", hint=f"see {self.prog} --help")
+        hint = _specs_here() if message.endswith(": SPEC") else f"see {self.prog} --help"
+        raise UsageError(message, code="usage.arguments", hint=hint)
+
+
+def _specs_here() -> str:
+    """What SPEC could be."""
+    here = sorted(path.name for path in Path().glob("*.y*ml") if not path.name.endswith(".test.yaml"))
+    if not here:
+        return "SPEC is a pipeline's YAML file; `speedpix-pipe init` writes one"
+    return f"SPEC is a pipeline's YAML file; here there are: {', '.join(here[:5])}"
 
 
 def load(module: str) -> Command:
@@ -73,6 +83,8 @@ def find(table: Table, program: str, name: str) -> tuple[str, str]:
     found = table.get(name)
     if found is not None:
         return found
+    if name.endswith((".yaml", ".yml")):
+        raise UsageError(f'"{name}" is no command', code="usage.no-command", hint=f"to run it: {program} run {name}")
     what = "option" if name.startswith("-") else "command"
     near = difflib.get_close_matches(name, table, n=1)
     hint = f'did you mean "{near[0]}"?' if near else f"the commands of {program} are: {', '.join(table)}"

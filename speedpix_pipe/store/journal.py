@@ -247,7 +247,11 @@ class Journal:
         if prefix is None:
             newest = self.runs(limit=1)
             if not newest:
-                raise UsageError("there is no run yet in this state folder", code="usage.no-run")
+                raise UsageError(
+                    "there is no run yet in this state folder",
+                    code="usage.no-run",
+                    hint="`speedpix-pipe run SPEC --local` makes one, without an account",
+                )
             return newest[0]
         rows = self._reader.all(
             f"SELECT {_RUN_COLUMNS} FROM runs WHERE id = ?1 OR substr(id, 1, length(?1)) = ?1 "
