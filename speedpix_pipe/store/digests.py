@@ -34,13 +34,13 @@ class Digests:
         self._reader = reader
         self._writer = writer
         self._now = now
-        self._known: dict[bytes, tuple[bytes, str]] = {}
+        self._known: dict[bytes, tuple[bytes, str] | None] = {}  # None: looked for, not there
 
     def digest(self, path: Path) -> str:
         """The digest of a file's bytes; `OSError` as `open` raises it."""
         found = path.stat()
         place, state = _key(found)
-        known = self._known.get(place) or self._read(place)
+        known = self._read(place)
         if known is not None and known[0] == state:
             return known[1]
         return self._hash(path)
@@ -51,15 +51,15 @@ class Digests:
             place, state = _key(path.stat())
         except OSError:
             return None
-        known = self._known.get(place) or self._read(place)
+        known = self._read(place)
         return known[1] if known is not None and known[0] == state else None
 
     def _read(self, place: bytes) -> tuple[bytes, str] | None:
-        row = self._reader.one("SELECT state, sha256 FROM digests WHERE place = ?", (place,))
-        if row is None:
-            return None
-        self._known[place] = row[0], row[1]
-        return row[0], row[1]
+        """What is remembered. A new file is asked for three times before it is hashed, and looked up once."""
+        if place not in self._known:
+            row = self._reader.one("SELECT state, sha256 FROM digests WHERE place = ?", (place,))
+            self._known[place] = None if row is None else (row[0], row[1])
+        return self._known[place]
 
     def _hash(self, path: Path) -> str:
         for _ in range(_TRIES):
