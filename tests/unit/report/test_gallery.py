@@ -281,3 +281,16 @@ def test_every_word_the_page_uses_is_in_the_catalogue():
         used |= set(re.findall(r'say\("(\w+)"', text)) | set(re.findall(r'"(key_\w+)"', text))
     used -= {"get"}
     assert used <= words_for("gallery", "en").keys(), used - words_for("gallery", "en").keys()
+
+
+def test_the_page_speaks_chinese_to_the_last_word(studio):
+    studio.product("壶.png", "brown")
+    studio.task("white", "bad.png", TaskStatus.FAILED, error_kind="task", error_message="boom")
+    run = studio.run(resumable=True, spent=1.5, saved=0.5, submitted=3)
+    page = studio.build(run=run, language="zh").read_text("utf-8")
+    assert '<html lang="zh"' in page
+    english = words_for("gallery", "en")
+    foreign = {name for name, word in words_for("gallery", "zh").items() if word and word == english[name]}
+    assert foreign == set()
+    for name in ("failures", "whole_run", "timeline", "search"):
+        assert english[name] not in re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
