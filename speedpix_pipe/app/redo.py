@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from speedpix_pipe.app.arrived import watched_folder, with_arrivals
 from speedpix_pipe.app.one_run import OneRun, RunOutcome, Subscribe, new_run_id
 from speedpix_pipe.app.resuming import asked_again
 from speedpix_pipe.app.runs import unknown_of
@@ -61,9 +62,12 @@ async def redo(request: RedoRequest, subscribe: Subscribe) -> RunOutcome:
         clock=request.clock,
     )
     with ExitStack() as stack:
-        require(asked.spec)
+        watched = watched_folder(row) is not None
+        require(asked.spec, skip_watched=watched)
         store = stack.enter_context(Store.open(request.state_folder, now=request.clock.now))
-        loaded = require(asked.spec, digests=store.digests)
+        loaded = require(asked.spec, digests=store.digests, skip_watched=watched)
+        if watched:
+            loaded = with_arrivals(loaded, row, store)
         run_id = new_run_id(request.clock)
         stack.enter_context(store.lock(loaded.pipeline.path, run_id=run_id))
         selection = exactly(loaded.graph, again)

@@ -10,36 +10,35 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from speedpix_pipe.app.batches import Batches
 from speedpix_pipe.app.budget import DayBudget
-from speedpix_pipe.app.one_run import OneRun, RunOutcome, Subscribe, new_run_id
+from speedpix_pipe.app.one_run import Subscribe
 from speedpix_pipe.app.reload import Reloader
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.specs import Loaded, require
 from speedpix_pipe.app.station import Station, limits_of, open_station
 from speedpix_pipe.app.stopping import signals
 from speedpix_pipe.engine.drive import LOOKAHEAD
-from speedpix_pipe.errors import ExecutorError, PipeError, StoreError, UsageError
-from speedpix_pipe.files import FileValue
+from speedpix_pipe.errors import ExecutorError, PipeError, UsageError
 from speedpix_pipe.model import Watch
-from speedpix_pipe.store import RunRow, Store, Verdict
+from speedpix_pipe.store import Store
 from speedpix_pipe.summary import RunSummary
-from speedpix_pipe.triggers.base import Batch, Judgement, Surroundings
+from speedpix_pipe.triggers.base import Surroundings
 from speedpix_pipe.triggers.claims import Step, no_step
 from speedpix_pipe.triggers.health import Health
 from speedpix_pipe.triggers.hotfolder import HotFolder
 from speedpix_pipe.triggers.preparing import check_places, prepare, watcher_id
 from speedpix_pipe.triggers.settle import ignore_lease_signals
-from speedpix_pipe.triggers.verdicts import Judge, gathers
+from speedpix_pipe.triggers.verdicts import gathers
 
 HEALTH_SECONDS = 1.0
 ONCE_PATIENCE_SECONDS = 60.0
-POSTPONED_SECONDS = 30.0  # until a run that could not go on for want of disk is tried again
 OTHERS_SECONDS = 3600.0  # after which claims of another watcher are spoken of
 
 
@@ -118,12 +117,18 @@ class Watcher:
         self.watcher = watcher
         self.health = Health(request.health, self.clock.now, tell)
         self._tell = tell
-        self._subscribe = subscribe
-        self._on_run = on_run
         self._reloader = Reloader(request.run.spec, loaded, self.store.digests, self.health, self._respecified)
         self._budget = DayBudget(self.store.ledger, self.clock)
-        self._runs: dict[OneRun, asyncio.Task[None] | None] = {}
-        self._batches: set[asyncio.Task[None]] = set()
+        self._batches = Batches(
+            station,
+            request.run,
+            self._reloader,
+            subscribe=subscribe,
+            on_run=on_run,
+            fail=self._fail,
+            forbidden=self._forbidden,
+            step=request.step,
+        )
         self._over = asyncio.Event()
         self._stopping = False
         self._error: BaseException | None = None
@@ -144,7 +149,7 @@ class Watcher:
             random=secrets.token_bytes,
             verify=lambda path: self.station.executor.pixels("verify", path),
             health=self.health,
-            begin=self._begin,
+            begin=self._batches.begin,
             room=self._room,
             step=self.request.step,
         )
@@ -183,6 +188,15 @@ class Watcher:
         self.health.trouble("disk", full)
         return 0 if full else min(room, allowed)
 
+    def _forbidden(self, path: Path) -> str | None:
+        """Results in a watched folder would be taken for arrivals."""
+        for folder in self.folders:
+            root = folder.places.root
+            real = Path(os.path.realpath(path.parent), path.name)
+            if folder.inbox.tree.would_take(str(path)) or _inside(real, root, folder):
+                return f"lies in the watched folder {folder.watch.folder}, and would be taken for a new file"
+        return None
+
     # --- the whole ---
 
     async def carry_out(self) -> WatchOutcome:
@@ -191,7 +205,7 @@ class Watcher:
         loops = [asyncio.ensure_future(self._guard(folder.run())) for folder in self.folders]
         beat = asyncio.ensure_future(self._beat())
         warm = asyncio.ensure_future(self._warm_up())
-        with signals(self._stop, self._leave), self.station.executor.telling(self._executor_lost):
+        with signals(self._stop, self._batches.leave), self.station.executor.telling(self._executor_lost):
             try:
                 if self.request.once:
                     await self._drain(loops)
@@ -239,11 +253,8 @@ class Watcher:
     async def _close(self) -> None:
         """Batches first, then moves as far as they can be made now, then the folders."""
         self._stopping = True
-        for run, stopping in list(self._runs.items()):
-            if stopping is None:
-                self._runs[run] = asyncio.ensure_future(run.interrupt())
-        if self._batches:
-            await asyncio.wait(set(self._batches))
+        self._batches.interrupt()
+        await self._batches.ended()
         grace = asyncio.ensure_future(self.clock.sleep(min(self.request.run.grace_seconds, 5.0)))
         moving = asyncio.ensure_future(asyncio.wait([asyncio.ensure_future(f.placing.drained()) for f in self.folders]))
         await asyncio.wait({grace, moving}, return_when=asyncio.FIRST_COMPLETED)
@@ -274,18 +285,13 @@ class Watcher:
         """No new claims, no new submissions; what is on its way is finished within the grace."""
         self._stopping = True
         self._tell("stopping: files on their way are finished, the rest waits for the next start")
-        for run in list(self._runs):
-            self._runs[run] = asyncio.ensure_future(run.interrupt())
+        self._batches.interrupt()
         self._over.set()
         self._interrupted = True
 
     def _executor_lost(self, reason: str) -> None:
         self._tell(reason)
         self._losing = asyncio.ensure_future(self._stop())
-
-    def _leave(self) -> None:
-        for run in self._runs:
-            run.driver.leave()
 
     # --- once ---
 
@@ -296,7 +302,7 @@ class Watcher:
             await folder.first_look()
         while not self._over.is_set():
             now = self.clock.monotonic()
-            if all(self._drained(folder, now - began) for folder in self.folders) and not self._batches:
+            if all(self._drained(folder, now - began) for folder in self.folders) and not self._batches.busy:
                 return
             if all(loop.done() for loop in loops):
                 return
@@ -317,119 +323,6 @@ class Watcher:
         elif self.request.once and (left or self.health.failed or not all(f.inbox.present for f in self.folders)):
             code = 1
         return WatchOutcome(code, self.health.done, self.health.failed, left)
-
-    # --- batches ---
-
-    def _begin(self, batch: Batch) -> None:
-        task = asyncio.create_task(self._carry(batch))
-        self._batches.add(task)
-        task.add_done_callback(self._batches.discard)
-
-    async def _carry(self, batch: Batch) -> None:
-        try:
-            while not self._stopping:
-                if await self._try(batch):
-                    return
-                await self.clock.sleep(POSTPONED_SECONDS)
-        except (PipeError, OSError) as error:
-            self._fail(error)
-
-    async def _try(self, batch: Batch) -> bool:
-        """One run for the batch; False if it must be taken up again later."""
-        self._reloader.look()
-        loaded = replace(self.loaded, params=self._params(batch), warnings=[])
-        resumed = self._earlier(batch)
-        if batch.run_id is None:
-            batch.run_id = new_run_id(self.clock)
-        # Queued before the run's first row, so that it is on disk before or with it, at the price of one sync.
-        written = self.store.arrivals.running([guest.id for guest in batch.guests], batch.run_id)
-        run = OneRun(
-            self.station,
-            self.request.run,
-            loaded,
-            batch.run_id,
-            arguments={"watch": batch.folder.watch.folder},
-            resumed=resumed,
-            strict=False,
-            before_end=lambda ended: self._judge(batch, ended),
-        )
-        run.saver.forbidden = self._forbidden
-        self._runs[run] = None
-        try:
-            marked = asyncio.ensure_future(self._marked(written))
-            await run.prepare()
-            outcome = await run.carry_out(self._subscribe)
-            await marked
-        finally:
-            del self._runs[run]
-        self._ended(run, outcome)
-        judged = [guest for guest in batch.guests if guest.judgement is not None]
-        if judged:
-            batch.folder.placing.place(judged)
-        return bool(judged) or self._stopping
-
-    async def _marked(self, written: Awaitable[None]) -> None:
-        await written
-        self.request.step("batch.journaled")
-
-    def _earlier(self, batch: Batch) -> RunRow | None:
-        if batch.run_id is None:
-            return None
-        try:
-            return self.store.journal.run(batch.run_id)
-        except (UsageError, StoreError):
-            return None  # it died before its first event
-
-    def _params(self, batch: Batch) -> dict[str, Any]:
-        """The batch as its param; params of the other folders are empty, not whatever lies there."""
-        pipeline = self.loaded.pipeline
-        params = dict(self.loaded.params)
-        for watch in pipeline.watch:
-            params[watch.param] = [] if pipeline.params[watch.param].type == "files" else None
-        files = list(self._values(batch).values())
-        param = pipeline.params[batch.folder.watch.param]
-        params[param.name] = files if param.type == "files" else files[0]
-        return params
-
-    def _values(self, batch: Batch) -> dict[str, FileValue]:
-        return batch.values(self.loaded.pipeline.folder, self.store.digests)
-
-    def _forbidden(self, path: Path) -> str | None:
-        """Results in a watched folder would be taken for arrivals."""
-        for folder in self.folders:
-            root = folder.places.root
-            real = Path(os.path.realpath(path.parent), path.name)
-            if folder.inbox.tree.would_take(str(path)) or _inside(real, root, folder):
-                return f"lies in the watched folder {folder.watch.folder}, and would be taken for a new file"
-        return None
-
-    async def _judge(self, batch: Batch, run: OneRun) -> None:
-        """The verdicts, on disk before the run is over. None where the files are not to blame."""
-        stop = run.lanes.stop
-        if (stop is not None and stop.interrupted) or run.driver.access_error is not None:
-            return
-        judge = Judge(run.walk, run.scopes, self._values(batch))
-        if stop is not None and stop.resumable and not self.store.free_space_ok():
-            return  # the disk is full: the run goes on when there is room
-        blamed = judge.failed()
-        verdicts = {}
-        for guest in batch.guests:
-            blame = blamed.get(guest.id)
-            if blame is None:
-                verdicts[guest.id] = Judgement(Verdict.DONE, run_id=run.run_id)
-            else:
-                task = f"{blame.step}@{blame.key}" if blame.key else blame.step
-                verdicts[guest.id] = Judgement(Verdict.FAILED, _reason(blame.reason, stop), task, run.run_id)
-        await batch.folder.judge(batch, verdicts)
-
-    def _ended(self, run: OneRun, outcome: RunOutcome) -> None:
-        self._on_run(outcome.summary)
-        if run.driver.access_error is not None:
-            self._fail(run.driver.access_error)
-
-
-def _reason(reason: str, stop: Any) -> str:
-    return f"{reason}: {stop.reason}" if stop is not None and stop.reason and stop.reason not in reason else reason
 
 
 def _inside(real: Path, root: Path, folder: HotFolder) -> bool:

@@ -40,7 +40,7 @@ class HotFolder:
         self._single = single
         self._around = around
         self._clock = around.clock
-        self._busy: set[Path] = set()  # paths whose earlier arrival has no verdict yet
+        self._busy: set[str] = set()  # names whose earlier arrival has no verdict yet
         self._awake = asyncio.Event()
         self._tired_until = 0.0
         self._failures = 0
@@ -132,8 +132,7 @@ class HotFolder:
         if due is not None:
             waits.append(due)
         if self._ready_since is not None:
-            patience = self._patience(patient=self._gathers or self.only is not None)
-            waits.append(self._ready_since + patience - self._clock.monotonic())
+            waits.append(self._ready_since + self._patience() - self._clock.monotonic())
         tired = self._tired_until - self._clock.monotonic()
         if tired > 0:
             waits.append(tired)
@@ -172,7 +171,7 @@ class HotFolder:
                 return
 
     def _may(self, sighting: Sighting) -> bool:
-        if self.places.root / sighting.name in self._busy:
+        if sighting.name in self._busy:
             return False
         return self.only is None or sighting.name in self.only
 
@@ -182,17 +181,21 @@ class HotFolder:
         Where files of a batch meet in a step, it matters which are together, and so it does where someone waits
         for the end (`--once`). Elsewhere none waits for another, except for a moment while its like are decoded.
         """
-        patient = self._gathers or self.only is not None
-        if ready >= most or not self.inbox.coming(settled_only=not patient):
+        unseen = self._patient and self.inbox.stale  # who belongs together should be seen together: after the next scan
+        if ready >= most or not (unseen or self.inbox.coming(settled_only=not self._patient)):
             return False
         now = self._clock.monotonic()
         if self._ready_since is None:
             self._ready_since = now
-        return now - self._ready_since < self._patience(patient=patient)
+        return now - self._ready_since < self._patience()
 
-    def _patience(self, *, patient: bool = True) -> float:
+    @property
+    def _patient(self) -> bool:
+        return self._gathers or self.only is not None
+
+    def _patience(self) -> float:
         longest = self.watch.batch.max_wait_seconds
-        return longest if patient else min(longest, MOMENT_SECONDS)
+        return longest if self._patient else min(longest, MOMENT_SECONDS)
 
     async def _claim_all(self, sightings: Sequence[Sighting]) -> list[Guest]:
         """Take files into the claims folder and write them down."""
@@ -273,7 +276,7 @@ class HotFolder:
     def hold(self, guest: Guest) -> None:
         self.held[guest.id] = guest
         if guest.judgement is None:
-            self._busy.add(guest.path)
+            self._busy.add(guest.name)
 
     def _row(self, guest: Guest) -> Arrival:
         return Arrival(
@@ -318,7 +321,7 @@ class HotFolder:
         await self.placing.judge(batch.guests, judgements)
 
     def verdict_known(self, guest: Guest) -> None:
-        self._busy.discard(guest.path)
+        self._busy.discard(guest.name)
         self._awake.set()
 
     def leave(self, guest: Guest) -> None:

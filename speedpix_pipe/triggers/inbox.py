@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ class Inbox:
         self._vetters: set[asyncio.Task[None]] = set()
         self._interval = SHORTEST
         self._last_scan = -LONGEST
-        self._scan_seconds = 0.0
+        self._scan_cost = 0.0  # seconds of rest after a scan
         self._changed = True
         self.configure(watch, places)
 
@@ -153,8 +154,8 @@ class Inbox:
     # --- looking ---
 
     def next_scan(self) -> float:
-        """Seconds until the next scan is due. A scan may take a twentieth of the time at most, events or not."""
-        gap = max(SHORTEST, 20 * self._scan_seconds) if self._last_scan >= 0 else 0.0
+        """Seconds until the next scan is due. Scans may take a twentieth of a processor at most, events or not."""
+        gap = max(SHORTEST, self._scan_cost) if self._last_scan >= 0 else 0.0
         wait = gap if self._changed else max(gap, self._interval)
         return self._last_scan + wait - self._clock.monotonic()
 
@@ -165,18 +166,28 @@ class Inbox:
         self._changed = False
         began = self._clock.monotonic()
         try:
-            found = await asyncio.to_thread(self.tree.scan)
+            found, cpu_seconds = await asyncio.to_thread(self._timed_scan)
         except OSError as error:
             self._last_scan = self._clock.monotonic()
             self._lost(f"the watched folder {self.places.shown} {_absent(error)}: waiting for it")
             return
         now = self._clock.monotonic()
-        self._last_scan, self._scan_seconds = now, now - began
+        self._last_scan, self._scan_cost = now, max(20 * cpu_seconds, now - began)  # a slow share gets as much rest
         changes = self.settling.looked(found.files, now)
         self._pace(changes, now)
         self._report(found)
         self.health.last_scan = self._clock.now()
         self.health.waiting = len(self.settling.waiting)
+
+    def _timed_scan(self) -> tuple[Found, float]:
+        before = time.thread_time()
+        return self.tree.scan(), time.thread_time() - before
+
+    @property
+    def stale(self) -> bool:
+        """Whether something has happened, or may have, since the last scan."""
+        blind = self.health.mode != "events" and self._clock.monotonic() - self._last_scan > self.settling.seconds / 2
+        return self._changed or blind
 
     def _pace(self, changes: int, now: float) -> None:
         if changes:

@@ -709,3 +709,17 @@ def test_files_lying_in_done_cost_nothing_to_have_there(desk: Desk) -> None:
 
     asyncio.run(work())
     assert desk.predictions == 0
+
+
+def test_a_failed_task_is_done_again_from_where_its_file_lies_now(desk: Desk, service: EmulatorThread) -> None:
+    from speedpix_pipe.app.redo import RedoRequest, redo
+    from speedpix_pipe.settings import load_settings
+
+    service.add_fault(Fault("task-failed", "poll"))
+    desk.drop("shoe.jpg", jpeg(1))
+    assert desk.once().failed == 1
+    request = RedoRequest(desk.folder / ".speedpix", load_settings(None, desk.environment), failed=True)
+    outcome = asyncio.run(redo(request, lambda *_: []))
+    assert outcome.exit_code == 0
+    assert [file.key for file in outcome.summary.files] == ["inbox/shoe.jpg"]
+    assert desk.predictions == 2

@@ -1,0 +1,58 @@
+"""The files of a past run of a hot folder: under the names where they arrived, from the places where they lie now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from speedpix_pipe.app.specs import Loaded
+from speedpix_pipe.errors import UsageError
+from speedpix_pipe.files import FileValue, sha256_file
+from speedpix_pipe.model import Pipeline
+from speedpix_pipe.store import RunRow, Store
+from speedpix_pipe.triggers.inbox import Places
+
+
+def watched_folder(row: RunRow) -> str | None:
+    """The watched folder whose batch a run took; None for any other run."""
+    arguments = row.arguments
+    return arguments.get("watch") if isinstance(arguments, dict) else None
+
+
+def empty_params(pipeline: Pipeline) -> dict[str, Any]:
+    """The params that folders fill, all without a file: a batch fills one of them."""
+    return {
+        watch.param: [] if pipeline.params[watch.param].type == "files" else None
+        for watch in pipeline.watch
+        if watch.param in pipeline.params
+    }
+
+
+def with_arrivals(loaded: Loaded, row: RunRow, store: Store) -> Loaded:
+    """The spec with the files of a past batch as its param, as far as they are still what they were."""
+    pipeline = loaded.pipeline
+    folder = watched_folder(row)
+    watch = next((watch for watch in pipeline.watch if watch.folder == folder), None)
+    if watch is None:
+        raise UsageError(f"run {row.id} took files from {folder}, which is not watched any more", code="usage.redo")
+    files = list(_still_there(pipeline, watch.folder, row, store))
+    if not files:
+        raise UsageError(
+            f"the files of run {row.id} lie nowhere any more, or are not what they were",
+            code="usage.redo",
+            hint=f"put them into {folder} again: what had succeeded is not paid for twice",
+        )
+    value = files if pipeline.params[watch.param].type == "files" else files[0]
+    return replace(loaded, params={**loaded.params, **empty_params(pipeline), watch.param: value})
+
+
+def _still_there(pipeline: Pipeline, folder: str, row: RunRow, store: Store) -> Iterator[FileValue]:
+    root = next(Places.of(watch, pipeline.folder).root for watch in pipeline.watch if watch.folder == folder)
+    for arrival in store.arrivals.of_run(row.id):
+        try:
+            same = sha256_file(arrival.bytes_path) == arrival.sha256
+        except OSError:
+            continue
+        if same:
+            yield FileValue.at(arrival.path, arrival.bytes_path, pipeline.folder, root, store.digests)
