@@ -189,7 +189,8 @@ class _Weaver:
         source = self.nodes[node.source] if node.source is not None else None
         node.dims = source.dims if source else ()
         node.inherited = len(node.dims)
-        node.has_item = node.grows is Grows.CHAIN and source is not None and source.has_item
+        # Chained from a step that does not exist, it would have an item: that is no second mistake.
+        node.has_item = step.chained_from is not None and (source is None or source.has_item)
         if node.grows in {Grows.LIST, Grows.FLAT}:
             node.element, node.has_item = node.inherited, True
             shown = step.for_each_normal
