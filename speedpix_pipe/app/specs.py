@@ -21,6 +21,7 @@ from speedpix_pipe.settings import Settings, load_settings
 from speedpix_pipe.spec.build import has_errors, load_pipeline
 from speedpix_pipe.spec.expressions import render
 from speedpix_pipe.spec.params import resolve_params
+from speedpix_pipe.spec.places import lines_of
 from speedpix_pipe.spec.scope import Scope
 
 
@@ -198,7 +199,7 @@ def _problem(pipeline: Pipeline, mark: Mark, code: str, message: str, hint: str 
 def _with_snippet(problem: Problem, pipeline: Pipeline) -> Problem:
     if problem.snippet is not None or problem.path != pipeline.shown:
         return problem
-    lines = pipeline.text.splitlines()
+    lines = lines_of(pipeline.text)
     return replace(problem, snippet=lines[problem.line - 1]) if 0 < problem.line <= len(lines) else problem
 
 

@@ -111,7 +111,7 @@ class _Loader:
             return None
         against_schema = schema_problems(root)
         self.problems += against_schema
-        if not root.is_map or len(against_schema) >= MAX_PROBLEMS or _too_large(against_schema):
+        if not root.is_map or len(against_schema) >= MAX_PROBLEMS // 2 or _too_large(against_schema):
             return None
         draft = Draft(source, real.parent, against_schema, check_files=self._check_files)
         try:
