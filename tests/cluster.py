@@ -16,8 +16,9 @@ PATIENCE_SECONDS = 30.0
 
 
 class Cluster:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, talkative: bool = True) -> None:
         self.folder = folder
+        self._level = "debug" if talkative else "warning"
         self._file = folder / "scheduler.json"
         self.scheduler: subprocess.Popen[bytes] | None = None
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -63,7 +64,7 @@ class Cluster:
     def _process(self, kind: str, *arguments: str) -> subprocess.Popen[bytes]:
         self._count += 1
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SPEEDPIX_")}
-        environment |= {"DASK_LOGGING__DISTRIBUTED": "debug", "PYTHONPATH": str(Path(__file__).parent.parent)}
+        environment |= {"DASK_LOGGING__DISTRIBUTED": self._level, "PYTHONPATH": str(Path(__file__).parent.parent)}
         with (self.folder / f"{self._count}-{kind}.log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.dask_{kind}", *arguments],
@@ -85,9 +86,10 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int = 3, threads: int = 1) -> Iterator[Cluster]:
+def cluster(folder: Path, workers: int = 3, threads: int = 1, *, talkative: bool = True) -> Iterator[Cluster]:
+    """`talkative`: logs at their most, for tests that look for what must not be in them."""
     folder.mkdir(parents=True, exist_ok=True)
-    running = Cluster(folder)
+    running = Cluster(folder, talkative=talkative)
     try:
         running.start(workers, threads)
         yield running

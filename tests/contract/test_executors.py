@@ -220,6 +220,13 @@ def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):
         _carry_out("dask", "tcp://127.0.0.1:1", tmp_path, None)
 
 
+@pytest.mark.dask
+def test_a_cluster_without_workers_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("speedpix_pipe.executors.dask.FIRST_WORKER_SECONDS", 0.1)
+    with cluster(tmp_path / "cluster", workers=0) as empty, pytest.raises(UsageError, match="has no workers"):
+        _carry_out("dask", empty.address, tmp_path, None)
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
