@@ -239,7 +239,7 @@ class Driver:
 
     async def _launch(self) -> None:
         """Start what may start. Cached tasks end here and now, and may make others ready."""
-        again = True
+        again, until = True, self.clock.monotonic() + SLICE_SECONDS
         while again and self.lanes.stop is None and self._fatal is None:
             again = False
             for kind, heap in tuple(self._ready.items()):
@@ -247,7 +247,11 @@ class Driver:
                     heap and self._running.get(kind, 0) < self.widths.get(kind, LOOKAHEAD) and self.lanes.stop is None
                 ):
                     _, _, task = heapq.heappop(heap)
-                    if await self._start(task):
+                    ended = await self._start(task)
+                    if self.clock.monotonic() > until:  # signals and lives want their turn, too
+                        await self.clock.sleep(0)
+                        until = self.clock.monotonic() + SLICE_SECONDS
+                    if ended:
                         again = True
                         break  # the heaps may have changed
 
