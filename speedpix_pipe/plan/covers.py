@@ -69,7 +69,9 @@ def _globs(step: Step) -> Iterator[str]:
         for expression in expressions_in(template):
             if "glob" not in expression.source:
                 continue
-            for call in tree_of(expression.source).find_all(syntax.Call):
+            tree = tree_of(expression.source)
+            calls = [*([tree] if isinstance(tree, syntax.Call) else []), *tree.find_all(syntax.Call)]
+            for call in calls:
                 first = call.args[0] if call.args else None
                 if isinstance(call.node, syntax.Name) and call.node.name == "glob" and isinstance(first, syntax.Const):
                     yield str(first.value)

@@ -145,7 +145,12 @@ class _Resolution:
     def _default(self, param: Param) -> Any:
         if param.default is None or (param.name in self._pipeline.unused_params and param.type in _FILE_TYPES):
             return None  # nobody asks for it, so its files are not looked for
-        return self._checked(param, self._from_value(param, param.default, self._pipeline.folder))
+        try:
+            return self._checked(param, self._from_value(param, param.default, self._pipeline.folder))
+        except _WrongError:
+            if param.type in _FILE_TYPES and _names_files(param.default):
+                raise
+            return UNKNOWN  # a wrong value; said where the param is declared
 
     # --- values ---
 
@@ -274,6 +279,10 @@ _EXAMPLES = {
     "file": "photo.jpg",
     "files": "'inbox/*.jpg'",
 }
+
+
+def _names_files(default: Json) -> bool:
+    return isinstance(default, str) or (isinstance(default, list) and all(isinstance(part, str) for part in default))
 
 
 def _about(name: str, wrong: _WrongError) -> str:

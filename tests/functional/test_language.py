@@ -108,3 +108,25 @@ def test_any_text_written_for_the_picture_of_an_image_step_is_a_file(cli, projec
         assert made.size == (10, 5)
     assert codes(checked(body.replace("p.png", "gone.png"))) == [(4, "spec.no-file")]
     assert codes(checked(body.replace("image: p.png", "images: [p.png, gone.png]"))) == [(4, "spec.no-file")]
+
+
+def test_a_wrong_default_is_told_once(checked):
+    body = (
+        "params:\n  c: {type: integer, default: x}\n  f: {type: file, default: 5}\n"
+        'steps:\n  a: {workflow: x, input: {p: "${{ params.c }}", q: "${{ params.f }}"}}\n'
+    )
+    assert codes(checked(body)) == [(4, "spec.default"), (5, "spec.default")]
+
+
+# --- patterns that find what the spec saves ---
+
+
+@pytest.mark.parametrize("call", ["glob('**/*.png')", "glob('**/*.png') | list", "glob('OUT/*.PNG')"])
+def test_a_glob_that_would_find_what_the_spec_saves_is_an_error(checked, call):
+    Path("out").mkdir()
+    Image.new("RGB", (4, 4)).save("out/p.png")
+    body = (
+        f'steps:\n  a: {{workflow: x, for_each: "${{{{ {call} }}}}", input: {{p: "${{{{ item }}}}"}},'
+        ' save: "out/${{ item.stem }}-w.${{ ext }}"}\n'
+    )
+    assert codes(checked(body)) == [(4, "spec.save-covered")]
