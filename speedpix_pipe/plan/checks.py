@@ -25,6 +25,7 @@ from speedpix_pipe.spec.places import lines_of
 from speedpix_pipe.spec.scope import Scope
 
 VARYING = frozenset({"item", "index", "matrix", "run"})
+_OF_TASKS = frozenset({"item", "index", "matrix"})
 LOOKED_AT = 10  # tasks of a step whose rendered paths are held against the spec's patterns
 MOST = 50  # problems; more of the same say nothing new
 
@@ -57,6 +58,7 @@ class StaticChecks:
         self.unknown = unknown
         self._scopes = scopes
         self._claim = claim
+        self._outputs_seen = False
         self._known: dict[int, _Known] = {}
         self._done: set[int] = set()
         self._looked: dict[int, int] = {}
@@ -68,7 +70,22 @@ class StaticChecks:
         mark = step.for_each.mark if isinstance(asker, Unit) and step.for_each else step.mark
         self._add(asker.node.space.pipeline, error, mark)
 
+    def _outputs(self) -> None:
+        """What the spec's own `outputs` give without any step, and names that mean nothing there."""
+        node = self._scopes.walk.graph.nodes[0]
+        pipeline = node.space.pipeline
+        for entry in pipeline.outputs.entries if pipeline.outputs is not None else ():
+            for expression in expressions_in(entry.value):
+                for name in sorted(_OF_TASKS & expression.names):
+                    error = ExpressionError(f"`{name}` outside a fan-out: outputs have none", code=f"spec.no-{name}")
+                    self._add(pipeline, error, expression.mark)
+            if _is_known(entry.value) and not any(_OF_TASKS & e.names for e in expressions_in(entry.value)):
+                self._try(node, entry.value.mark, partial(render, entry.value, self._scopes.of_outputs()))
+
     def task(self, task: Task) -> None:
+        if not self._outputs_seen:
+            self._outputs_seen = True
+            self._outputs()
         node = task.node
         if node.role is Role.LEAVE or len(self.problems) >= MOST:
             return
@@ -81,6 +98,7 @@ class StaticChecks:
         known = self._known.get(node.index)
         if known is None:
             known = self._known[node.index] = _known_of(node)
+        before = len(self.problems)
         if known.claims and self._claim is not None:
             self._try(node, node.step.save[0].target.mark, lambda: self._claim_paths(task))
         if node.index in self._done and not known.varies:
@@ -90,7 +108,9 @@ class StaticChecks:
         for template in known.templates:
             self._try(node, template.mark, partial(render, template, scope))
         scope.extra = {"ext": STAND_IN, "n": 1}
-        for template in known.saves:
+        # A claim has rendered all paths already; the first few are looked at more closely all the same.
+        claimed = known.claims and self._claim is not None and len(self.problems) == before
+        for template in () if claimed and self._looked.get(node.index, 0) >= LOOKED_AT else known.saves:
             self._try(node, template.mark, partial(self._save_path, node, template, scope))
         if known.contract and len(self.problems) < MOST:
             self._check_contract(task)

@@ -130,3 +130,27 @@ def test_a_glob_that_would_find_what_the_spec_saves_is_an_error(checked, call):
         ' save: "out/${{ item.stem }}-w.${{ ext }}"}\n'
     )
     assert codes(checked(body)) == [(4, "spec.save-covered")]
+
+
+# --- outputs that depend on no step ---
+
+
+@pytest.mark.parametrize(
+    ("output", "code"),
+    [
+        ("x${{ null }}", "expression.text"),
+        ("${{ 'x' | int }}", "expression.error"),
+        ("${{ params.o.gone }}", "expression.undefined"),
+        ("${{ item }}", "spec.no-item"),
+        ("${{ [steps.a.key, index] }}", "spec.no-index"),
+        ("${{ matrix.look }}", "spec.no-matrix"),
+    ],
+)
+def test_an_output_that_can_never_be_had_is_an_error_before_paying(cli, checked, output, code):
+    body = (
+        "params: {o: {type: object, default: {}}}\nsteps:\n  a: {workflow: x, input: {p: q}}\n"
+        f'outputs:\n  wrong: "{output}"\n  given: "${{{{ params.o }}}}"\n'
+    )
+    assert codes(checked(body)) == [(7, code)]
+    for command in ("run", "plan"):
+        assert cli(command, "case.yaml", "--local", "--json").code == 2
