@@ -94,7 +94,7 @@ async def carried_out(name: str, scheduler: str | None, folder: Path, given: Any
         await executor.aclose()
 
 
-def main(arguments: Sequence[str]) -> None:
+def main(arguments: Sequence[str]) -> Report:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", default="1,2,3")
     parser.add_argument("--pictures", type=int, default=48)
@@ -113,6 +113,7 @@ def main(arguments: Sequence[str]) -> None:
             rows.append({"executor": f"dask, {workers} workers"} | figures)
     report.table(f"jobs by executor, {IN_FLIGHT} in flight", rows)
     report.save()
+    return report
 
 
 if __name__ == "__main__":

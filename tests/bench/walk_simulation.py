@@ -114,10 +114,7 @@ def in_a_process(tasks: int, batch: int) -> Walked:
     return Walked(int(values[0]), values[1], int(values[2]), values[3])
 
 
-def main(arguments: Sequence[str]) -> None:
-    if arguments[:1] == ["--child"]:
-        print(*asdict(walked(int(arguments[1]), int(arguments[2]))).values())
-        return
+def main(arguments: Sequence[str]) -> Report:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=10_000_000)
     parser.add_argument("--batch", type=int, default=100_000)
@@ -161,7 +158,11 @@ def main(arguments: Sequence[str]) -> None:
         ),
     )
     report.save()
+    return report
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:2] == ["--child"]:
+        print(*asdict(walked(int(sys.argv[2]), int(sys.argv[3]))).values())
+    else:
+        main(sys.argv[1:])
