@@ -17,6 +17,10 @@ from pathlib import Path
 from speedpix_pipe.console.base import Ink, duration, printable
 from speedpix_pipe.events import (
     Event,
+    FileSaved,
+    PredictionCreated,
+    PredictionFinished,
+    PredictionRequested,
     RunFinished,
     RunResumed,
     RunStarted,
@@ -32,6 +36,8 @@ from speedpix_pipe.summary import StepTally, Tally
 MOST_FAILURES = 20
 MOST_RETRIES = 5
 EVERY_SECONDS = 5.0
+# What happens to a task between its beginning and its end moves no step; most events of a run are these.
+_ON_THE_WAY = (TaskProgressed, FileSaved, PredictionRequested, PredictionCreated, PredictionFinished)
 
 Write = Callable[[str], None]
 
@@ -103,7 +109,7 @@ class PlainLines:
     def _milestones(self, event: Event) -> None:
         name = getattr(event, "step", None)
         step = self._tally.steps.get(name) if name else None
-        if step is not None:
+        if step is not None and not isinstance(event, _ON_THE_WAY):
             self._step_milestone(event, step)
         if event.at is None:
             return
@@ -121,7 +127,7 @@ class PlainLines:
             self._told[step.name] = "begun"
             if step.total > 1:
                 self._say(event, "line_first", step=step.name, tasks=self._ink.count("task", step.total))
-        elif told == "begun" and step.total and not step.left:
+        elif told == "begun" and not step.running and step.total and not step.left:
             self._told[step.name] = "done"
             self._say(event, "line_standing", step=step.name, standing=self._standing(step))
         elif told == "done" and step.left:
