@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from speedpix_pipe.spec.params import resolve_params
 from speedpix_pipe.spec.places import lines_of
 from speedpix_pipe.spec.scope import Scope
 
+_GIT_NAMES = ("commit", "dirty")
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -34,7 +37,30 @@ class Loaded:
     params: Mapping[str, Any]
     warnings: list[Problem]
     settings: Settings
-    git: vcs.GitFacts | None
+    look_at_git: Callable[[], vcs.GitFacts | None]  # asked once, and only by who wants to know
+
+    @property
+    def git(self) -> vcs.GitFacts | None:
+        return self.look_at_git()
+
+
+class _Git(Mapping[str, Json]):
+    """What expressions see as `git`; few look."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+
+    def __getitem__(self, name: str) -> Json:
+        if name not in _GIT_NAMES:
+            raise KeyError(name)
+        facts = self._loaded.git
+        return None if facts is None else getattr(facts, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_GIT_NAMES)
+
+    def __len__(self) -> int:
+        return len(_GIT_NAMES)
 
 
 class ParamFiles:
@@ -89,7 +115,8 @@ def load(
         pipeline, request.params, request.params_file, cwd=cwd, files=files, unknown_ok=unknown_ok, skip=skip
     )
     problems += [_with_snippet(problem, pipeline) for problem in wrong]
-    loaded = Loaded(pipeline, graph, params, problems, settings, _git_facts(request, pipeline))
+    look_at_git = cache(partial(_git_facts, request, pipeline.path))
+    loaded = Loaded(pipeline, graph, params, problems, settings, look_at_git)
     if not has_errors(problems):
         return loaded, _unique(problems)
     return (_salvaged(loaded) if salvage else None), _unique(problems)
@@ -114,16 +141,13 @@ def require(request: SpecRequest, *, digests: Digests | None = None, skip_watche
 def surroundings(loaded: Loaded, *, run: Mapping[str, str], digests: Digests | None) -> Surroundings:
     """What all expressions of a run share."""
     files = {number: FolderFiles(space.pipeline.folder, digests) for number, space in enumerate(loaded.graph.spaces)}
-    git: Mapping[str, Json] = {"commit": None, "dirty": None}
-    if loaded.git is not None:
-        git = {"commit": loaded.git.commit, "dirty": loaded.git.dirty}
     names = {name for pipeline in pipelines_of(loaded.pipeline) for name in pipeline.env}
     env = loaded.settings.spec_environment(sorted(names))
     return Surroundings(
         params=loaded.params,
         env=env,
         run=run,
-        git=git,
+        git=_Git(loaded),
         files=files,
         param_files=ParamFiles(loaded.pipeline.folder, digests),
     )
@@ -145,12 +169,12 @@ def source_of(request: SpecRequest) -> Callable[[Path], bytes] | None:
     return read
 
 
-def _git_facts(request: SpecRequest, pipeline: Pipeline) -> vcs.GitFacts | None:
+def _git_facts(request: SpecRequest, spec: Path) -> vcs.GitFacts | None:
     """Under `--rev` the commit is that of the spec; dirty is the working tree, from which all else is taken."""
-    facts = vcs.facts(pipeline.path)
+    facts = vcs.facts(spec)
     if facts is None or request.rev is None:
         return facts
-    return replace(facts, commit=vcs.resolve(request.rev, pipeline.path))
+    return replace(facts, commit=vcs.resolve(request.rev, spec))
 
 
 def pipelines_of(pipeline: Pipeline) -> list[Pipeline]:
