@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 import re
 import unicodedata
@@ -172,14 +171,20 @@ def _attr(_ev: Evaluation, value: Any, name: Any) -> Any:
     return attribute(value, as_text(name), "the value")
 
 
+def _escaped(text: str) -> str:
+    import html  # with all its entities; few specs write HTML
+
+    return html.escape(text)
+
+
 TEXT_FILTERS: dict[str, Filter] = {
     "attr": _attr,
     "capitalize": _linear(str.capitalize),
     "center": _center,
-    "e": _slow(html.escape),
-    "escape": _slow(html.escape),
+    "e": _slow(_escaped),
+    "escape": _slow(_escaped),
     "filesizeformat": _filesizeformat,
-    "forceescape": _slow(html.escape),
+    "forceescape": _slow(_escaped),
     "format": _format,
     "indent": _indent,
     "lower": _linear(str.lower),
