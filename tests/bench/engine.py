@@ -68,7 +68,7 @@ def measured(go: Go, shape: str, count: int, rounds: int, *, again: bool = False
 
 def small(report: Report, engines: Engines, rounds: int, fan: int, chain: int) -> None:
     names = {"ours": engines.ours, "asyncio by hand": engines.hand}
-    if peers.ready():
+    if peers.ready() and not report.smoke:
         names |= {"doit": engines.doit, "Dask, threads": engines.dask}
     found = {}
     for name, go in names.items():
@@ -89,7 +89,7 @@ def small(report: Report, engines: Engines, rounds: int, fan: int, chain: int) -
 
 
 def large(report: Report, engines: Engines, sizes: Sequence[int], rounds: int) -> None:
-    rows, one = [], measured(engines.ours, "fan", 1, 3)[0]
+    rows, one = [], measured(engines.ours, "fan", 1, rounds)[0]
     for count in sizes:
         first, peak = measured(engines.ours, "fan", count, 1)
         state = engines.homes["ours", "fan", count] / ".speedpix"
@@ -98,7 +98,7 @@ def large(report: Report, engines: Engines, sizes: Sequence[int], rounds: int) -
         hand, _ = measured(engines.hand, "fan", count, 1)
         row = {"tasks": count, "run s": first, "us a task": (first - one) / count * 1e6, "peak MB": peak}
         row |= {"again s": again, "again peak MB": again_peak, "state MB": size, "by hand s": hand}
-        if peers.ready():
+        if peers.ready() and not report.smoke:
             engines.doit("fan", count, False)
             row["doit again s"], row["doit again MB"] = measured(engines.doit, "fan", count, rounds, again=True)
         rows.append(row)

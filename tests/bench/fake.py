@@ -50,6 +50,7 @@ class Fake:
     def __init__(self) -> None:
         self.latency = 0.0
         self.base = ""
+        self.server = web.Server(self.handle, access_log=None)
         self.born: dict[str, float] = {}
         self.counts: dict[str, int] = {}
         self.met: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
@@ -65,6 +66,7 @@ class Fake:
         if request.transport not in self.met:
             self.met.add(request.transport)
             self.count("connections")
+            self.counts["at once"] = max(self.counts.get("at once", 0), len(self.server.connections))
         if path.startswith(_API):
             return await self.api(path.removeprefix(_API), request)
         if request.method == "PUT":
@@ -122,8 +124,7 @@ class Fake:
 
 async def serve() -> None:
     fake, loop = Fake(), asyncio.get_running_loop()
-    server = web.Server(fake.handle, access_log=None)
-    listening = await loop.create_server(server, "127.0.0.1", 0, backlog=1024)
+    listening = await loop.create_server(fake.server, "127.0.0.1", 0, backlog=1024)
     port = listening.sockets[0].getsockname()[1]
     fake.base = f"http://127.0.0.1:{port}"
     print(port, flush=True)

@@ -123,6 +123,7 @@ class Course:
             "polls": counted["comfy_get_progress"] / load.count,
             "requests": counted["requests"] / load.count,
             "connections": counted["connections"],
+            "at once": counted["at once"],
             "peak MB": peak,
             "beyond one MB": peak - first.peak_mb,
         }
@@ -150,7 +151,7 @@ def table(report: Report, course: Course, load: Load, names: Sequence[str], roun
         row = rows[name]
         if load.latency == 2 and wanted_efficiency:
             report.judge(Verdict(f"{name}, efficiency", row["efficiency %"], wanted_efficiency, "%", at_least=True))
-        report.judge(Verdict(f"{name}, connections", row["connections"], 100, ""))
+        report.judge(Verdict(f"{name}, connections at once", row["at once"], 100, ""))
         if load.latency:
             report.judge(Verdict(f"{name}, requests a prediction", row["requests"], 6.05, ""))
     if "run" in rows:
