@@ -16,8 +16,9 @@ PATIENCE_SECONDS = 30.0
 
 
 class Cluster:
-    def __init__(self, folder: Path, *, talkative: bool = True) -> None:
+    def __init__(self, folder: Path, *, talkative: bool = True, allowed_failures: int = 3) -> None:
         self.folder = folder
+        self._allowed_failures = str(allowed_failures)
         self._level = "debug" if talkative else "warning"
         self._file = folder / "scheduler.json"
         self.scheduler: subprocess.Popen[bytes] | None = None
@@ -64,6 +65,7 @@ class Cluster:
     def _process(self, kind: str, *arguments: str) -> subprocess.Popen[bytes]:
         self._count += 1
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SPEEDPIX_")}
+        environment |= {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": self._allowed_failures}
         environment |= {"DASK_LOGGING__DISTRIBUTED": self._level, "PYTHONPATH": str(Path(__file__).parent.parent)}
         with (self.folder / f"{self._count}-{kind}.log").open("wb") as log:
             return subprocess.Popen(
@@ -86,10 +88,12 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int = 3, threads: int = 1, *, talkative: bool = True) -> Iterator[Cluster]:
+def cluster(
+    folder: Path, workers: int = 3, threads: int = 1, *, talkative: bool = True, allowed_failures: int = 3
+) -> Iterator[Cluster]:
     """`talkative`: logs at their most, for tests that look for what must not be in them."""
     folder.mkdir(parents=True, exist_ok=True)
-    running = Cluster(folder, talkative=talkative)
+    running = Cluster(folder, talkative=talkative, allowed_failures=allowed_failures)
     try:
         running.start(workers, threads)
         yield running

@@ -35,6 +35,7 @@ Client = Any  # Dask's own types end where its asynchronous face begins
 RETRIES = 2  # of a job that ended in an error nobody foresaw; lost workers are counted by the scheduler itself
 CONNECT_SECONDS = 10.0
 FIRST_WORKER_SECONDS = 30.0
+FAREWELL_SECONDS = 2.0  # how long leaving may wait for the scheduler's answer
 LOOK_SECONDS = 5.0  # between looks whether there are workers, while jobs wait
 WORKERLESS_SECONDS = 300.0  # so long may a cluster that grows with its load take to bring up a worker
 LEAST_WIDTH = 32  # jobs handed to Dask at once even if it has few workers: others may join
@@ -70,6 +71,7 @@ class DaskExecutor:
         self._client: Client = None
         self._watch: asyncio.Task[None] | None = None
         self._waiting: set[asyncio.Future[Any]] = set()
+        self._farewells: set[asyncio.Future[Any]] = set()
         self._lost: str | None = None
         self._listeners: list[Callable[[str], None]] = []
         self.width = LEAST_WIDTH
@@ -234,11 +236,17 @@ class DaskExecutor:
                 outcome = await self._outcome(future)
             finally:
                 if not future.done() and self._lost is None:
-                    await asyncio.shield(future.cancel())
+                    self._call_off(future)
                 future.release()
         if isinstance(outcome, jobs.Refused):
             raise outcome.error
         return outcome.value
+
+    def _call_off(self, future: Any) -> None:
+        """Nobody wants this job any more. Whoever leaves does not wait until the scheduler has heard of it."""
+        farewell = asyncio.ensure_future(future.cancel())
+        self._farewells.add(farewell)
+        farewell.add_done_callback(self._farewells.discard)
 
     @contextlib.asynccontextmanager
     async def _heeding_loss(self) -> AsyncIterator[None]:
@@ -275,9 +283,11 @@ class DaskExecutor:
         if self._watch is not None:
             self._watch.cancel()
         client, self._client = self._client, None
+        if self._farewells:
+            await asyncio.wait(set(self._farewells), timeout=FAREWELL_SECONDS)
         if client is not None:
             with contextlib.suppress(OSError, TimeoutError):
-                await client.close(timeout=2 if self._lost is None else 0)
+                await client.close(timeout=FAREWELL_SECONDS if self._lost is None else 0)
         await self._here.aclose()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import pickle
 import threading
 import urllib.request
@@ -13,7 +14,9 @@ from PIL import Image
 from speedpix_pipe import __version__
 from speedpix_pipe.errors import ExecutorError, PipeError, UsageError
 from speedpix_pipe.executors import EXECUTORS, open_executor
+from speedpix_pipe.executors.dask import DaskExecutor
 from speedpix_pipe.sdk.transfer import DownloadError, UploadError
+from speedpix_pipe.steps.base import StoppedError
 from speedpix_pipe.steps.image_ops.base import PictureError
 from tests.cluster import cluster
 
@@ -218,6 +221,52 @@ def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("speedpix_pipe.executors.dask.CONNECT_SECONDS", 0.2)
     with pytest.raises(UsageError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"):
         _carry_out("dask", "tcp://127.0.0.1:1", tmp_path, None)
+
+
+@pytest.mark.dask
+def test_a_job_that_every_worker_dies_of_is_done_by_the_coordinator(tmp_path):
+    """A pipe holds the worker in the middle of its job, so that it can be killed there and nowhere else."""
+    (tmp_path / "work").mkdir()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    async def killed(executor):
+        job = asyncio.ensure_future(executor.hash(pipe))
+        with await asyncio.to_thread(open, pipe, "wb"):
+            machines.kill(machines.workers[0])
+        with await asyncio.to_thread(open, pipe, "wb") as writing:
+            writing.write(BODY)
+        return await job
+
+    with cluster(tmp_path / "cluster", workers=1, allowed_failures=0) as machines:
+        assert _carry_out("dask", machines.address, tmp_path / "work", killed) == DIGEST
+
+
+@pytest.mark.dask
+def test_a_cluster_that_has_had_no_worker_for_long_counts_as_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr("speedpix_pipe.executors.dask.LOOK_SECONDS", 0.05)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "a").write_bytes(BODY)
+    told = []
+
+    async def run():
+        executor = DaskExecutor(scheduler=machines.address, workerless_seconds=0.2)
+        try:
+            await executor.open(tmp_path / "work")
+            with executor.telling(told.append):
+                machines.kill(machines.workers[0])
+                digest = await executor.hash(tmp_path / "a")  # what is wanted now is still done, here
+                with pytest.raises(StoppedError):
+                    await executor.pixels("verify", str(tmp_path / "a"))
+            with executor.telling(told.append):
+                return digest
+        finally:
+            await executor.aclose()
+
+    with cluster(tmp_path / "cluster", workers=1) as machines:
+        assert asyncio.run(run()) == DIGEST
+    assert len(told) == 2
+    assert "has had no worker" in told[0]
 
 
 @pytest.mark.dask
