@@ -6,11 +6,14 @@ the user's slip (UsageError). Nothing here changes a repository: no locks are ta
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speedpix_pipe.errors import UsageError
+
+if TYPE_CHECKING:
+    import subprocess
 
 TIMEOUT_SECONDS = 20.0
 # fsmonitor is a program that a repository may name: looking at a spec must not start it
@@ -96,6 +99,8 @@ def _text(folder: Path, *arguments: str) -> str | None:
 
 
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes] | None:
+    import subprocess  # most specs never ask git anything
+
     try:
         return subprocess.run(
             [*_GIT, "-C", str(folder), *arguments],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -86,6 +85,8 @@ def find(table: Table, program: str, name: str) -> tuple[str, str]:
     if name.endswith((".yaml", ".yml")):
         raise UsageError(f'"{name}" is no command', code="usage.no-command", hint=f"to run it: {program} run {name}")
     what = "option" if name.startswith("-") else "command"
+    import difflib  # only those who mistype need it
+
     near = difflib.get_close_matches(name, table, n=1)
     hint = f'did you mean "{near[0]}"?' if near else f"the commands of {program} are: {', '.join(table)}"
     raise UsageError(f'no {what} "{name}"', code="usage.no-command", hint=hint)
