@@ -49,7 +49,7 @@ from speedpix_pipe.plan.tasks import Born, Command, Decide, Ended, Expand, Run, 
 from speedpix_pipe.plan.walk import Walk
 from speedpix_pipe.spec.expressions import evaluate, render
 from speedpix_pipe.steps.base import Keeper, StoppedError, UnknownOutcomeError
-from speedpix_pipe.steps.rendered import shown
+from speedpix_pipe.steps.rendered import files_in, shown, with_files
 
 LOG = logging.getLogger("speedpix_pipe")
 LOOKAHEAD = 32  # tasks beyond `concurrency` that may upload or download meanwhile
@@ -323,6 +323,10 @@ class Driver:
             task.files = list(files.values())
             task.output = output_of(result, files)
             self.remember(result)
+        elif ending.saved and task.source is not None:
+            outside = self._file_values(task.source, result, ending.saved)
+            task.output = with_files(task.output, {file: file for file in outside.values()})
+            task.files = [file for _, file in files_in(task.output)]
         name, key = task.node.name, task.key
         if ending.cached is not None:
             self.emit(

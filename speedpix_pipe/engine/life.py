@@ -169,6 +169,7 @@ class Lives:
     async def _live(self, task: Task) -> Ending:
         prepared = await self._prepared(task)
         targets = self._claimed(task)
+        self._saver.spare_inputs(task, targets)
         self._started(task, prepared)
         kind = self.kind(task.node.step.kind)
         job = self._job(task, prepared)

@@ -20,7 +20,7 @@ from speedpix_pipe.files import resolve, shown_path
 from speedpix_pipe.model import Json, KeptFile, Result
 from speedpix_pipe.plan.claims import Claims
 from speedpix_pipe.plan.scopes import Scopes
-from speedpix_pipe.plan.targets import STAND_IN, Target
+from speedpix_pipe.plan.targets import STAND_IN, Target, uses
 from speedpix_pipe.plan.tasks import Task
 from speedpix_pipe.steps.base import Emit, Keeper
 from speedpix_pipe.steps.places import at
@@ -80,6 +80,13 @@ class Saver:
                 )
         return targets
 
+    def spare_inputs(self, task: Task, targets: Sequence[Target]) -> None:
+        """Before anything is paid: what the run was given is never written over."""
+        folder = task.node.space.pipeline.folder
+        for target in targets:
+            if not uses(target.rule.target, "ext") and resolve(target.path(1, STAND_IN), folder) in self.reads:
+                raise _is_input(target.path(1, STAND_IN))
+
     def standing(self, task: Task, targets: Sequence[Target], result: Result) -> dict[str, Path] | None:
         """The saved path of each kept file, by its place, if all stand there untouched already; else None."""
         folder = task.node.space.pipeline.folder
@@ -113,17 +120,17 @@ class Saver:
                 media_type = "application/json" if extension == "json" else "text/plain"
             path = resolve(piece.target.path(piece.number, extension), folder)
             if path in self.reads:
-                raise TaskError(
-                    f"{shown_path(path, folder)} is an input of this run and is not replaced",
-                    kind=TaskErrorKind.OUTPUT,
-                    hint="save to another folder",
-                )
+                raise _is_input(shown_path(path, folder))
             blob = self._keeper.path(digest)
             published = await self._outputs.publish(blob, path, sha256=digest, run_id=self._run_id, size=size)
             self._report(task, path, published)
             self._tell(task, path, digest, size, media_type)
             if piece.kept is not None:
                 saved[piece.kept.place] = path
+        for target in targets:
+            if target.rule.path is not None and not at(result.output, target.rule.path) and not saved:
+                message = f"{task.name}: `save` names {target.rule.path}, and the output has nothing there"
+                self._emit(Warned(code="output.nothing", message=message))
         return saved
 
     def _tell(self, task: Task, path: Path, digest: str, size: int, media_type: str) -> None:
@@ -178,3 +185,8 @@ def _pieces(targets: Sequence[Target], result: Result) -> Iterable[_Piece]:
             continue
         for number, here in enumerate(at(result.output, target.rule.path), start=1):
             yield _Piece(target, number, by_place.get(here.place), here.value)
+
+
+def _is_input(path: str) -> TaskError:
+    message = f"{path} is an input of this run and is not replaced"
+    return TaskError(message, kind=TaskErrorKind.OUTPUT, code="task.save", hint="save to another folder")

@@ -75,6 +75,8 @@ def attribute(value: Any, name: str, owner: str) -> Any:
             return missing_key(value, name, owner)
     if isinstance(value, FileValue) and name in _FILE_NAMES:
         found = getattr(value, name)
+        if found is None and name == "url" and value.origin is not None:
+            return value  # a picture made on this machine: whoever asks for its URL gets the file, to be uploaded
         if found is None and name in _PICTURE_NAMES:
             return Undefined(f"{owner}: {value.path} is no picture and has no `{name}`")
         return found

@@ -37,6 +37,19 @@ def files_in(value: Any, place: str = "") -> Iterator[tuple[str, FileValue]]:
                 yield from files_in(inner, f"{place}.{number}")
 
 
+def with_files(value: Any, files: Mapping[FileValue, FileValue]) -> Any:
+    """The same value with its files as others know them: by the name under which they were saved."""
+    match value:
+        case FileValue():
+            return files.get(value, value)
+        case Mapping():
+            return {key: with_files(inner, files) for key, inner in value.items()}
+        case list() | tuple():
+            return [with_files(inner, files) for inner in value]
+        case _:
+            return value
+
+
 def input_files(rendered: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
     """(place, path, sha256) of every file value in the input."""
     return tuple([(place, file.path, file.sha256) for place, file in files_in(rendered)])

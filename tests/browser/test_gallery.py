@@ -218,12 +218,16 @@ def test_text_results_and_animations_are_shown(open_page, gallery):
 @pytest.mark.parametrize(("scheme", "toggled"), [("light", "dark"), ("dark", "light")])
 def test_light_and_dark_follow_the_system_and_the_switch(open_page, gallery, scheme, toggled):
     page = open_page(gallery, color_scheme=scheme)
-    brightness = "() => parseInt(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
-    assert (page.evaluate(brightness) > 128) == (scheme == "light")
+    brightness = "parseInt(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
+
+    def becomes(wanted):  # colours may take a moment to fade
+        page.wait_for_function(f"({brightness} > 128) === {'true' if wanted == 'light' else 'false'}")
+
+    becomes(scheme)
     page.get_by_role("button", name="Light or dark").click()
-    assert (page.evaluate(brightness) > 128) == (toggled == "light")
+    becomes(toggled)
     page.reload()
-    assert (page.evaluate(brightness) > 128) == (toggled == "light")
+    becomes(toggled)
 
 
 def test_on_a_phone_nothing_hangs_over_the_side(open_page, gallery):

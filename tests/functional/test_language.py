@@ -154,3 +154,54 @@ def test_an_output_that_can_never_be_had_is_an_error_before_paying(cli, checked,
     assert codes(checked(body)) == [(7, code)]
     for command in ("run", "plan"):
         assert cli(command, "case.yaml", "--local", "--json").code == 2
+
+
+# --- where results lie ---
+
+
+def test_an_input_is_never_paid_for_only_to_be_refused_as_a_target(cli, project):
+    Image.new("RGB", (8, 8), "red").save("p.png")
+    Path("case.yaml").write_text(
+        HEAD + "steps: {a: {workflow: upscale, input: {image: ./p.png, factor: 1}, save: p.png}}\n"
+    )
+    came = cli("run", "case.yaml", "--local", "--json")
+    summary = json.loads(came.out)
+    assert (came.code, summary["predictions"]["submitted"]) == (1, 0)
+    assert "is an input of this run" in summary["errors"][0]["message"]
+
+
+def test_what_a_sub_pipeline_gives_is_known_by_the_name_under_which_it_is_saved(cli, project):
+    Image.new("RGB", (8, 8), "red").save("p.png")
+    Path("inner.yaml").write_text(
+        HEAD
+        + "params: {photo: {type: file}}\n"
+        + 'steps: {s: {image: [{resize: {width: 4}}], input: {image: "${{ params.photo }}"}}}\n'
+        + 'outputs: {pic: "${{ steps.s.output.image }}"}\n'
+    )
+    Path("case.yaml").write_text(
+        HEAD
+        + "steps:\n  outer: {pipeline: ./inner.yaml, input: {photo: ./p.png}, "
+        + 'save: {pic: "fin/x.${{ ext }}"}}\noutputs: {o: "${{ steps.outer.output.pic }}"}\n'
+    )
+    assert json.loads(cli("run", "case.yaml", "--local", "--json").out)["outputs"] == {"o": "fin/x.png"}
+
+
+def test_a_picture_made_here_is_uploaded_where_its_url_is_asked_for(cli, project):
+    Image.new("RGB", (8, 8), "red").save("p.png")
+    Path("case.yaml").write_text(
+        HEAD
+        + "steps:\n  small: {image: [{resize: {width: 4}}], input: {image: ./p.png}}\n"
+        + '  up: {workflow: upscale, input: {image: "${{ steps.small.output.image.url }}", factor: 2}, save: "o.${{ ext }}"}\n'
+    )
+    assert cli("run", "case.yaml", "--local").code == 0
+    with Image.open(next(Path().glob("o.*"))) as picture:
+        assert picture.size == (8, 8)
+
+
+def test_a_save_that_finds_nothing_says_so(cli, project):
+    Path("case.yaml").write_text(
+        HEAD
+        + 'steps: {a: {workflow: text-to-image, input: {prompt: x, width: 64, height: 64}, save: {zzz: "o/a.${{ ext }}"}}}\n'
+    )
+    came = cli("run", "case.yaml", "--local")
+    assert "the output has nothing there" in came.err
