@@ -280,7 +280,8 @@ def test_a_folder_stands_for_all_cases_below_it_and_a_case_file_for_itself(cli, 
     assert cli("test", "empty").code == 2
 
 
-def test_folders_of_cases_can_be_kept(cli, shots: Path) -> None:
+def test_folders_of_cases_can_be_kept(cli, shots: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     write(shots, GOOD)
     ran = cli("test", "shots.yaml", "--keep")
     [line] = [line for line in ran.err.splitlines() if "kept in" in line]
