@@ -221,7 +221,9 @@ def at_a_terminal(monkeypatch, answer: str) -> None:
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr("speedpix_pipe.cli.running.terminal", lambda: Terminal(live=True, color=False, width=80, language="en"))
+    monkeypatch.setattr(
+        "speedpix_pipe.cli.running.terminal", lambda: Terminal(live=True, color=False, width=80, language="en")
+    )
     monkeypatch.setattr(sys, "stdin", Typed(answer))
 
 
