@@ -154,6 +154,19 @@ def test_a_file_output_is_an_input_again(client, service):
     assert json.dumps(output)
 
 
+def test_a_ticket_lets_somebody_without_a_key_upload(client, service, tmp_path, wire):
+    from speedpix_pipe.sdk import transfer
+
+    (tmp_path / "a.png").write_bytes(wire.PNG)
+    ticket = client.files.ticket("a.png", "image/png")
+    assert service.order == ["ticket"]
+    with transfer.open_client_sync() as http:
+        moved = transfer.put_file_sync(http, ticket.upload_url, tmp_path / "a.png", "image/png")
+    assert service.order == ["ticket", "put"]
+    assert moved.size == len(wire.PNG)
+    assert ticket.access_url != ticket.upload_url
+
+
 def test_files_create_says_what_was_sent(client, service, wire):
     file = client.files.create(wire.PNG, filename="a.png")
     assert isinstance(file, File)
