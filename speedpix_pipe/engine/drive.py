@@ -49,7 +49,7 @@ from speedpix_pipe.plan.tasks import Born, Command, Decide, Ended, Expand, Run, 
 from speedpix_pipe.plan.walk import Walk
 from speedpix_pipe.spec.expressions import evaluate, render
 from speedpix_pipe.steps.base import Keeper, StoppedError, UnknownOutcomeError
-from speedpix_pipe.steps.rendered import files_in, shown, with_files
+from speedpix_pipe.steps.rendered import shown, with_files
 
 LOG = logging.getLogger("speedpix_pipe")
 LOOKAHEAD = 32  # tasks beyond `concurrency` that may upload or download meanwhile
@@ -326,7 +326,7 @@ class Driver:
         elif ending.saved and task.source is not None:
             outside = self._file_values(task.source, result, ending.saved)
             task.output = with_files(task.output, {file: file for file in outside.values()})
-            task.files = [file for _, file in files_in(task.output)]
+            task.files = list(outside.values())
         name, key = task.node.name, task.key
         if ending.cached is not None:
             self.emit(
