@@ -101,4 +101,7 @@ def collision_key(path: str) -> str:
 
     `save` targets that use `ext` are rendered with one constant in its place, so that any extension collides.
     """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", os.path.normpath(path)).casefold())
+    plain = os.path.normpath(path)
+    if plain.isascii():
+        return plain.lower()  # the same, for the many
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", plain).casefold())

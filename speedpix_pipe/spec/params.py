@@ -204,6 +204,8 @@ class _Resolution:
         """All files of all paths and patterns, each once, in the order in which they are named."""
         if param.name in self._skip:
             return UNKNOWN
+        if len(texts) == 1:
+            return list(self._matches(param, texts[0], folder))  # one pattern finds nothing twice
         found: dict[FileValue, None] = {}
         for text in texts:
             for value in self._matches(param, text, folder):
