@@ -1,4 +1,4 @@
-"""One program, two SDKs: what reaches the wire is the same but for the differences that docs/sdk.md gives reasons for."""
+"""One program, two SDKs: what reaches the wire is the same but for the differences that docs/sdk-differences.md gives reasons for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MADE_UP = {  # new with every request, so compared by their shape
     "x-ca-signature": r"[A-Za-z0-9+/]{43}=",
     "content-md5": r"[A-Za-z0-9+/]{22}==",
 }
-# Facts that differ, and the words that give the reason in docs/sdk.md.
+# Facts that differ, and the words that give the reason in docs/sdk-differences.md.
 DIFFERENCES = {
     "submit null keys": "Keys that were not given are left out",
     "submit x-sp-resource-config-id": "`X-SP-RESOURCE-CONFIG-ID` is sent only when asked for",
@@ -128,7 +128,7 @@ def test_what_decides_is_compared(both: dict[str, Played], name: str) -> None:
 def test_every_known_difference_is_there_and_has_its_reason_in_the_docs(both: dict[str, Played]) -> None:
     found = set().union(*(differing(both["official"].seen[scene], both["ours"].seen[scene]) for scene in SCENES))
     assert found == DIFFERENCES.keys()
-    words = " ".join((ROOT / "docs/sdk.md").read_text("utf-8").partition(SECTION)[2].split())
+    words = " ".join((ROOT / "docs/sdk-differences.md").read_text("utf-8").partition(SECTION)[2].split())
     assert [reason for reason in DIFFERENCES.values() if reason not in words] == []
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from speedpix_pipe import sdk
 
-PAGE = (Path(__file__).parents[3] / "docs/sdk.md").read_text("utf-8")
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = "\n".join(page.read_text("utf-8") for page in sorted(DOCS.glob("sdk*.md")))
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
@@ -16,7 +17,7 @@ def test_every_example_runs(block, service, wire, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
     sdk.set_default_client(None)
-    exec(compile(block, "docs/sdk.md", "exec"), {"__name__": "example"})
+    exec(compile(block, "docs/sdk*.md", "exec"), {"__name__": "example"})
     sdk.set_default_client(None)
     assert service.seen
 

@@ -1,4 +1,4 @@
-"""What happens when a call goes wrong: every fault on every call. The table in docs/sdk.md is made from this one."""
+"""What happens when a call goes wrong: every fault on every call. The table in docs/sdk-errors.md is made from this one."""
 
 import os
 from pathlib import Path
@@ -176,7 +176,7 @@ async def test_the_table_in_the_documentation_is_this_one():
     header = "| fault | " + " | ".join(CALLS) + " |"
     rows = [f"| {fault} | " + " | ".join(row) + " |" for fault, row in FAULTS.items()]
     table = "\n".join([header, "|---" * (len(CALLS) + 1) + "|", *rows])
-    page = Path(__file__).parents[4] / "docs/sdk.md"
+    page = Path(__file__).parents[4] / "docs/sdk-errors.md"
     assert table in page.read_text("utf-8")
 
 

@@ -1,5 +1,5 @@
 # Written by _tools/unasync.py from tests/unit/sdk/_async/test_faults.py; edit that and run it again.
-"""What happens when a call goes wrong: every fault on every call. The table in docs/sdk.md is made from this one."""
+"""What happens when a call goes wrong: every fault on every call. The table in docs/sdk-errors.md is made from this one."""
 
 import os
 from pathlib import Path
@@ -177,7 +177,7 @@ def test_the_table_in_the_documentation_is_this_one():
     header = "| fault | " + " | ".join(CALLS) + " |"
     rows = [f"| {fault} | " + " | ".join(row) + " |" for fault, row in FAULTS.items()]
     table = "\n".join([header, "|---" * (len(CALLS) + 1) + "|", *rows])
-    page = Path(__file__).parents[4] / "docs/sdk.md"
+    page = Path(__file__).parents[4] / "docs/sdk-errors.md"
     assert table in page.read_text("utf-8")
 
 
