@@ -55,7 +55,8 @@ async def _changed(request: RunRequest, before: Seen) -> bool:
 
     with signals(stop, over.set):
         while not over.is_set():
-            if await asyncio.to_thread(watched, request) != before:
+            now = await asyncio.to_thread(watched, request)
+            if now != before and not over.is_set():  # a signal that came during the look outweighs a change
                 return True
             await _pause(request, over)
     return False

@@ -207,11 +207,16 @@ class Service:
             if task is None:
                 work = self._upload(path, name, digest, size, media_type, gates)
                 task = self._line.on_their_way[key] = asyncio.ensure_future(work)
-                task.add_done_callback(lambda _: self._line.on_their_way.pop(key, None))
+                task.add_done_callback(lambda done: self._arrived(key, done))
             try:
                 return await asyncio.shield(task)
             except StoppedError:
                 gates.check()  # it was another run's upload that stopped, if this passes: ours goes on
+
+    def _arrived(self, key: tuple[str, str], upload: asyncio.Task[str]) -> None:
+        self._line.on_their_way.pop(key, None)
+        if not upload.cancelled():
+            upload.exception()  # seen, also where everybody who waited for it has left
 
     async def _upload(self, path: Path, name: str, digest: str, size: int, media_type: str, gates: Gates) -> str:
         from speedpix_pipe.sdk.errors import InputError, SpeedPixError

@@ -37,6 +37,13 @@ def _until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> Non
     raise AssertionError("not within 30 s")
 
 
+def _rewrite(spec: Path, text: str) -> None:
+    """As editors do: a half-written spec would be one more broken one."""
+    fresh = spec.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(spec)
+
+
 def test_what_changed_runs_again_and_a_broken_spec_is_waited_on(tmp_path: Path) -> None:
     spec = tmp_path / "loop.yaml"
     spec.write_text(SPEC)
@@ -65,10 +72,10 @@ def test_what_changed_runs_again_and_a_broken_spec_is_waited_on(tmp_path: Path) 
             _until(lambda: said("waiting for a change") == 2, process)
             assert service.counters["predictions"] == 3, "the other two came from the cache"
 
-            spec.write_text(SPEC.replace("steps:", "stepz:"))
+            _rewrite(spec, SPEC.replace("steps:", "stepz:"))
             _until(lambda: said("stepz") >= 1 and said("waiting for a change") == 3, process)
 
-            spec.write_text(SPEC.replace("default: one", "default: two"))
+            _rewrite(spec, SPEC.replace("default: one", "default: two"))
             _until(lambda: said("waiting for a change") == 4, process)
             assert service.counters["predictions"] == 6
         finally:
