@@ -8,7 +8,7 @@ lane of their own so that a download of two gigabytes holds up no poll. No lane 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -28,11 +28,31 @@ class LaneShape:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The whole answer to a POST; header names are found in any case."""
+    """The whole answer to a POST; names of headers in lower case."""
 
     status: int
     headers: Mapping[str, str]
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An answer whose body is still to be read, with what an `httpx.Response` would have of it."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    stream: httpx.AsyncByteStream
+
+    def aiter_raw(self) -> AsyncIterator[bytes]:
+        """The body as it comes."""
+        return aiter(self.stream)
+
+    def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """The body unpacked, by httpx: we never ask for a packed one."""
+        return httpx.Response(self.status_code, headers=dict(self.headers), stream=self.stream).aiter_bytes()
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
 
 
 class Lanes(Enum):
@@ -44,10 +64,10 @@ class Lanes(Enum):
 
 
 def async_lane(shape: LaneShape, proxies: Proxies) -> httpx.AsyncBaseTransport:
-    """The connections of aiohttp behind httpx's interface; imported when the first asynchronous client is made."""
-    from speedpix_pipe.sdk._aiohttp import AiohttpTransport
+    """Our own transport; imported when the first asynchronous client is made."""
+    from speedpix_pipe.sdk._transport import StreamTransport
 
-    return AiohttpTransport(shape.connections, shape.keep_alive, proxies)
+    return StreamTransport(shape.connections, shape.keep_alive, proxies)
 
 
 def lane(shape: LaneShape, proxies: Proxies) -> httpx.BaseTransport:

@@ -42,6 +42,25 @@ class Moved:
     content_type: str
 
 
+class AsyncAnswer(Protocol):
+    """What is used of an answer: an `httpx.Response` is one."""
+
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def stream(self) -> Any: ...
+
+    def aiter_raw(self) -> AsyncIterator[bytes]: ...
+
+    def aiter_bytes(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None: ...
+
+
 class AsyncSends(Protocol):
     """Anything that sends a request and hands back the response before its body: our lanes, or an httpx client."""
 
@@ -58,7 +77,7 @@ class AsyncQuick(Protocol):
         headers: list[tuple[str, str]],
         content: bytes | AsyncIterator[bytes] | None,
         timeouts: Mapping[str, float | None],
-    ) -> httpx.Response: ...
+    ) -> AsyncAnswer: ...
 
 
 class AsyncTransferClient:
@@ -197,9 +216,7 @@ async def async_download_into(
         raise
 
 
-async def async_open_body(
-    http_client: AsyncSends, url: str, *, retry: RetryPolicy, clock: AsyncClock
-) -> httpx.Response:
+async def async_open_body(http_client: AsyncSends, url: str, *, retry: RetryPolicy, clock: AsyncClock) -> AsyncAnswer:
     """A response whose body is still to be read, by the caller, who closes it."""
     attempt = 0
     while True:
@@ -241,7 +258,7 @@ class _Download:
         finally:
             await response.aclose()
 
-    async def _receive(self, response: httpx.Response) -> Moved:
+    async def _receive(self, response: AsyncAnswer) -> Moved:
         if response.status_code not in (200, 206):
             raise _refused(DownloadError, "the download", response, await _read_some(response))
         if response.status_code == 200 and self.sink.size:
@@ -263,7 +280,7 @@ class _Download:
         return Moved(digest, self.sink.size, response.headers.get("content-type", ""))
 
 
-def _plain(response: httpx.Response) -> Any:
+def _plain(response: AsyncAnswer) -> Any:
     """The body as the transport gives it; nothing was compressed, so httpx's decoders have no work."""
     return response.stream
 
@@ -284,7 +301,7 @@ async def _send(
     headers: list[tuple[str, str]],
     content: bytes | AsyncIterator[bytes] | None,
     kind: type[FileError],
-) -> httpx.Response:
+) -> AsyncAnswer:
     quick: AsyncQuick | None = getattr(http_client, "quick", None)
     try:
         if quick is not None and _PLAIN_URL.fullmatch(url):
@@ -295,7 +312,7 @@ async def _send(
         raise kind(cause.message, retryable=cause.retryable) from error
 
 
-async def _read_some(response: httpx.Response) -> bytes:
+async def _read_some(response: AsyncAnswer) -> bytes:
     """The beginning of an answer; storage's XML is short."""
     body = b""
     try:
@@ -308,7 +325,7 @@ async def _read_some(response: httpx.Response) -> bytes:
     return body
 
 
-def _refused(kind: type[FileError], what: str, response: httpx.Response, body: bytes) -> FileError:
+def _refused(kind: type[FileError], what: str, response: AsyncAnswer, body: bytes) -> FileError:
     words, status = storage_words(body), response.status_code
     return kind(
         f"{what} was refused: {words.message or words.code or f'HTTP {status}'}",

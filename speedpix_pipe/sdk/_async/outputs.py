@@ -12,6 +12,7 @@ import httpx
 from speedpix_pipe.sdk import _bytes, _inputs, _media
 from speedpix_pipe.sdk._async._transfer import (
     EXPIRED,
+    AsyncAnswer,
     AsyncTransferClient,
     Moved,
     async_download_into,
@@ -129,7 +130,7 @@ class AsyncFileOutput(str):
     def _inline(self) -> bool:
         return self[:5].lower() == "data:"
 
-    async def _open(self) -> httpx.Response:
+    async def _open(self) -> AsyncAnswer:
         calls = self._owner.calls
         http = AsyncTransferClient(calls.files)
         try:

@@ -43,6 +43,25 @@ class Moved:
     content_type: str
 
 
+class Answer(Protocol):
+    """What is used of an answer: an `httpx.Response` is one."""
+
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def stream(self) -> Any: ...
+
+    def iter_raw(self) -> Iterator[bytes]: ...
+
+    def iter_bytes(self) -> Iterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
 class Sends(Protocol):
     """Anything that sends a request and hands back the response before its body: our lanes, or an httpx client."""
 
@@ -59,7 +78,7 @@ class Quick(Protocol):
         headers: list[tuple[str, str]],
         content: bytes | Iterator[bytes] | None,
         timeouts: Mapping[str, float | None],
-    ) -> httpx.Response: ...
+    ) -> Answer: ...
 
 
 class TransferClient:
@@ -196,7 +215,7 @@ def download_into(http_client: Sends, url: str, sink: Sink, *, retry: RetryPolic
         raise
 
 
-def open_body(http_client: Sends, url: str, *, retry: RetryPolicy, clock: Clock) -> httpx.Response:
+def open_body(http_client: Sends, url: str, *, retry: RetryPolicy, clock: Clock) -> Answer:
     """A response whose body is still to be read, by the caller, who closes it."""
     attempt = 0
     while True:
@@ -238,7 +257,7 @@ class _Download:
         finally:
             response.close()
 
-    def _receive(self, response: httpx.Response) -> Moved:
+    def _receive(self, response: Answer) -> Moved:
         if response.status_code not in (200, 206):
             raise _refused(DownloadError, "the download", response, _read_some(response))
         if response.status_code == 200 and self.sink.size:
@@ -260,7 +279,7 @@ class _Download:
         return Moved(digest, self.sink.size, response.headers.get("content-type", ""))
 
 
-def _plain(response: httpx.Response) -> Any:
+def _plain(response: Answer) -> Any:
     """The body as the transport gives it; nothing was compressed, so httpx's decoders have no work."""
     return response.stream
 
@@ -281,7 +300,7 @@ def _send(
     headers: list[tuple[str, str]],
     content: bytes | Iterator[bytes] | None,
     kind: type[FileError],
-) -> httpx.Response:
+) -> Answer:
     quick: Quick | None = getattr(http_client, "quick", None)
     try:
         if quick is not None and _PLAIN_URL.fullmatch(url):
@@ -292,7 +311,7 @@ def _send(
         raise kind(cause.message, retryable=cause.retryable) from error
 
 
-def _read_some(response: httpx.Response) -> bytes:
+def _read_some(response: Answer) -> bytes:
     """The beginning of an answer; storage's XML is short."""
     body = b""
     try:
@@ -305,7 +324,7 @@ def _read_some(response: httpx.Response) -> bytes:
     return body
 
 
-def _refused(kind: type[FileError], what: str, response: httpx.Response, body: bytes) -> FileError:
+def _refused(kind: type[FileError], what: str, response: Answer, body: bytes) -> FileError:
     words, status = storage_words(body), response.status_code
     return kind(
         f"{what} was refused: {words.message or words.code or f'HTTP {status}'}",

@@ -14,6 +14,7 @@ from speedpix_pipe.sdk import _bytes, _inputs, _media
 from speedpix_pipe.sdk._sleep import in_thread
 from speedpix_pipe.sdk._sync._transfer import (
     EXPIRED,
+    Answer,
     Moved,
     TransferClient,
     download_into,
@@ -129,7 +130,7 @@ class FileOutput(str):
     def _inline(self) -> bool:
         return self[:5].lower() == "data:"
 
-    def _open(self) -> httpx.Response:
+    def _open(self) -> Answer:
         calls = self._owner.calls
         http = TransferClient(calls.files)
         try:
