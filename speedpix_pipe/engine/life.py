@@ -29,6 +29,7 @@ from speedpix_pipe.steps.base import StepKind as Kind
 from speedpix_pipe.steps.expect import ExpectedFile, InputFile, check_expect
 from speedpix_pipe.steps.rendered import files_in, shown
 from speedpix_pipe.steps.service import ChangedError
+from speedpix_pipe.steps.together import unheard
 
 CHANGES = 2  # how often a task starts over because a file changed while it was uploaded
 
@@ -228,7 +229,7 @@ class Lives:
         if twin is not None:
             return await self._from_twin(twin), "twin"
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(_looked_at)
+        unheard(future)
         self._twins[fingerprint] = future
         try:
             result = await self._made_by(kind, job, fingerprint)
@@ -247,11 +248,8 @@ class Lives:
     async def _made_by(self, kind: Kind, job: Job, fingerprint: str) -> Result:
         """A result that is kept when this returns. A crash in between finds the row open, and fetches again."""
         result = await kind.run(job)
-        kept = asyncio.ensure_future(
-            self._results.keep_result(fingerprint, kind.service, result, kind=job.step.kind.value)
-        )
-        kept.add_done_callback(_looked_at)
-        await kind.accept(job)  # queued behind it, so both usually go in one commit
+        kept = self._results.keep_result(fingerprint, kind.service, result, kind=job.step.kind.value)
+        kind.accept(job)  # queued behind it, so both usually go in one commit
         await kept
         if job.again is not Again.NO:
             self._made.add(fingerprint)
@@ -363,12 +361,6 @@ def ending_of(error: ExpressionError | TaskError, attempts: int = 1) -> Failed |
     if isinstance(error, TaskError):
         return Failed(error.kind, error.code, message, attempts, error.prediction_id)
     return Failed("input", error.code, message)
-
-
-def _looked_at(future: asyncio.Future[Any]) -> None:
-    """A failure that nobody waited for is not one that nobody handled."""
-    if not future.cancelled():
-        future.exception()
 
 
 def output_of(result: Result, files: Mapping[str, FileValue]) -> Json:

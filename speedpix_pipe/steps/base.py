@@ -8,6 +8,7 @@ their rooms lie above.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
@@ -98,9 +99,11 @@ class Ledger(Protocol):
         replaces: int | None = None,
     ) -> Submission: ...
 
-    def created(self, submission_id: int, prediction_id: str) -> Awaitable[None]: ...
+    def created(self, submission_id: int, prediction_id: str) -> asyncio.Future[Any]: ...
 
-    def settle(self, submission_id: int, state: SubmissionState, *, message: str | None = None) -> Awaitable[None]: ...
+    def settle(
+        self, submission_id: int, state: SubmissionState, *, message: str | None = None
+    ) -> asyncio.Future[Any]: ...
 
 
 class Uploads(Protocol):
@@ -229,6 +232,7 @@ class Job:
     price: float | None = None
     stale: bool = False  # a result exists and is too old for the step's `cache.max_age`
     again: Again = Again.NO
+    open_row: int | None = None  # of the ledger: to be settled once the result is kept
 
     @property
     def task(self) -> str:
@@ -266,8 +270,8 @@ class StepKind(Protocol):
         """Do the work. The files of the result are kept when this returns."""
         ...
 
-    async def accept(self, job: Job) -> None:
-        """The result is on disk."""
+    def accept(self, job: Job) -> None:
+        """The result is about to be on disk: what is noted here is noted in the same breath."""
         ...
 
     async def faults(self, step: Step, prepared: Prepared, result: Result) -> list[str]:

@@ -117,7 +117,7 @@ class ImageKind:
             hint="use steps.X.file, steps.X.files or file('...')",
         )
 
-    async def accept(self, job: Job) -> None:
+    def accept(self, job: Job) -> None:
         """Nothing was paid."""
 
     async def faults(self, step: Step, prepared: Prepared, result: Result) -> list[str]:  # noqa: ARG002 - one shape

@@ -8,7 +8,6 @@ Here the service's `canceled` becomes the runner's `cancelled`, and SDK errors b
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +32,7 @@ from speedpix_pipe.steps.base import (
 )
 from speedpix_pipe.steps.fetching import Fetching, GoneError
 from speedpix_pipe.steps.service import UPLOAD_MARGIN_SECONDS, Service
+from speedpix_pipe.steps.together import unheard
 
 if TYPE_CHECKING:
     from speedpix_pipe.sdk import AsyncPrediction
@@ -256,17 +256,18 @@ class Predictions:
         except BaseException as error:
             await self._in_doubt(job, row, f"{type(error).__name__} while it was sent")
             raise
-        noted = self._ledger.created(row.id, prediction.id)  # queued by the call: nothing may come between
+        # Queued by the call: nothing may come between. It is on disk before whatever is queued after it, so who waits
+        # for the result to be kept, or for how it failed, has waited for this.
+        unheard(self._ledger.created(row.id, prediction.id))
         self.service.answered = True
         job.gates.answered()
         job.gates.accepted()
         job.emit(PredictionCreated(step=job.node, key=job.key, submission=row.id, prediction_id=prediction.id))
-        await noted
         return row, prediction
 
     async def _intend(self, job: Job, fingerprint: str, replaces: Submission | None) -> Submission:
-        asked = asyncio.ensure_future(
-            self._ledger.intend(
+        try:
+            return await self._ledger.intend(
                 account=self.service.account,
                 fingerprint=fingerprint,
                 run_id=job.run_id,
@@ -275,15 +276,6 @@ class Predictions:
                 price=job.price,
                 replaces=replaces.id if replaces else None,
             )
-        )
-        try:
-            return await asyncio.shield(asked)
-        except asyncio.CancelledError:
-            # Nothing was sent, and nobody shall take it for a submission without an answer.
-            with contextlib.suppress(StoreError):  # somebody else had written a row
-                row = await asked
-                await self._ledger.settle(row.id, SubmissionState.REFUSED, message="taken back before it was sent")
-            raise
         except StoreError as error:
             if error.code != "store.already-open":  # the ledger lies above this floor: its errors go by code
                 raise
@@ -373,13 +365,15 @@ class Predictions:
             raise FinalError(message, kind=TaskErrorKind.TASK, prediction_id=prediction.id)
         received = self._clock.now()
         files = await self._fetching.all_of(job, prediction)
+        if row.state is not SubmissionState.SUCCEEDED:
+            job.open_row = row.id
         return Result(prediction.raw_output, files, prediction.id, received)
 
-    async def settle(self, fingerprint: str) -> None:
+    def settle(self, job: Job) -> None:
         """The result is kept: the row says so."""
-        row = self._ledger.look(self.service.account, fingerprint)
-        if row is not None and row.state is SubmissionState.CREATED:
-            await self._ledger.settle(row.id, SubmissionState.SUCCEEDED)
+        if job.open_row is not None:
+            unheard(self._ledger.settle(job.open_row, SubmissionState.SUCCEEDED))
+            job.open_row = None
 
     # --- small things ---
 

@@ -52,9 +52,8 @@ class WorkflowKind:
         assert job.prepared.fingerprint is not None
         return await self._predictions.run(job, job.prepared.fingerprint)
 
-    async def accept(self, job: Job) -> None:
-        assert job.prepared.fingerprint is not None
-        await self._predictions.settle(job.prepared.fingerprint)
+    def accept(self, job: Job) -> None:
+        self._predictions.settle(job)
 
     async def faults(self, step: Step, prepared: Prepared, result: Result) -> list[str]:
         assert step.workflow is not None

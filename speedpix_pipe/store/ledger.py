@@ -318,7 +318,8 @@ class Ledger:
         Raises `AlreadyOpenError` where `look` would now find a row other than `replaces`, whatever happened since the
         caller looked. `replaces` names the row that the caller has seen and pays again beside: if open, it becomes
         `abandoned` in the same transaction. A `PredictionRequested` gets the row's number on its way to the journal.
-        Cancelled before it returns, the row is taken back: nothing was sent.
+        Cancelled before it returns, the row is taken back first: nothing was sent, and nobody shall take it for a
+        submission without an answer.
         """
         row = (account, fingerprint, "requested", run_id, run_id, step, text_in(key), price, to_stamp(self._now()))
 
@@ -331,6 +332,7 @@ class Ledger:
             made: Submission = await asyncio.shield(asked)
         except asyncio.CancelledError:
             asked.add_done_callback(self._take_back)
+            await asyncio.wait({asked})
             raise
         return made
 
@@ -339,14 +341,14 @@ class Ledger:
             row = (asked.result().id, "refused", "taken back before it was sent", to_stamp(self._now()))
             self._writer.put(_SETTLE, row)
 
-    def created(self, submission_id: int, prediction_id: str, *, event: Event | None = None) -> Awaitable[None]:
+    def created(self, submission_id: int, prediction_id: str, *, event: Event | None = None) -> asyncio.Future[Any]:
         """Note the prediction's id: queued by the call itself, on disk when awaited."""
         row = (submission_id, prediction_id, to_stamp(self._now()))
         return self._writer.ask(_CREATED, row, None if event is None else self._encode(event))
 
     def settle(
         self, submission_id: int, state: SubmissionState, *, message: str | None = None, event: Event | None = None
-    ) -> Awaitable[None]:
+    ) -> asyncio.Future[Any]:
         """Note how it ended: queued by the call itself, on disk when awaited."""
         row = (submission_id, state.value, None if message is None else text_in(message), to_stamp(self._now()))
         return self._writer.ask(_SETTLE, row, None if event is None else self._encode(event))

@@ -55,7 +55,7 @@ class NoopKind:
         await self._kit.keeper.adopt(part, digest, len(data))
         return (KeptFile("file", digest, len(data), "text/plain", "txt"),)
 
-    async def accept(self, _job: Job) -> None:
+    def accept(self, _job: Job) -> None:
         return
 
     async def faults(self, _step: Step, _prepared: Prepared, _result: Result) -> list[str]:

@@ -67,7 +67,7 @@ class NoopKind:
         await self._kit.keeper.adopt(part, digest, len(data))
         return Result({"file": digest}, (KeptFile("file", digest, len(data), "text/plain", "txt"),))
 
-    async def accept(self, job: Job) -> None: ...
+    def accept(self, job: Job) -> None: ...
 
     async def faults(self, step: Step, prepared: Prepared, result: Result) -> list[str]:
         return []

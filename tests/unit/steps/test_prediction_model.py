@@ -162,8 +162,9 @@ async def one_run(store: Store, world: World, run_id: str, tasks: list[str], ste
     async def live(number: int, fingerprint: str) -> None:
         key = f"{number}"
         try:
-            result = await predictions.run(job_of(run_id, fingerprint, key, gates, events, step), fingerprint)
-            await predictions.settle(fingerprint)
+            job = job_of(run_id, fingerprint, key, gates, events, step)
+            result = await predictions.run(job, fingerprint)
+            predictions.settle(job)
             came[key] = f"got {result.prediction_id}"
         except UnknownOutcomeError:
             came[key] = "unknown"
