@@ -1,5 +1,6 @@
 """Where the command begins: the terminal is made safe for any name, then `cli` takes over."""
 
+import gc
 import io
 import os
 import sys
@@ -7,6 +8,7 @@ import sys
 from speedpix_pipe.cli import main as command
 
 INTERRUPTED = 130
+_ALLOCATIONS = 20_000  # between looks for garbage in circles: a run keeps much and makes little of it
 
 
 def main() -> int:
@@ -16,6 +18,7 @@ def main() -> int:
     sys.stderr = sys.stderr or _nowhere("w")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text streams of this process
+    gc.set_threshold(_ALLOCATIONS, 20, 20)
     code = command()
     if code == INTERRUPTED:
         _deaf()

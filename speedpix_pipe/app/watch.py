@@ -24,7 +24,7 @@ from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.specs import Loaded, require
 from speedpix_pipe.app.station import Station, limits_of, open_station
 from speedpix_pipe.app.stopping import signals
-from speedpix_pipe.engine.drive import LOOKAHEAD
+from speedpix_pipe.engine.drive import lookahead
 from speedpix_pipe.errors import ExecutorError, PipeError, UsageError
 from speedpix_pipe.model import Watch
 from speedpix_pipe.store import Store
@@ -179,7 +179,7 @@ class Watcher:
         limits = limits_of(self.request.run, self.loaded)
         held = sum(len(folder.held) for folder in self.folders)
         widest = max(folder.watch.batch.max_files for folder in self.folders)
-        room = max(widest, 2 * limits.concurrency + LOOKAHEAD) - held
+        room = max(widest, 2 * limits.concurrency + lookahead(limits.concurrency)) - held
         if self.station.roads.slots.crowded and held >= widest:
             room = min(room, 0)
         allowed, why = self._budget.allows(self.loaded, held)

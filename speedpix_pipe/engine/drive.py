@@ -52,8 +52,15 @@ from speedpix_pipe.steps.base import Keeper, StoppedError, UnknownOutcomeError
 from speedpix_pipe.steps.rendered import shown, with_files
 
 LOG = logging.getLogger("speedpix_pipe")
-LOOKAHEAD = 32  # tasks beyond `concurrency` that may upload or download meanwhile
+LOOKAHEAD = 32
 SLICE_SECONDS = 0.02  # how long commands are carried out before the loop may breathe
+
+
+def lookahead(concurrency: int) -> int:
+    """How many tasks beyond those in flight may upload or download meanwhile: when a whole load of predictions ends
+    at once, as many again should have nothing left to do but be submitted.
+    """
+    return max(LOOKAHEAD, concurrency)
 
 
 @dataclass(slots=True)
