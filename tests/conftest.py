@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from speedpix_pipe.emulator import EmulatorThread
+    from tests.objects import Bucket, S3Server
 
 _OWN = ("SPEEDPIX_", "XDG_", "NO_COLOR", "FORCE_COLOR", "CLICOLOR")
 
@@ -95,3 +96,64 @@ def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorThread]:
         monkeypatch.setenv("SPEEDPIX_APP_KEY", "local")
         monkeypatch.setenv("SPEEDPIX_APP_SECRET", "local")
         yield running
+
+
+@pytest.fixture(scope="session")
+def s3_service() -> Iterator[S3Server]:
+    """One S3 server for all tests of a process."""
+    from tests.objects import s3_server
+
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_service: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """An S3 server with nothing in it; the environment names it, as it would a real one."""
+    import urllib.request
+
+    import fsspec
+
+    from speedpix_pipe.files.storage import close_storages
+
+    urllib.request.urlopen(urllib.request.Request(f"{s3_service.url}/moto-api/reset", method="POST")).close()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_service.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    close_storages()
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    s3_service.requests.clear()
+    s3_service.before = None
+    yield s3_service
+    s3_service.before = None
+    close_storages()
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> Bucket:
+    """The bucket `shop`, empty."""
+    from tests.objects import open_bucket
+
+    made = open_bucket(s3.url, "shop")
+    s3.requests.clear()
+    return made
+
+
+@pytest.fixture
+def photo() -> Callable[[str], bytes]:
+    """The bytes of a small photo, another for each name."""
+    import hashlib
+    import io
+
+    from PIL import Image
+
+    def make(name: str) -> bytes:
+        colour = hashlib.sha256(name.encode()).digest()
+        image = Image.new("RGB", (48, 32), (colour[0], colour[1], colour[2]))
+        image.paste((colour[3], colour[4], colour[5]), (8, 8, 40, 24))
+        held = io.BytesIO()
+        image.save(held, "JPEG")
+        return held.getvalue()
+
+    return make

@@ -17,6 +17,7 @@ from speedpix_pipe.app.station import Station
 from speedpix_pipe.engine.lanes import Stop
 from speedpix_pipe.errors import PipeError, StoreError, UsageError
 from speedpix_pipe.files import FileValue
+from speedpix_pipe.files.objects import Objects
 from speedpix_pipe.store import RunRow, Verdict
 from speedpix_pipe.summary import RunSummary
 from speedpix_pipe.triggers.base import Batch, Judgement
@@ -97,8 +98,10 @@ class Batches:
 
     async def _try(self, batch: Batch) -> bool:
         """One run for the batch; False if it must be taken up again later."""
-        self._reloader.look()
-        loaded = replace(self._reloader.loaded, params=self._params(batch), warnings=[])
+        await self._reloader.look()
+        objects = Objects(self._store.digests)  # each batch looks for itself
+        objects.begun = True
+        loaded = replace(self._reloader.loaded, params=self._params(batch), warnings=[], objects=objects)
         resumed = self._earlier(batch)
         if batch.run_id is None:
             batch.run_id = new_run_id(self._clock)

@@ -13,6 +13,7 @@ from speedpix_pipe.app.selection import Selection
 from speedpix_pipe.app.specs import Loaded, load
 from speedpix_pipe.clock import Clock, SystemClock
 from speedpix_pipe.errors import PipeError, SpecError
+from speedpix_pipe.files.objects import MOST_READ, Objects
 from speedpix_pipe.model import Json
 from speedpix_pipe.plan.diff import Change, compare
 from speedpix_pipe.plan.estimate import Outlook, StepEstimate
@@ -109,7 +110,9 @@ def _tasks(request: DiffRequest) -> tuple[StepOutlook, ...]:
 
 
 def _foresee(request: DiffRequest, revision: str | None, store: Store | None, note: Note) -> tuple[StepEstimate, ...]:
-    loaded, problems = load(replace(request.spec, rev=revision), digests=store.digests if store else None)
+    digests = store.digests if store else None
+    objects = Objects(digests, most_read=MOST_READ)
+    loaded, problems = load(replace(request.spec, rev=revision), digests=digests, objects=objects)
     if loaded is None:
         raise SpecError(problems)
     connection = planned_connection(loaded.settings, local=request.local)

@@ -14,9 +14,9 @@ from speedpix_pipe.app.specs import Loaded, surroundings
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.life import output_of
 from speedpix_pipe.engine.saving import saved_paths
-from speedpix_pipe.errors import Problem
+from speedpix_pipe.errors import AccessError, Problem
 from speedpix_pipe.events import Event
-from speedpix_pipe.files import FileValue, sniff
+from speedpix_pipe.files import FileValue, StorageError
 from speedpix_pipe.model import OPEN_STATES, OnUnknownSubmit, Result, StepKind, SubmissionState
 from speedpix_pipe.plan.checks import StaticChecks
 from speedpix_pipe.plan.claims import Claims, targets_of
@@ -185,9 +185,7 @@ class _Outlooks:
         total = 0
         for digest, file, timeout in self._uploads:
             margin = max(UPLOAD_MARGIN_SECONDS, timeout)
-            if uploads is None or not uploads.look(
-                account, digest, sniff(file.absolute).media_type, margin_seconds=margin
-            ):
+            if uploads is None or not uploads.look(account, digest, _media_type(file), margin_seconds=margin):
                 total += file.size
         return total
 
@@ -255,6 +253,13 @@ class _Outlooks:
         assert self._store is not None
         old = self._store.ledger.result(fingerprint)
         return old is not None and self._too_old(task, old)
+
+
+def _media_type(file: FileValue) -> str:
+    try:
+        return file.media_type
+    except StorageError as error:
+        raise AccessError(str(error), code="access.storage", hint=error.hint) from error
 
 
 @dataclass(slots=True)

@@ -25,16 +25,20 @@ from speedpix_pipe.engine.life import Lives
 from speedpix_pipe.engine.saving import Saver
 from speedpix_pipe.errors import SpecError
 from speedpix_pipe.events import RunFinished, RunResumed, RunStarted, Warned
+from speedpix_pipe.files.objects import seen
+from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.model import Json, RunStatus, StepKind, TaskStatus
 from speedpix_pipe.plan.checks import StaticChecks
 from speedpix_pipe.plan.scopes import Scopes, shown_graph
 from speedpix_pipe.plan.walk import Walk
 from speedpix_pipe.steps.base import Kit
 from speedpix_pipe.steps.rendered import shown
+from speedpix_pipe.steps.together import together
 from speedpix_pipe.store import RunRow
 from speedpix_pipe.summary import RunSummary, Tally, exit_code
 
 CANCEL_LOOK_SECONDS = 0.5
+LOOKS_AT_ONCE = 500
 Subscribe = Callable[[Tally, Loaded], Sequence[Subscriber]]
 
 
@@ -139,12 +143,22 @@ class OneRun:
     async def prepare(self) -> None:
         """All tasks that are known beforehand. SpecError where that already shows that something is wrong."""
         await self.driver.prepare()
+        await self._look_at_objects()
         self._selection.check()
         if self._checks.problems:
             raise SpecError([*self._checks.problems, *self.loaded.warnings])
 
+    async def _look_at_objects(self) -> None:
+        """Checks that take requests, many at a time."""
+        while later := self._checks.later[:LOOKS_AT_ONCE]:
+            del self._checks.later[:LOOKS_AT_ONCE]
+            await together([in_thread(first.look) for first, _ in later])
+            for _, again in later:
+                again()
+
     async def carry_out(self, subscribe: Subscribe) -> RunOutcome:
         """From the first event to the last. `prepare` comes before."""
+        self.loaded.objects.begun = True
         self.bus.subscribe(self.tally)
         for subscriber in subscribe(self.tally, self.loaded):
             self.bus.subscribe(subscriber)
@@ -208,7 +222,7 @@ class OneRun:
                 status=self._status(stop, left),
                 resumable=stop is not None and stop.resumable,
                 seconds=self.clock.monotonic() - self._began,
-                outputs=self.driver.outputs(),
+                outputs=await seen(self.driver.outputs),
                 reason=stop.reason if stop else "",
             )
         )

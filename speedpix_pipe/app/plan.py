@@ -16,6 +16,7 @@ from speedpix_pipe.app.selection import select
 from speedpix_pipe.app.specs import Loaded, load, require
 from speedpix_pipe.clock import Clock, SystemClock
 from speedpix_pipe.errors import AccessError, Problem, SpecError, StoreError
+from speedpix_pipe.files.objects import MOST_READ, Objects, measure_some
 from speedpix_pipe.model import Json
 from speedpix_pipe.plan.estimate import Estimate
 from speedpix_pipe.settings import Settings
@@ -43,7 +44,10 @@ def plan(request: PlanRequest) -> Plan:
     spec = request.spec
     folder = (spec.cwd / spec.spec).resolve().parent
     with past(spec.settings.state_folder(folder), request.clock) as store:
-        loaded = require(spec, digests=store.digests if store else None)
+        digests = store.digests if store else None
+        objects = Objects(digests, most_read=MOST_READ)
+        loaded = require(spec, digests=digests, objects=objects)
+        measure_some(loaded.params.values())
         selection = select(loaded.graph, request.only, request.start_from)
         connection = planned_connection(loaded.settings, local=request.local)
         foreseen = foresee(loaded, selection, connection, store, request.clock)

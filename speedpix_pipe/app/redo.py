@@ -17,12 +17,13 @@ from speedpix_pipe.app.one_run import OneRun, RunOutcome, Subscribe, new_run_id
 from speedpix_pipe.app.resuming import asked_again
 from speedpix_pipe.app.runs import unknown_of
 from speedpix_pipe.app.selection import exactly, matches
-from speedpix_pipe.app.specs import require
+from speedpix_pipe.app.specs import required
 from speedpix_pipe.app.start import may_begin
 from speedpix_pipe.app.station import open_station
 from speedpix_pipe.app.stopping import signals
 from speedpix_pipe.clock import Clock, SystemClock
 from speedpix_pipe.errors import UsageError
+from speedpix_pipe.files.objects import Objects
 from speedpix_pipe.model import TaskStatus
 from speedpix_pipe.plan.tasks import Task
 from speedpix_pipe.settings import Settings
@@ -63,9 +64,10 @@ async def redo(request: RedoRequest, subscribe: Subscribe) -> RunOutcome:
     )
     with ExitStack() as stack:
         watched = watched_folder(row) is not None
-        require(asked.spec, skip_watched=watched)
+        objects = Objects()
+        await required(asked.spec, objects, skip_watched=watched)
         store = stack.enter_context(Store.open(request.state_folder, now=request.clock.now))
-        loaded = require(asked.spec, digests=store.digests, skip_watched=watched)
+        loaded = await required(asked.spec, objects, digests=store.digests, skip_watched=watched)
         if watched:
             loaded = with_arrivals(loaded, row, store)
         run_id = new_run_id(request.clock)
@@ -83,7 +85,8 @@ async def redo(request: RedoRequest, subscribe: Subscribe) -> RunOutcome:
             await going.prepare()
             selection.check_exact()
             meant = exactly(loaded.graph, again)
-            may_begin(asked, loaded, station.connection, store, run_id, (0, 0.0), selection=meant, again=_asker(again))
+            asker = _asker(again)
+            await may_begin(asked, loaded, station.connection, store, run_id, (0, 0.0), selection=meant, again=asker)
             if station.connection.local:
                 await store.ledger.forget_open(station.connection.account)
             with signals(going.interrupt, going.driver.leave):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.app.specs import Loaded, require
 from speedpix_pipe.errors import PipeError
+from speedpix_pipe.files.objects import Objects, seen
 from speedpix_pipe.files.value import Digests
 from speedpix_pipe.model import Pipeline
 from speedpix_pipe.triggers.health import Health
@@ -31,20 +32,26 @@ class Reloader:
         self._health = health
         self._changed = changed
         self._stats = _stats(loaded.pipeline)
+        self._objects = Objects(digests)  # those that the next version names
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """At the start of a batch: is it still the same spec."""
+        await seen(self._look)
+
+    def _look(self) -> None:
         stats = _stats(self.loaded.pipeline)
         if stats == self._stats or self._request.rev is not None:
             return
-        self._stats = stats
         try:
-            loaded = require(self._request, digests=self._digests, skip_watched=True)
+            loaded = require(self._request, digests=self._digests, objects=self._objects, skip_watched=True)
         except PipeError as error:
+            self._stats = stats
             first = error.message.splitlines()[0]
             self._health.trouble("spec", f"the spec was edited and is broken, so the old one still counts: {first}")
             return
+        self._stats, self._objects = stats, Objects(self._digests)
         self._health.trouble("spec", None)
+        loaded.objects.begun = True
         if loaded.pipeline.digest == self.loaded.pipeline.digest:
             return
         self.loaded = loaded

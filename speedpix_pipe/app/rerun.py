@@ -104,7 +104,7 @@ def _values(values: list[Any]) -> list[Path]:
         value.absolute
         for given in values
         for value in (given if isinstance(given, list) else [given])
-        if isinstance(value, FileValue)
+        if isinstance(value, FileValue) and not value.remote
     ]
 
 

@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from speedpix_pipe.app.one_run import OneRun, RunOutcome, Subscribe, new_run_id
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.resuming import arguments_of, resumable, taken_up
-from speedpix_pipe.app.specs import require
+from speedpix_pipe.app.specs import required
 from speedpix_pipe.app.start import may_begin
 from speedpix_pipe.app.station import open_station
 from speedpix_pipe.app.stopping import signals
+from speedpix_pipe.files.objects import Objects
 from speedpix_pipe.store import Store
 
 __all__ = ["RunOutcome", "Subscribe", "run"]
@@ -25,9 +26,11 @@ async def run(request: RunRequest, subscribe: Subscribe) -> RunOutcome:
         request = taken_up(request, state_folder)
         spec = request.spec
     with ExitStack() as stack:
-        loaded = require(spec)
+        objects = Objects()
+        loaded = await required(spec, objects)
         store = stack.enter_context(Store.open(state_folder, now=request.clock.now))
-        loaded = require(spec, digests=store.digests)  # the params again, with digests that are remembered
+        # The params again, with digests that are remembered.
+        loaded = await required(spec, objects, digests=store.digests)
         resumed = resumable(request, loaded, store)
         run_id = resumed.id if resumed else new_run_id(request.clock)
         stack.enter_context(store.lock(loaded.pipeline.path, run_id=run_id))
@@ -39,7 +42,7 @@ async def run(request: RunRequest, subscribe: Subscribe) -> RunOutcome:
             going = OneRun(station, request, loaded, run_id, arguments=arguments, resumed=resumed, notes=notes)
             await going.prepare()
             spent = store.ledger.spent(run_id) if resumed else (0, 0.0)
-            may_begin(request, loaded, station.connection, store, run_id, spent)
+            await may_begin(request, loaded, station.connection, store, run_id, spent)
             if station.connection.local:
                 await store.ledger.forget_open(station.connection.account)
             with signals(going.interrupt, going.driver.leave):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from speedpix_pipe.app.remainder import remainder
 from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.errors import Problem, Severity, SpecError, UsageError
 from speedpix_pipe.files import FileValue, FolderFiles, find_files
+from speedpix_pipe.files.objects import Objects, seen
+from speedpix_pipe.files.storage import object_url
 from speedpix_pipe.files.value import Digests
 from speedpix_pipe.model import Json, Mark, Pipeline
 from speedpix_pipe.plan.graph import Graph, expressions_in
@@ -38,6 +40,7 @@ class Loaded:
     warnings: list[Problem]
     settings: Settings
     look_at_git: Callable[[], vcs.GitFacts | None]  # asked once, and only by who wants to know
+    objects: Objects = field(default_factory=Objects)  # what is known of those that were looked at
 
     @property
     def git(self) -> vcs.GitFacts | None:
@@ -64,11 +67,15 @@ class _Git(Mapping[str, Json]):
 
 
 class ParamFiles:
-    """How params find their files: patterns of the command line start at the current folder, all else at the spec's."""
+    """How params find their files: patterns of the command line start at the current folder, all else at the spec's.
 
-    def __init__(self, folder: Path, digests: Digests | None) -> None:
+    Without `objects`, those are not looked at.
+    """
+
+    def __init__(self, folder: Path, digests: Digests | None, objects: Objects | None) -> None:
         self._folder = folder
         self._digests = digests
+        self._objects = objects
 
     def glob(self, pattern: str, folder: Path) -> Sequence[FileValue]:
         inside = folder == self._folder
@@ -79,17 +86,26 @@ class ParamFiles:
     def file(self, path: Path, folder: Path) -> FileValue:
         return FileValue.local(path, folder, digests=self._digests)
 
+    def objects(self, text: str, *, many: bool) -> Sequence[FileValue] | None:
+        folder = str(self._folder)
+        if self._objects is None:
+            object_url(text, pattern=many)  # what is wrong with its form can be said all the same
+            return None
+        return self._objects.glob(text, folder, allow_empty=True) if many else [self._objects.file(text, folder)]
+
 
 def load(
     request: SpecRequest,
     *,
     digests: Digests | None = None,
+    objects: Objects | None = None,
     unknown_ok: bool = False,
     skip_watched: bool = False,
     salvage: bool = False,
 ) -> tuple[Loaded | None, list[Problem]]:
     """Everything known about a spec, and everything wrong with it. None where it cannot be walked.
 
+    Without `objects`, none is looked at, and a param that names some has no value.
     `skip_watched`: the files of params that a watched folder fills are not looked for.
     `salvage`: of a spec with errors, what can be walked nevertheless.
     """
@@ -106,7 +122,7 @@ def load(
         problems += _not_said_yet(_operation_problems(inner), problems)
         if inner is not pipeline:
             problems += weave(inner)[1]
-    files = ParamFiles(pipeline.folder, digests)
+    files = ParamFiles(pipeline.folder, digests, objects)
     skip = {watch.param for watch in pipeline.watch} if skip_watched else set()
     if not request.check_files:
         skip |= {name for name, param in pipeline.params.items() if param.type in {"file", "files"}}
@@ -116,7 +132,7 @@ def load(
     )
     problems += [_with_snippet(problem, pipeline) for problem in wrong]
     look_at_git = cache(partial(_git_facts, request, pipeline.path))
-    loaded = Loaded(pipeline, graph, params, problems, settings, look_at_git)
+    loaded = Loaded(pipeline, graph, params, problems, settings, look_at_git, objects or Objects(digests))
     if not has_errors(problems):
         return loaded, _unique(problems)
     return (_salvaged(loaded) if salvage else None), _unique(problems)
@@ -130,17 +146,33 @@ def _salvaged(loaded: Loaded) -> Loaded | None:
     return None if has_errors(woven) else replace(loaded, pipeline=left, graph=graph)
 
 
-def require(request: SpecRequest, *, digests: Digests | None = None, skip_watched: bool = False) -> Loaded:
-    """A spec that may be run; SpecError with every problem otherwise."""
-    loaded, problems = load(request, digests=digests, skip_watched=skip_watched)
+def require(
+    request: SpecRequest,
+    *,
+    digests: Digests | None = None,
+    objects: Objects | None = None,
+    skip_watched: bool = False,
+) -> Loaded:
+    """A spec that may be run; SpecError with every problem otherwise. Looks at objects: see `required`."""
+    loaded, problems = load(request, digests=digests, objects=objects or Objects(digests), skip_watched=skip_watched)
     if loaded is None:
         raise SpecError(problems)
     return replace(loaded, warnings=problems)
 
 
+async def required(
+    request: SpecRequest, objects: Objects, *, digests: Digests | None = None, skip_watched: bool = False
+) -> Loaded:
+    """The same on a thread that runs a loop. Asked twice with the same `objects`, it looks at them once."""
+    objects.digests = digests
+    return await seen(partial(require, request, digests=digests, objects=objects, skip_watched=skip_watched))
+
+
 def surroundings(loaded: Loaded, *, run: Mapping[str, str], digests: Digests | None) -> Surroundings:
     """What all expressions of a run share."""
-    files = {number: FolderFiles(space.pipeline.folder, digests) for number, space in enumerate(loaded.graph.spaces)}
+    objects = loaded.objects
+    folders = [space.pipeline.folder for space in loaded.graph.spaces]
+    files = {number: FolderFiles(folder, digests, objects) for number, folder in enumerate(folders)}
     names = {name for pipeline in pipelines_of(loaded.pipeline) for name in pipeline.env}
     env = loaded.settings.spec_environment(sorted(names))
     return Surroundings(
@@ -149,7 +181,7 @@ def surroundings(loaded: Loaded, *, run: Mapping[str, str], digests: Digests | N
         run=run,
         git=_Git(loaded),
         files=files,
-        param_files=ParamFiles(loaded.pipeline.folder, digests),
+        param_files=ParamFiles(loaded.pipeline.folder, digests, objects),
     )
 
 

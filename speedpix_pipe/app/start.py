@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from speedpix_pipe.app.connection import Connection
 from speedpix_pipe.app.forecast import AskAgain, foresee
 from speedpix_pipe.app.request import RunRequest
@@ -9,6 +11,8 @@ from speedpix_pipe.app.selection import Selection, select
 from speedpix_pipe.app.specs import Loaded
 from speedpix_pipe.console.base import money, plural
 from speedpix_pipe.errors import PlanError, RunInterruptedError
+from speedpix_pipe.files.objects import measure_some
+from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.model import Limits
 from speedpix_pipe.plan.estimate import Estimate
 from speedpix_pipe.store import Store
@@ -16,7 +20,7 @@ from speedpix_pipe.store import Store
 MANY = 100  # predictions; more are asked about even where no price is known
 
 
-def may_begin(
+async def may_begin(
     request: RunRequest,
     loaded: Loaded,
     connection: Connection,
@@ -35,7 +39,8 @@ def may_begin(
     asks = request.confirm is not None and not connection.local
     if limits.max_predictions is None and limits.max_cost is None and not asks:
         return
-    foreseen = foresee(
+    look = partial(
+        foresee,
         loaded,
         selection or select(loaded.graph, request.only, request.start_from),
         connection,
@@ -45,6 +50,12 @@ def may_begin(
         no_cache=request.no_cache,
         again=again,
     )
+    # A forecast may have to ask for many objects, one after another; nothing else goes on yet.
+    if loaded.objects.used:
+        await in_thread(lambda: measure_some(loaded.params.values()))
+        foreseen = await in_thread(look)
+    else:
+        foreseen = look()
     estimate = foreseen.estimate
     _refuse(estimate, limits, spent)
     question = question_of(estimate)

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from speedpix_pipe.errors import PipeError
-from speedpix_pipe.files import FileValue
+from speedpix_pipe.files import FileValue, ObjectUrl
+from speedpix_pipe.files.objects import Objects
+from speedpix_pipe.files.storage import object_url
 from speedpix_pipe.model import Json
 from speedpix_pipe.spec.params import UNKNOWN
 
@@ -38,6 +40,23 @@ class KnownParams(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+
+class NoObjects(Objects):
+    """Objects in a check that asks no network: what is wrong with the form of a URL, and nothing else, is known."""
+
+    def glob(self, pattern: str, folder: str, *, allow_empty: bool = False) -> list[FileValue]:  # noqa: ARG002 - Objects' shape
+        self._unknown(object_url(pattern, pattern=True))
+
+    def file(self, text: str, folder: str) -> NoReturn:  # noqa: ARG002 - likewise
+        self._unknown(object_url(text))
+
+    def read(self, file: FileValue | str) -> Json:
+        self._unknown(object_url(str(file)))
+
+    @staticmethod
+    def _unknown(url: ObjectUrl) -> NoReturn:
+        raise UnknownValueError(f"{url} is not looked at")
 
 
 class NoFiles:

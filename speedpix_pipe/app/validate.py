@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.app.specs import Loaded, load, surroundings
-from speedpix_pipe.app.unknowns import KnownParams, NoFiles, UnknownValueError
+from speedpix_pipe.app.unknowns import KnownParams, NoFiles, NoObjects, UnknownValueError
 from speedpix_pipe.errors import Problem, Severity
 from speedpix_pipe.model import Mark, Pipeline
 from speedpix_pipe.plan.checks import StaticChecks
@@ -47,7 +48,7 @@ def validate(request: SpecRequest) -> list[Problem]:
 
 def _expanded(loaded: Loaded, *, files: bool) -> list[Problem]:
     """What shows only when lists are expanded: keys, paths, values of each task."""
-    around = surroundings(loaded, run=RUN_NAMES, digests=None)
+    around = surroundings(replace(loaded, objects=NoObjects()), run=RUN_NAMES, digests=None)
     around.params = KnownParams(loaded.params)
     if not files:
         around.files = dict.fromkeys(around.files, NoFiles())

@@ -21,11 +21,12 @@ from speedpix_pipe.app.budget import DayBudget
 from speedpix_pipe.app.one_run import Subscribe
 from speedpix_pipe.app.reload import Reloader
 from speedpix_pipe.app.request import RunRequest
-from speedpix_pipe.app.specs import Loaded, require
+from speedpix_pipe.app.specs import Loaded, required
 from speedpix_pipe.app.station import Station, limits_of, open_station
 from speedpix_pipe.app.stopping import signals
 from speedpix_pipe.engine.drive import lookahead
 from speedpix_pipe.errors import ExecutorError, PipeError, UsageError
+from speedpix_pipe.files.objects import Objects
 from speedpix_pipe.model import Watch
 from speedpix_pipe.store import Store
 from speedpix_pipe.summary import RunSummary
@@ -73,14 +74,16 @@ async def watch(
     folder = (spec.cwd / spec.spec).resolve().parent
     ignore_lease_signals()
     with ExitStack() as stack:
-        loaded = require(spec, skip_watched=True)
+        objects = Objects()
+        loaded = await required(spec, objects, skip_watched=True)
         if not loaded.pipeline.watch:
             raise UsageError(
                 f"{loaded.pipeline.shown} has no `watch` section", code="watch.none", hint="say which folder to watch"
             )
         check_places(loaded.pipeline)
         store = stack.enter_context(Store.open(spec.settings.state_folder(folder), now=request.run.clock.now))
-        loaded = require(spec, digests=store.digests, skip_watched=True)
+        loaded = await required(spec, objects, digests=store.digests, skip_watched=True)
+        objects.begun = True  # from here on a store's trouble is a task's
         watcher = watcher_id(store.folder, loaded.pipeline.path)
         stack.enter_context(store.lock(loaded.pipeline.path, run_id=f"watch {watcher}"))
         notes: list[str] = []

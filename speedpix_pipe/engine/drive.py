@@ -40,6 +40,8 @@ from speedpix_pipe.events import (
     TaskUnknown,
 )
 from speedpix_pipe.files import FileValue
+from speedpix_pipe.files.objects import LookFirstError
+from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.model import Json, OnError, Result, StepKind, TaskStatus
 from speedpix_pipe.plan.fanout import Fanout
 from speedpix_pipe.plan.graph import Role
@@ -164,7 +166,12 @@ class Driver:
         todo = deque(commands)
         until = self.clock.monotonic() + SLICE_SECONDS
         while todo:
-            todo.extend(self._one(todo.popleft()))
+            command = todo.popleft()
+            try:
+                todo.extend(self._one(command))
+            except LookFirstError as first:
+                await in_thread(first.look)
+                todo.appendleft(command)
             if self.clock.monotonic() > until:
                 await self.clock.sleep(0)
                 until = self.clock.monotonic() + SLICE_SECONDS
@@ -266,6 +273,8 @@ class Driver:
         """Whether the task ended at once."""
         try:
             finished = self.lives.from_cache(task) if task.node.role is Role.STEP else None
+        except LookFirstError:
+            finished = None  # it takes a request to tell
         except (ExpressionError, TaskError) as error:
             await self._end(task, ending_of(error), 0.0)
             return True

@@ -16,6 +16,9 @@ from speedpix_pipe.engine.saving import Saver
 from speedpix_pipe.errors import AbsentError, ExpressionError, TaskError, TaskErrorKind
 from speedpix_pipe.events import TaskStarted
 from speedpix_pipe.files import FileValue
+from speedpix_pipe.files.objects import ObjectFile, seen
+from speedpix_pipe.files.storage import ChangedObjectError
+from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.model import Json, Result, StepKind, Submission
 from speedpix_pipe.plan.graph import Role
 from speedpix_pipe.plan.inner import inner_files, inner_result
@@ -29,7 +32,7 @@ from speedpix_pipe.steps.base import StepKind as Kind
 from speedpix_pipe.steps.expect import ExpectedFile, InputFile, check_expect
 from speedpix_pipe.steps.rendered import files_in, shown
 from speedpix_pipe.steps.service import ChangedError
-from speedpix_pipe.steps.together import unheard
+from speedpix_pipe.steps.together import together, unheard
 
 CHANGES = 2  # how often a task starts over because a file changed while it was uploaded
 
@@ -169,8 +172,7 @@ class Lives:
 
     async def _live(self, task: Task) -> Ending:
         prepared = await self._prepared(task)
-        targets = self._claimed(task)
-        self._saver.spare_inputs(task, targets)
+        targets = await seen(lambda: self._spared(task))
         self._started(task, prepared)
         kind = self.kind(task.node.step.kind)
         job = self._job(task, prepared)
@@ -195,28 +197,43 @@ class Lives:
         assert entered is not None
         files = inner_files(task, task.output, self._scopes.walk)
         result = inner_result(task.output, files)
-        rendered = self._render(entered)
+        rendered = await seen(lambda: self._render(entered))
         scope = self._scopes.of_task(entered)
-        expect = {path: render(wanted, scope) for path, wanted in task.node.step.expect.items()}
-        inputs = [InputFile(file.sha256, file.absolute) for _, file in files_in(rendered)]
+        expect = await seen(lambda: {path: render(wanted, scope) for path, wanted in task.node.step.expect.items()})
+        inputs = await seen(lambda: [InputFile(file.sha256, file.place) for _, file in files_in(rendered)])
         looked_at = [ExpectedFile(kept, self._keeper.path(kept.sha256)) for kept in result.files]
         faults = await check_expect(expect, result.output, looked_at, inputs, self._kit.executor) if expect else []
         if faults:
             return Failed(TaskErrorKind.TASK, "task.contract", "; ".join(faults))
-        saved = await self._saver.save(entered, self._claimed(entered), result)
+        saved = await self._saver.save(entered, await seen(lambda: self._claimed(entered)), result)
         return Finished(result, Prepared(None, rendered, shown(rendered)), saved)
 
     async def _prepared(self, task: Task) -> Prepared:
         """The task rendered, with digests of its files as they are now."""
         try:
-            rendered = self._render(task, fresh=True)
+            rendered = await seen(lambda: self._render(task, fresh=True))
             unknown = [file for _, file in files_in(rendered) if not file.known]
             if unknown:
                 with self._gates.waiting(paid=False):
-                    await asyncio.to_thread(_hash_all, unknown)
-            return self._prepare(task, rendered)
+                    await self._hash_all(unknown)
+            return await seen(lambda: self._prepare(task, rendered))
         except OSError as error:
             raise _unreadable(error) from error
+
+    async def _hash_all(self, files: list[FileValue]) -> None:
+        here = [file for file in files if not isinstance(file, ObjectFile)]
+        if here:
+            await asyncio.to_thread(_hash_all, here)
+        await together([self._measure(file) for file in files if isinstance(file, ObjectFile)])
+
+    async def _measure(self, file: ObjectFile) -> None:
+        """Looked at now; read, by whoever reads objects for this run, only where that is not enough."""
+        entry = await in_thread(file.renew)
+        if not file.known:
+            try:
+                file.measured(entry, entry.sha256 or await self._kit.executor.hash(entry))
+            except ChangedObjectError as error:
+                raise ChangedError(entry.url) from error
 
     async def _result(self, task: Task, prepared: Prepared, kind: Kind, job: Job) -> tuple[Result, str | None]:
         fingerprint = prepared.fingerprint
@@ -280,12 +297,17 @@ class Lives:
             if file.origin is None:
                 if fresh:
                     file.forget()
-                self._saver.reads.add(file.absolute)
+                self._saver.reads.add(file.address)
         return rendered
 
     def _prepare(self, task: Task, rendered: Mapping[str, Any]) -> Prepared:
         step = task.node.step
         return self.kind(step.kind).prepare(step, task.name, rendered, self._scopes.of_task(task))
+
+    def _spared(self, task: Task) -> list[Target]:
+        targets = self._claimed(task)
+        self._saver.spare_inputs(task, targets)
+        return targets
 
     def _claimed(self, task: Task) -> list[Target]:
         found = self._targets.get(task)
@@ -350,7 +372,7 @@ def _hash_all(files: list[FileValue]) -> None:
 
 def _unreadable(error: OSError) -> TaskError:
     message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    return TaskError(message, kind=TaskErrorKind.INPUT, code="task.file")
+    return TaskError(message, kind=TaskErrorKind.INPUT, code="task.file", hint=getattr(error, "hint", None))
 
 
 def ending_of(error: ExpressionError | TaskError, attempts: int = 1) -> Failed | Skipped:

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from speedpix_pipe.errors import TaskError, TaskErrorKind
 from speedpix_pipe.events import FileSaved, Warned
-from speedpix_pipe.files import resolve, shown_path
+from speedpix_pipe.files import ObjectUrl, resolve, shown_path
 from speedpix_pipe.model import Json, KeptFile, Result
 from speedpix_pipe.plan.claims import Claims
 from speedpix_pipe.plan.scopes import Scopes
@@ -56,7 +56,7 @@ class Saver:
     """Saves the files of one run's tasks."""
 
     def __init__(self, scopes: Scopes, outputs: Outputs, keeper: Keeper, run_id: str, emit: Emit) -> None:
-        self.reads: set[Path] = set()  # files that the run was given: never replaced
+        self.reads: set[Path | ObjectUrl] = set()  # files that the run was given: never replaced
         self.forbidden: Callable[[Path], str | None] | None = None  # why a path must not be written, if so
         self._scopes = scopes
         self._outputs = outputs

@@ -28,6 +28,8 @@ from speedpix_pipe.errors import ExecutorError, UsageError
 from speedpix_pipe.executors import jobs
 from speedpix_pipe.executors.base import Moved, Sends
 from speedpix_pipe.executors.local import LocalExecutor
+from speedpix_pipe.files import Entry, StorageError
+from speedpix_pipe.files.storage import ChangedObjectError, TakenError
 from speedpix_pipe.steps.base import StoppedError
 
 Client = Any  # Dask's own types end where its asynchronous face begins
@@ -48,6 +50,10 @@ class _LostError(Exception):
 
 class _DeadlyError(Exception):
     """Every worker that tried this job was lost."""
+
+
+class _NoObjectsError(Exception):
+    """The worker cannot get at objects: it has no package for them, no credentials, or no way there."""
 
 
 class DaskExecutor:
@@ -82,6 +88,7 @@ class DaskExecutor:
         """Connect, and make sure that every worker is of our version and sees `folder`. UsageError if not."""
         if self._client is not None:
             return
+        await self._here.open(folder)
         self._client = client = await self._connect()
         try:
             info = await self._first_workers(client)
@@ -193,18 +200,20 @@ class DaskExecutor:
         await asyncio.to_thread(Path(done.attempt).rename, target)
         return Moved(done.sha256, done.size, done.media_type)
 
-    async def upload(self, url: str, source: Path, content_type: str) -> Moved:
+    async def upload(self, url: str, source: Path | Entry, content_type: str) -> Moved:
+        given = source if isinstance(source, Entry) else str(source)
         try:
-            done = await self._run("send", jobs.SignedUrl(url), str(source), content_type, priority=SENDS)
-        except (_LostError, _DeadlyError):
+            done = await self._run("send", jobs.SignedUrl(url), given, content_type, priority=SENDS)
+        except (_LostError, _DeadlyError, _NoObjectsError):
             return await self._here.upload(url, source, content_type)
         return Moved(*done)
 
-    async def hash(self, path: Path) -> str:
+    async def hash(self, place: Path | Entry) -> str:
+        given = place if isinstance(place, Entry) else str(place)
         try:
-            found: str = await self._run("digest", str(path), priority=PIXELS)
-        except (_LostError, _DeadlyError):
-            return await self._here.hash(path)
+            found: str = await self._run("digest", given, priority=PIXELS)
+        except (_LostError, _DeadlyError, _NoObjectsError):
+            return await self._here.hash(place)
         return found
 
     async def pixels(self, function: str, *args: Any) -> Any:
@@ -213,7 +222,7 @@ class DaskExecutor:
             attempt, value = await self._run("pixels", function, args, priority=PIXELS)
         except _LostError as error:
             raise StoppedError from error
-        except _DeadlyError:
+        except (_DeadlyError, _NoObjectsError):
             return await self._here.pixels(function, *args)
         if attempt is None:
             return value
@@ -239,6 +248,8 @@ class DaskExecutor:
                     self._call_off(future)
                 future.release()
         if isinstance(outcome, jobs.Refused):
+            if _cannot_reach_objects(outcome.error):
+                raise _NoObjectsError from outcome.error
             raise outcome.error
         return outcome.value
 
@@ -289,6 +300,13 @@ class DaskExecutor:
             with contextlib.suppress(OSError, TimeoutError):
                 await client.close(timeout=FAREWELL_SECONDS if self._lost is None else 0)
         await self._here.aclose()
+
+
+def _cannot_reach_objects(error: Exception) -> bool:
+    """Whether this machine may do better than the worker: not where the object itself is another by now, or gone."""
+    if isinstance(error, ChangedObjectError | TakenError):
+        return False
+    return isinstance(error, StorageError) or (isinstance(error, UsageError) and error.code == "usage.extra")
 
 
 def check_worker(address: str, answer: Any, word: str, folder: Path) -> None:

@@ -15,13 +15,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from speedpix_pipe._version import __version__
 from speedpix_pipe.errors import ExecutorError, PipeError
 from speedpix_pipe.executors import worker
-from speedpix_pipe.files import sha256_file
+from speedpix_pipe.executors.bringing import names_for, objects_in, with_copies
+from speedpix_pipe.files import Entry, sha256_file
+from speedpix_pipe.files.storage.bytes import fetch_object, reading, sha256_of_object
 
 if TYPE_CHECKING:
     from speedpix_pipe.sdk.transfer import TransferClient
@@ -116,23 +119,40 @@ def fetch(url: SignedUrl, target: str) -> Fetched:
     return Fetched(str(attempt), moved.sha256, moved.size, moved.content_type)
 
 
-def send(url: SignedUrl, source: str, content_type: str) -> tuple[str, int, str]:
+def send(url: SignedUrl, source: str | Entry, content_type: str) -> tuple[str, int, str]:
     """PUT. Twice the same bytes under the same name are the same object."""
     from speedpix_pipe.sdk import transfer
 
-    _must_see(Path(source))
-    moved = transfer.put_file_sync(_connections(), url.reveal(), source, content_type)
+    if isinstance(source, Entry):
+        with reading(source) as reader:
+            moved = transfer.put_file_sync(_connections(), url.reveal(), reader, content_type)
+    else:
+        _must_see(Path(source))
+        moved = transfer.put_file_sync(_connections(), url.reveal(), source, content_type)
     return moved.sha256, moved.size, moved.content_type
 
 
-def digest(path: str) -> str:
-    """SHA-256 of a file."""
-    _must_see(Path(path))
-    return sha256_file(Path(path))
+def digest(place: str | Entry) -> str:
+    """SHA-256 of a file, or of an object."""
+    if isinstance(place, Entry):
+        return sha256_of_object(place)
+    _must_see(Path(place))
+    return sha256_file(Path(place))
 
 
 def pixels(function: str, arguments: tuple[Any, ...]) -> tuple[str | None, Any]:
     """A function of `executors.pixels`, with the attempt's name of what it wrote, if it writes."""
+    entries = objects_in(arguments)
+    if entries:  # brought to a folder of this machine alone
+        with TemporaryDirectory(prefix="speedpix-objects-") as folder:
+            copies = names_for(entries, Path(folder))
+            for entry, copy in copies.items():
+                fetch_object(entry, copy)
+            return _pixels(function, with_copies(arguments, copies))
+    return _pixels(function, arguments)
+
+
+def _pixels(function: str, arguments: tuple[Any, ...]) -> tuple[str | None, Any]:
     for source in _sources(function, arguments):
         _must_see(Path(source))
     place = PLACES.get(function)

@@ -6,13 +6,19 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from speedpix_pipe.errors import ExecutorError
 from speedpix_pipe.executors.base import Moved, Sends
+from speedpix_pipe.executors.bringing import names_for, objects_in, with_copies
 from speedpix_pipe.executors.pool import PixelPool, processors
-from speedpix_pipe.files import sha256_file
+from speedpix_pipe.files import Entry, sha256_file
+from speedpix_pipe.files.storage.bytes import fetch_object, reading, sha256_of_object
+from speedpix_pipe.files.storage.threads import in_thread
+from speedpix_pipe.steps.together import together
 
 HASH_THREADS = 2  # a digest runs at disk speed; more threads only make the disk jump
 
@@ -31,10 +37,12 @@ class LocalExecutor:
         self._own_http: Any = None
         self._pool = PixelPool(workers)
         self._threads: ThreadPoolExecutor | None = None
+        self._folder: Path | None = None
         self.width = 2 * (workers or processors())
 
     async def open(self, folder: Path) -> None:
-        """This machine sees its own files."""
+        """This machine sees its own files. Objects are brought to `folder` for as long as they are worked."""
+        self._folder = folder
 
     def telling(self, lost: Callable[[str], None]) -> AbstractContextManager[None]:  # noqa: ARG002 - one shape
         """It is lost only together with us."""
@@ -52,19 +60,32 @@ class LocalExecutor:
             )
         return Moved(done.sha256, done.size, done.content_type)
 
-    async def upload(self, url: str, source: Path, content_type: str) -> Moved:
+    async def upload(self, url: str, source: Path | Entry, content_type: str) -> Moved:
         """PUT to a signed URL; the digest is of the bytes that went out."""
         from speedpix_pipe.sdk import transfer
 
-        done = await transfer.put_file(self._sends(), url, source, content_type)
+        if isinstance(source, Path):
+            done = await transfer.put_file(self._sends(), url, source, content_type)
+        else:
+            with reading(source) as reader:
+                done = await transfer.put_file(self._sends(), url, reader, content_type)
         return Moved(done.sha256, done.size, done.content_type)
 
     async def pixels(self, function: str, *args: Any) -> Any:
         """Run a function of `executors.pixels` in the pool."""
-        return await self._pool.run(function, args)
+        entries = objects_in(args)
+        if not entries:
+            return await self._pool.run(function, args)
+        with TemporaryDirectory(prefix="objects-", dir=self._folder) as folder:
+            copies = names_for(entries, Path(folder))
+            await together([in_thread(partial(fetch_object, entry, copy)) for entry, copy in copies.items()])
+            return await self._pool.run(function, with_copies(args, copies))
 
-    async def hash(self, path: Path) -> str:
-        """SHA-256 of a file, beside the event loop."""
+    async def hash(self, place: Path | Entry) -> str:
+        """SHA-256 of a file, beside the event loop; of an object, by the threads that wait for its store."""
+        if isinstance(place, Entry):
+            return await in_thread(partial(sha256_of_object, place))
+        path = place
         if self._threads is None:
             self._threads = ThreadPoolExecutor(HASH_THREADS, thread_name_prefix="hash")
         try:

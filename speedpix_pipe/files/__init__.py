@@ -8,30 +8,45 @@ uploading files is left to `store`, `executors` and `steps`.
 from speedpix_pipe.files.access import FileAccess, FolderFiles
 from speedpix_pipe.files.canonical import canonical_json
 from speedpix_pipe.files.content import Sniffed, image_size, sha256_file, sniff
-from speedpix_pipe.files.paths import collision_key, resolve, safe_join, safe_save_path, shown_path
+from speedpix_pipe.files.paths import (
+    address_of,
+    collision_key,
+    resolve,
+    safe_join,
+    safe_save_path,
+    shown_address,
+    shown_path,
+)
 from speedpix_pipe.files.pattern import find_files, has_magic, pattern_covers
 from speedpix_pipe.files.read import READ_LIMIT, read_file
+from speedpix_pipe.files.storage import Entry, ObjectUrl, StorageError, names_object
 from speedpix_pipe.files.value import FILE_NAMES, Digests, FileValue
 
 __all__ = [
     "FILE_NAMES",
     "READ_LIMIT",
     "Digests",
+    "Entry",
     "FileAccess",
     "FileValue",
     "FolderFiles",
+    "ObjectUrl",
     "Sniffed",
+    "StorageError",
+    "address_of",
     "canonical_json",
     "collision_key",
     "find_files",
     "has_magic",
     "image_size",
+    "names_object",
     "pattern_covers",
     "read_file",
     "resolve",
     "safe_join",
     "safe_save_path",
     "sha256_file",
+    "shown_address",
     "shown_path",
     "sniff",
 ]

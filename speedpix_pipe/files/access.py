@@ -1,16 +1,20 @@
-"""What `glob`, `file` and `read` in expressions reach: the files seen from a spec's folder."""
+"""What `glob`, `file` and `read` in expressions reach: the files seen from a spec's folder, and objects."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from speedpix_pipe.errors import ExpressionError
 from speedpix_pipe.files.paths import resolve, shown_path
 from speedpix_pipe.files.pattern import find_files
 from speedpix_pipe.files.read import read_file
+from speedpix_pipe.files.storage.urls import names_object
 from speedpix_pipe.files.value import Digests, FileValue
 from speedpix_pipe.model import Json
+
+if TYPE_CHECKING:
+    from speedpix_pipe.files.objects import Objects
 
 _REMEMBERED = 8  # how many parsed files are kept; a table is read by every task that looks something up
 
@@ -28,17 +32,30 @@ class FileAccess(Protocol):
 
 
 class FolderFiles:
-    """Files on this machine; relative paths start at `folder`."""
+    """Files on this machine, relative paths from `folder` on; and the objects of a run where a URL names one."""
 
-    def __init__(self, folder: Path, digests: Digests | None = None) -> None:
+    def __init__(self, folder: Path, digests: Digests | None = None, objects: Objects | None = None) -> None:
         self.folder = folder
         self.digests = digests
+        self._objects = objects
         self._read: dict[tuple[str, int, int], Json] = {}
 
+    @property
+    def objects(self) -> Objects:
+        if self._objects is None:
+            from speedpix_pipe.files.objects import Objects  # here: few specs name any
+
+            self._objects = Objects(self.digests)
+        return self._objects
+
     def glob(self, pattern: str, *, allow_empty: bool = False) -> list[FileValue]:
+        if names_object(pattern):
+            return self.objects.glob(pattern, str(self.folder), allow_empty=allow_empty)
         return find_files(pattern, self.folder, allow_empty=allow_empty, digests=self.digests)
 
     def file(self, path: str) -> FileValue:
+        if names_object(path):
+            return self.objects.file(path, str(self.folder))
         place = resolve(path, self.folder)
         if not place.is_file():
             what = "is a folder" if place.is_dir() else "does not exist"
@@ -46,6 +63,8 @@ class FolderFiles:
         return FileValue.local(place, self.folder, digests=self.digests)
 
     def read(self, file: FileValue | str) -> Json:
+        if names_object(file) if isinstance(file, str) else file.remote:
+            return self.objects.read(file)
         place = file.absolute if isinstance(file, FileValue) else resolve(file, self.folder)
         stat = place.stat()
         if place.is_dir():

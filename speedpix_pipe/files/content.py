@@ -7,9 +7,9 @@ import json
 import os
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
-_HEAD = 4096  # how much of a file `sniff` looks at
+HEAD_BYTES = 4096  # how much of a file `sniff` looks at
 
 
 class Sniffed(NamedTuple):
@@ -47,7 +47,7 @@ def head_of(path: Path) -> bytes:
     """The beginning of a file. A buffered file object would cost five times as much as the read."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(descriptor, _HEAD)
+        return os.read(descriptor, HEAD_BYTES)
     finally:
         os.close(descriptor)
 
@@ -56,11 +56,11 @@ def sniff(data: bytes | Path) -> Sniffed:
     """Media type and extension by content, never by name. `data` is the beginning of the content, or a file."""
     if isinstance(data, Path):
         data = head_of(data)
-    head = data[:_HEAD]
+    head = data[:HEAD_BYTES]
     for start, found in _STARTS:
         if head.startswith(start):
             return found
-    return _boxed(head) or _textual(head, whole=len(data) < _HEAD) or UNKNOWN
+    return _boxed(head) or _textual(head, whole=len(data) < HEAD_BYTES) or UNKNOWN
 
 
 def _boxed(head: bytes) -> Sniffed | None:
@@ -104,7 +104,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def image_size(path: Path) -> tuple[int, int, str] | None:
+def image_size(file: Path | IO[bytes]) -> tuple[int, int, str] | None:
     """Width and height as shown (turned by its EXIF orientation) and format, or None if it is no picture.
 
     The format is Pillow's name in small letters: `jpeg png gif webp bmp tiff`.
@@ -115,7 +115,7 @@ def image_size(path: Path) -> tuple[int, int, str] | None:
         # Only the header is read, so a huge picture does no harm here; who decodes it has the limit to keep.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(file) as image:
                 width, height = image.size
                 turned = image.getexif().get(0x0112, 1) >= 5
                 kind = (image.format or "").lower()

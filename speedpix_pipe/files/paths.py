@@ -11,6 +11,7 @@ import unicodedata
 from pathlib import Path
 
 from speedpix_pipe.errors import ExpressionError
+from speedpix_pipe.files.storage.urls import ObjectUrl, names_object, object_url
 
 _FORBIDDEN = re.compile(r'[<>:"\\|?*\x00-\x1f\x7f]')  # what Windows does not have in names; `/` never reaches it
 _TRAILING = re.compile(r"[. ]+\Z")
@@ -22,6 +23,15 @@ _PATH_BYTES = 3900
 def resolve(text: str, folder: Path) -> Path:
     """The path that `text` means when it is written in `folder`; `~` is the home folder."""
     return Path(os.path.normpath(folder / os.path.expanduser(text)))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+
+
+def address_of(text: str, folder: Path) -> Path | ObjectUrl:
+    """What a text means that may be a path or the URL of an object. ExpressionError for a URL that is neither."""
+    return object_url(text) if "://" in text and names_object(text) else resolve(text, folder)
+
+
+def shown_address(address: Path | ObjectUrl, folder: Path) -> str:
+    return address.text if isinstance(address, ObjectUrl) else shown_path(address, folder)
 
 
 def shown_path(path: Path | str, folder: Path | str) -> str:

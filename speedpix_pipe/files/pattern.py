@@ -16,6 +16,7 @@ from pathlib import Path
 
 from speedpix_pipe.errors import ExpressionError
 from speedpix_pipe.files.paths import resolve, shown_path
+from speedpix_pipe.files.storage.urls import names_object
 from speedpix_pipe.files.value import Digests, FileValue, Home
 
 _MAGIC = re.compile(r"[*?\[{]")
@@ -66,6 +67,8 @@ def find_files(
 
 def pattern_covers(pattern: str, path: str) -> bool:
     """Whether `path` would be found by `pattern`, both written in the same folder."""
+    if names_object(pattern) != names_object(path):
+        return False
     base, tail = _split(pattern)
     names, fixed = _names(path), _names(base or ".")
     if [_folded(name) for name in names[: len(fixed)]] != [_folded(name) for name in fixed]:

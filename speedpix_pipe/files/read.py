@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from speedpix_pipe.errors import ExpressionError
@@ -21,14 +21,23 @@ def read_file(path: Path, shown: str) -> Json:
     with path.open("rb") as file:
         data = file.read(READ_LIMIT + 1)
     if len(data) > READ_LIMIT:
-        raise ExpressionError(f"{shown} is over 64 MB, the most that read() takes", code="files.read")
+        raise too_large(shown)
+    return parse_file(data, path.name, shown)
+
+
+def too_large(shown: str) -> ExpressionError:
+    return ExpressionError(f"{shown} is over 64 MB, the most that read() takes", code="files.read")
+
+
+def parse_file(data: bytes, name: str, shown: str) -> Json:
+    """The value of bytes that stand under this name."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ExpressionError(
             f"{shown} is not UTF-8 (byte {error.start})", code="files.read", hint="save it as UTF-8"
         ) from None
-    parse = _PARSERS.get(path.suffix.lower())
+    parse = _PARSERS.get(PurePosixPath(name).suffix.lower())
     if parse is None:
         return text
     try:

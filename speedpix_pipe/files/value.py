@@ -9,8 +9,10 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from speedpix_pipe.files.content import image_size, sha256_file
-from speedpix_pipe.files.paths import shown_path
+from speedpix_pipe.files.content import image_size, sha256_file, sniff
+from speedpix_pipe.files.paths import shown_address, shown_path
+from speedpix_pipe.files.storage.base import Entry
+from speedpix_pipe.files.storage.urls import ObjectUrl
 from speedpix_pipe.model import KeptFile
 
 FILE_NAMES = (
@@ -29,6 +31,12 @@ class Digests(Protocol):
     def peek(self, path: Path) -> str | None:
         """The digest if it is remembered and the file has not changed since."""
         ...
+
+    def recall(self, place: bytes, state: bytes) -> str | None:
+        """The digest of what is no file of this machine, if it is remembered in this state."""
+        ...
+
+    def remember(self, place: bytes, state: bytes, sha256: str) -> None: ...
 
 
 class Home:
@@ -63,6 +71,8 @@ class FileValue:
 
     __slots__ = ("_facts", "_home", "path")
 
+    remote = False  # whether its bytes are an object's, and a request away
+
     def __init__(self, path: str, home: Home) -> None:
         self.path = path
         self._home = home
@@ -86,9 +96,9 @@ class FileValue:
         return value
 
     @classmethod
-    def kept(cls, kept: KeptFile, blob: Path, saved: Path | None, folder: Path) -> FileValue:
+    def kept(cls, kept: KeptFile, blob: Path, saved: Path | ObjectUrl | None, folder: Path) -> FileValue:
         """A file of a result: its bytes are those of `blob`, its name that of the saved file if there is one."""
-        value = cls(shown_path(saved or blob, folder), Home(str(folder)))
+        value = cls(shown_address(saved or blob, folder), Home(str(folder)))
         facts = value._know()
         facts.kept, facts.blob, facts.saved, facts.sha256 = kept, blob, saved is not None, kept.sha256
         return value
@@ -114,6 +124,21 @@ class FileValue:
         if facts.path is None:  # a Path costs 5 microseconds, and a task asks a dozen times
             facts.path = Path(self._home.folder, self.path)
         return facts.path
+
+    @property
+    def address(self) -> Path | ObjectUrl:
+        """What tells it from all other files, without looking."""
+        return self.absolute
+
+    @property
+    def place(self) -> Path | Entry:
+        """Where whoever works on it gets its bytes."""
+        return self.absolute
+
+    @property
+    def media_type(self) -> str:
+        """By content."""
+        return sniff(self.absolute).media_type
 
     @property
     def dir(self) -> str:

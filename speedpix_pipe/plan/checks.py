@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from speedpix_pipe.errors import ExpressionError, Problem, TaskError
+from speedpix_pipe.files.objects import LookFirstError
 from speedpix_pipe.model import Entry, FileText, Mark, Pipeline, Step, TaskStatus, Template, Workflow
 from speedpix_pipe.plan.covers import covers, message_of, patterns_of, variants
 from speedpix_pipe.plan.graph import Node, Role, expressions_in, run_templates
@@ -59,6 +60,8 @@ class StaticChecks:
         self._scopes = scopes
         self._claim = claim
         self._outputs_seen = False
+        # What takes a request first, and is tried after it.
+        self.later: list[tuple[LookFirstError, Callable[[], None]]] = []
         self._known: dict[int, _Known] = {}
         self._done: set[int] = set()
         self._looked: dict[int, int] = {}
@@ -139,6 +142,9 @@ class StaticChecks:
                 continue  # reported already
             except self.unknown:
                 continue
+            except LookFirstError as first:
+                self.later.append((first, partial(self._check_contract, task)))
+                return
             for sentence in _said_of(workflow, entry.name, value):
                 error = ExpressionError(f"{task.name}: {sentence}", code="spec.contract")
                 self._add(task.node.space.pipeline, error, entry.value.mark)
@@ -148,6 +154,8 @@ class StaticChecks:
             work()
         except self.unknown:
             return
+        except LookFirstError as first:
+            self.later.append((first, partial(self._try, node, mark, work)))
         except (ExpressionError, TaskError) as error:
             self._add(node.space.pipeline, error, mark)
 

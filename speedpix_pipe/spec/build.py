@@ -18,6 +18,7 @@ from speedpix_pipe.spec.declared import build_env, build_limits, build_params, b
 from speedpix_pipe.spec.draft import Draft, EnoughProblemsError, member, text_of
 from speedpix_pipe.spec.load import load_source, without_gc
 from speedpix_pipe.spec.nearest import did_you_mean
+from speedpix_pipe.spec.object_urls import refuse_secrets
 from speedpix_pipe.spec.places import Node
 from speedpix_pipe.spec.schema import MAX_PROBLEMS, schema_problems
 from speedpix_pipe.spec.steps import Surroundings, build_step
@@ -138,6 +139,7 @@ class _Loader:
     def _build(
         self, draft: Draft, root: Node, real: Path, chain: tuple[Path, ...], digest: hashlib._Hash
     ) -> Pipeline | None:
+        refuse_secrets(draft, root)
         params = build_params(draft, _mapping(root, "params"))
         workflow_nodes = _mapping(root, "workflows")
         workflows = build_workflows(draft, workflow_nodes)

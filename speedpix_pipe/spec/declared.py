@@ -9,6 +9,7 @@ from speedpix_pipe.model import Batch, Field, Json, Limits, Param, Watch, Workfl
 from speedpix_pipe.spec.contracts import BadSchemaError, about, check_for
 from speedpix_pipe.spec.draft import Draft, duration_of, flag_of, integer_of, member, number_of, text_of, texts_of
 from speedpix_pipe.spec.nearest import did_you_mean
+from speedpix_pipe.spec.object_urls import refuse_object
 from speedpix_pipe.spec.places import Node
 from speedpix_pipe.spec.scalars import parse_rate
 
@@ -187,6 +188,9 @@ def _watch(draft: Draft, node: Node, params: Mapping[str, Param]) -> Watch:
     param = text_of(named)
     if named is not None and param:
         _check_watched_param(draft, named, param, params)
+    refuse_object(draft, member(node, "folder"), "watch.folder")
+    for verdict in ("on_success", "on_failure"):
+        refuse_object(draft, member(member(node, verdict), "move"), f"watch.{verdict}.move")
     batch = member(node, "batch")
     settle = duration_of(member(node, "settle"))
     max_wait = duration_of(member(batch, "max_wait"))

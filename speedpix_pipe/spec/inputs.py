@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from speedpix_pipe.files import resolve
+from speedpix_pipe.files import names_object, resolve
+from speedpix_pipe.files.storage import STORAGES
 from speedpix_pipe.model import (
     Entry,
     Expression,
@@ -26,6 +27,7 @@ from speedpix_pipe.model import (
 from speedpix_pipe.spec.contracts import BadSchemaError, about, check_for, kind_in_words
 from speedpix_pipe.spec.draft import Draft
 from speedpix_pipe.spec.nearest import did_you_mean, nearest
+from speedpix_pipe.spec.object_urls import check_object_url
 from speedpix_pipe.spec.places import Node
 
 _FILE_BEGINNINGS = ("./", "../", "/", "~/")
@@ -103,10 +105,10 @@ def check_required(
 
 
 def as_file(draft: Draft, node: Node, template: Template) -> Template:
-    """A text that begins like a path is a file."""
+    """A text that begins like a path, or like the URL of an object, is a file."""
     if not isinstance(template, Literal | Text) or not isinstance(node.value, str):
         return template
-    if not node.value.startswith(_FILE_BEGINNINGS):
+    if not node.value.startswith(_FILE_BEGINNINGS) and not _is_object(node.value):
         return template
     return _file(draft, node, template)
 
@@ -126,8 +128,15 @@ def _as_files(draft: Draft, node: Node, template: Template, kind: str) -> Templa
     return _file(draft, node, template)
 
 
+def _is_object(text: str) -> bool:
+    return "://" in text and text.partition("://")[0].lower() in STORAGES
+
+
 def _file(draft: Draft, node: Node, template: Literal | Text) -> FileText:
-    if draft.check_files and isinstance(template, Literal):
+    if names_object(node.value):
+        if isinstance(template, Literal):
+            check_object_url(draft, node, node.value)
+    elif draft.check_files and isinstance(template, Literal):
         check_exists(draft, node, node.value)
     return FileText(template, template.mark)
 

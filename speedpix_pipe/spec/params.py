@@ -13,8 +13,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from speedpix_pipe.errors import PipeError, Problem
-from speedpix_pipe.files import FileValue, has_magic, resolve
+from speedpix_pipe.errors import ExpressionError, PipeError, Problem
+from speedpix_pipe.files import FileValue, has_magic, names_object, resolve
+from speedpix_pipe.files.storage import secret_in
 from speedpix_pipe.model import Json, Mark, Param, Pipeline
 from speedpix_pipe.spec.contracts import BadSchemaError, about, check_for, kind_in_words
 from speedpix_pipe.spec.load import load_source
@@ -40,6 +41,10 @@ class Files(Protocol):
     def glob(self, pattern: str, folder: Path) -> Sequence[FileValue]: ...
 
     def file(self, path: Path, folder: Path) -> FileValue: ...
+
+    def objects(self, text: str, *, many: bool) -> Sequence[FileValue] | None:
+        """The objects that a URL or a pattern of URLs names; None where objects are not looked at."""
+        ...
 
 
 class _WrongError(Exception):
@@ -148,7 +153,7 @@ class _Resolution:
         try:
             return self._checked(param, self._from_value(param, param.default, self._pipeline.folder))
         except _WrongError:
-            if param.type in _FILE_TYPES and _names_files(param.default):
+            if param.type in _FILE_TYPES and _names_files(param.default) and secret_in(str(param.default)) is None:
                 raise
             return UNKNOWN  # a wrong value; said where the param is declared
 
@@ -205,14 +210,20 @@ class _Resolution:
         if param.name in self._skip:
             return UNKNOWN
         if len(texts) == 1:
-            return list(self._matches(param, texts[0], folder))  # one pattern finds nothing twice
+            values = self._matches(param, texts[0], folder)
+            return values if values is UNKNOWN else list(values)  # one pattern finds nothing twice
         found: dict[FileValue, None] = {}
+        unknown = False
         for text in texts:
-            for value in self._matches(param, text, folder):
+            values = self._matches(param, text, folder)
+            unknown = unknown or values is UNKNOWN
+            for value in () if values is UNKNOWN else values:
                 found.setdefault(value)
-        return list(found)
+        return UNKNOWN if unknown else list(found)
 
-    def _matches(self, param: Param, text: str, folder: Path) -> Sequence[FileValue]:
+    def _matches(self, param: Param, text: str, folder: Path) -> Any:
+        if names_object(text):
+            return self._objects(param, text)
         try:
             if not has_magic(text) or resolve(text, folder).is_file():
                 return [self._find_one(param, text, folder)]
@@ -227,9 +238,23 @@ class _Resolution:
             )
         return matched
 
+    def _objects(self, param: Param, text: str, *, many: bool = True) -> Any:
+        try:
+            matched = self._files.objects(text, many=many and has_magic(text))
+        except ExpressionError as error:
+            raise _WrongError(error.message, error.hint) from None
+        if matched is None:
+            return UNKNOWN
+        if not matched and not param.allow_empty:
+            raise _WrongError(f"the pattern {text} matches no object", "`allow_empty: true` on the param allows none")
+        return matched
+
     def _find_one(self, param: Param, text: str, folder: Path) -> Any:
         if param.name in self._skip:
             return UNKNOWN
+        if names_object(text):
+            found = self._objects(param, text, many=False)
+            return found if found is UNKNOWN else found[0]
         path = resolve(text, folder)
         try:
             if path.is_file():

@@ -13,6 +13,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from speedpix_pipe.errors import Problem, Severity
+from speedpix_pipe.files.storage.urls import covered
 from speedpix_pipe.model import Json, Mark
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -64,7 +65,7 @@ class Source:
         width: int = 1,
         severity: Severity = Severity.ERROR,
     ) -> Problem:
-        line = self.line(mark.line)[:_LONGEST_SNIPPET]
+        line = covered(self.line(mark.line)[:_LONGEST_SNIPPET])
         snippet = line if mark.column <= _LONGEST_SNIPPET else None
         room = max(1, len(line) - mark.column + 1)
         return Problem(
@@ -72,7 +73,7 @@ class Source:
             line=mark.line,
             column=mark.column,
             code=code,
-            message=message,
+            message=covered(message),
             hint=hint,
             severity=severity,
             snippet=snippet,
@@ -88,7 +89,7 @@ class Source:
 @lru_cache(maxsize=8)
 def lines_of(text: str) -> list[str]:
     """The lines of a file, split once however many problems show one of them."""
-    return _LINE_END.split(text)
+    return _LINE_END.split(covered(text))
 
 
 def _line_starts(text: str) -> list[int]:

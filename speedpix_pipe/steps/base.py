@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.errors import TaskError
+from speedpix_pipe.files import Entry
 from speedpix_pipe.model import Json, Result, Step, Submission, SubmissionState
 from speedpix_pipe.spec.scope import Scope
 
@@ -71,11 +72,15 @@ class Executor(Protocol):
 
     async def download(self, url: str, target: Path) -> Moved: ...
 
-    async def upload(self, url: str, source: Path, content_type: str) -> Moved: ...
+    async def upload(self, url: str, source: Path | Entry, content_type: str) -> Moved:
+        """PUT a file, or an object as it was seen: ChangedObjectError if it is another by now."""
+        ...
 
-    async def pixels(self, function: str, *args: Any) -> Any: ...
+    async def pixels(self, function: str, *args: Any) -> Any:
+        """Arguments name files by their paths, and objects by their entries."""
+        ...
 
-    async def hash(self, path: Path) -> str: ...
+    async def hash(self, place: Path | Entry) -> str: ...
 
     async def aclose(self) -> None: ...
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from speedpix_pipe.files import Entry
+from speedpix_pipe.files.storage.bytes import reading
 from speedpix_pipe.steps.base import Executor
 
 if TYPE_CHECKING:
@@ -36,7 +38,13 @@ class Carried:
     expires_at: datetime | None
 
 
-async def carried(client: AsyncSpeedPix, carrier: Executor, path: Path, name: str, media_type: str) -> Carried:
+async def streamed(client: AsyncSpeedPix, entry: Entry, name: str, media_type: str) -> Sent:
+    """An object by way of this machine, a block at a time. ChangedObjectError if it is not the one that was seen."""
+    with reading(entry) as reader:
+        return await client.files.create(reader, filename=name, content_type=media_type)
+
+
+async def carried(client: AsyncSpeedPix, carrier: Executor, path: Path | Entry, name: str, media_type: str) -> Carried:
     """What `client.files.create` does, in two: a ticket from the service, and the bytes by way of an executor."""
     from speedpix_pipe.sdk.transfer import EXPIRED_STATUSES, UploadError
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from speedpix_pipe.errors import ExecutorError
+from speedpix_pipe.files import Entry
 from speedpix_pipe.model import Json, KeptFile
 from speedpix_pipe.steps.image_ops.base import PictureError
 from speedpix_pipe.steps.image_ops.options import Flag, Kind, ListOf, Number, Words, nearest
@@ -50,7 +51,7 @@ class InputFile:
     """A file that the task was given."""
 
     sha256: str
-    path: Path
+    place: Path | Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +157,18 @@ async def _pixel_misses(
     return misses
 
 
+def _argument(place: Path | Entry) -> str | Entry:
+    """How a file is named to whoever works pixels."""
+    return place if isinstance(place, Entry) else str(place)
+
+
 async def _same_as_any(file: ExpectedFile, inputs: Sequence[InputFile], pool: Pixels) -> bool:
     if any(given.sha256 == file.kept.sha256 for given in inputs):
         return True
     await pool.pixels("inspect", str(file.path))  # an unreadable result is a miss, and told as such
     for given in inputs:
         try:
-            if (await pool.pixels("compare", str(given.path), str(file.path))).same:
+            if (await pool.pixels("compare", _argument(given.place), str(file.path))).same:
                 return True
         except ExecutorError:
             continue  # an input that is no picture cannot be what came back

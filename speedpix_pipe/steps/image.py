@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from speedpix_pipe.errors import ExecutorError, TaskError, TaskErrorKind
-from speedpix_pipe.model import Entry, ImageOperation, Json, ListOf, Literal, MapOf, Mark, Template
+from speedpix_pipe.files import Entry
+from speedpix_pipe.model import Entry as Written
+from speedpix_pipe.model import ImageOperation, Json, ListOf, Literal, MapOf, Mark, Template
 from speedpix_pipe.steps.image_ops import OPERATIONS
 from speedpix_pipe.steps.image_ops.base import Finding, ImageFacts, PictureError
 from speedpix_pipe.steps.image_ops.options import Either, Option, PictureFile, nearest
@@ -33,8 +35,13 @@ class Pixels(Protocol):
 class SourcePicture:
     """A file to work on; `name` is what labels say."""
 
-    path: Path
+    place: Path | Entry
     name: str
+
+    @property
+    def argument(self) -> str | Entry:
+        """How the pool is told."""
+        return self.place if isinstance(self.place, Entry) else str(self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,7 @@ def _known(template: Template) -> Json:
     return _UNKNOWN
 
 
-def _mark(entry: Entry | None, otherwise: Mark) -> Mark:
+def _mark(entry: Written | None, otherwise: Mark) -> Mark:
     return otherwise if entry is None else entry.mark
 
 
@@ -186,7 +193,7 @@ async def run_image(
     sources = [await locate(value) for value in pictures_of(given)]
     ready = [(name, dict(options)) for name, options in operations]
     for index, option in file_options(operations):
-        ready[index][1][option] = str((await locate(ready[index][1][option])).path)
+        ready[index][1][option] = (await locate(ready[index][1][option])).argument
     return await make_picture(ready, sources, folder=folder, pool=pool)
 
 
@@ -195,7 +202,7 @@ async def make_picture(
 ) -> MadePicture:
     """Work the pictures; every file that an option names is a path here."""
     work = [(name, dict(options)) for name, options in operations]
-    inputs = [(str(source.path), source.name) for source in sources]
+    inputs = [(source.argument, source.name) for source in sources]
     try:
         path, facts = await pool.pixels("run_operations", work, inputs, str(folder))
     except PictureError as error:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from speedpix_pipe.errors import TaskError, TaskErrorKind
-from speedpix_pipe.files import FileValue, resolve, sniff
+from speedpix_pipe.files import Entry, FileValue, StorageError, names_object, resolve, sniff
+from speedpix_pipe.files.storage import ChangedObjectError
 from speedpix_pipe.model import Json, KeptFile, Result, Step
 from speedpix_pipe.plan.fingerprint import image_fingerprint, salt_of
 from speedpix_pipe.spec.expressions import render
@@ -25,6 +27,7 @@ from speedpix_pipe.steps.image import (
     run_image,
 )
 from speedpix_pipe.steps.rendered import input_files, rendered_expect, shown
+from speedpix_pipe.steps.service import ChangedError
 
 Operations = Sequence[tuple[str, Mapping[str, Any]]]
 
@@ -63,6 +66,9 @@ class ImageKind:
         for index, option in file_options(operations):
             value = ready[index][1][option]
             if isinstance(value, str) and not value.startswith(("http://", "https://")):
+                if names_object(value) and scope.files is not None:
+                    ready[index][1][option] = scope.files.file(value)
+                    continue
                 path = resolve(value, scope.folder)
                 if not path.is_file():
                     raise TaskError(f"{ready[index][0]}: no file {value}", kind=TaskErrorKind.INPUT, code="task.file")
@@ -76,7 +82,7 @@ class ImageKind:
             made = await run_image(
                 job.prepared.operations,
                 job.prepared.input,
-                locate=self._locate,
+                locate=partial(self._locate, {sha256 for _, _, sha256 in job.prepared.files}),
                 folder=work,
                 pool=self._kit.executor,
             )
@@ -84,6 +90,10 @@ class ImageKind:
             size = made.path.stat().st_size
             sniffed = sniff(made.path)
             await self._kit.keeper.adopt(made.path, digest, size)
+        except ChangedObjectError as error:
+            raise ChangedError(str(error.filename)) from error
+        except StorageError as error:
+            raise TaskError(str(error), kind=TaskErrorKind.INPUT, code="task.file", hint=error.hint) from error
         finally:
             for left in work.iterdir():
                 left.unlink()
@@ -100,10 +110,13 @@ class ImageKind:
         )
         return Result({"image": {"sha256": digest}}, (kept,), None, self._kit.clock.now())
 
-    async def _locate(self, value: Json) -> SourcePicture:
-        """A file value, or the URL of a result of this run, as a file on this machine."""
+    async def _locate(self, digests: Collection[str], value: Json) -> SourcePicture:
+        """A file value, or the URL of a result of this run. `digests` are those that the fingerprint was made of."""
         if isinstance(value, FileValue):
-            return SourcePicture(value.absolute, value.stem)
+            place = value.place
+            if isinstance(place, Entry) and place.sha256 not in digests:
+                raise ChangedError(place.url)
+            return SourcePicture(place, value.stem)
         if isinstance(value, Mapping) and isinstance(value.get("url"), str):
             value = value["url"]
         if isinstance(value, str):

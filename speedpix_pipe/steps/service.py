@@ -11,16 +11,19 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.errors import AccessError, TaskError, TaskErrorKind
 from speedpix_pipe.events import UploadFinished
-from speedpix_pipe.files import FileValue, sniff
+from speedpix_pipe.files import Entry, FileValue, sniff
+from speedpix_pipe.files.storage import ChangedObjectError
+from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.model import KeptFile
 from speedpix_pipe.steps.base import Emit, Executor, Gates, Keeper, StoppedError, Uploads
-from speedpix_pipe.steps.carrying import Sent, carried
+from speedpix_pipe.steps.carrying import Sent, carried, streamed
 from speedpix_pipe.steps.together import together
 
 if TYPE_CHECKING:
@@ -189,13 +192,17 @@ class Service:
                 return kept.url
         try:
             if kept is not None:
-                path, digest, size = self._keeper.path(kept.sha256), kept.sha256, kept.size
+                place: Path | Entry = self._keeper.path(kept.sha256)
+                digest, size = kept.sha256, kept.size
                 name = kept.name or f"{digest[:16]}.{kept.extension}"
+                media_type = sniff(self._keeper.path(digest)).media_type
             else:
                 assert isinstance(file, FileValue)
-                path, name, size = file.absolute, file.name, file.size
-                digest = digests.get(file.path) or file.sha256
-            media_type = sniff(path).media_type
+                name, digest = file.name, digests.get(file.path) or file.sha256
+                facts = partial(_facts, file)
+                place, size, media_type = await in_thread(facts) if file.remote else facts()
+        except ChangedObjectError as error:
+            raise ChangedError(str(error.filename)) from error
         except OSError as error:
             raise _unreadable(error) from error
         known_url = self._uploads.look(self._upload_account, digest, media_type, margin_seconds=margin_seconds)
@@ -205,7 +212,7 @@ class Service:
         while True:
             task = self._line.on_their_way.get(key)
             if task is None:
-                work = self._upload(path, name, digest, size, media_type, gates)
+                work = self._upload(place, name, digest, size, media_type, gates)
                 task = self._line.on_their_way[key] = asyncio.ensure_future(work)
                 task.add_done_callback(lambda done: self._arrived(key, done))
             try:
@@ -218,41 +225,48 @@ class Service:
         if not upload.cancelled():
             upload.exception()  # seen, also where everybody who waited for it has left
 
-    async def _upload(self, path: Path, name: str, digest: str, size: int, media_type: str, gates: Gates) -> str:
+    async def _upload(
+        self, place: Path | Entry, name: str, digest: str, size: int, media_type: str, gates: Gates
+    ) -> str:
         from speedpix_pipe.sdk.errors import InputError, SpeedPixError
 
+        path = place.url if isinstance(place, Entry) else str(place)
         async with gates.uploading():
             began = self._clock.monotonic()
             try:
-                sent = await self._sent(path, name, media_type, gates)
+                sent = await self._sent(place, name, media_type, gates)
             except InputError as error:
-                if await asyncio.to_thread(_has_changed, path, size):
-                    raise ChangedError(str(path)) from error  # it shrank while it was read
+                if isinstance(place, Path) and await asyncio.to_thread(_has_changed, place, size):
+                    raise ChangedError(path) from error  # it shrank while it was read
                 raise self.translate(error, f"uploading {name}") from error
             except SpeedPixError as error:
                 raise self.translate(error, f"uploading {name}") from error
+            except ChangedObjectError as error:
+                raise ChangedError(path) from error
             except OSError as error:
                 raise _unreadable(error) from error
         self.answered = True
         if sent.sha256 != digest:
-            raise ChangedError(str(path))
+            raise ChangedError(path)
         await self._uploads.remember(
             self._upload_account, digest, media_type, sent.access_url, sent.expires_at, sent.size
         )
         seconds = self._clock.monotonic() - began
-        self._emit(UploadFinished(path=str(path), sha256=digest, size=sent.size, seconds=seconds))
+        self._emit(UploadFinished(path=path, sha256=digest, size=sent.size, seconds=seconds))
         return sent.access_url
 
-    async def _sent(self, path: Path, name: str, media_type: str, gates: Gates) -> Sent:
+    async def _sent(self, place: Path | Entry, name: str, media_type: str, gates: Gates) -> Sent:
         """As long as the service asks for patience, it gets patience: throttling does not count as a try."""
         from speedpix_pipe.sdk.errors import RateLimitError
 
         pause = 1.0
         while True:
             try:
-                if self._carrier is None:
-                    return await self.client.files.create(path, filename=name, content_type=media_type)
-                return await carried(self.client, self._carrier, path, name, media_type)
+                if self._carrier is not None:
+                    return await carried(self.client, self._carrier, place, name, media_type)
+                if isinstance(place, Entry):
+                    return await streamed(self.client, place, name, media_type)
+                return await self.client.files.create(place, filename=name, content_type=media_type)
             except RateLimitError as error:
                 gates.throttled(error.retry_after)
                 await gates.pause(error.retry_after or pause)
@@ -296,7 +310,13 @@ class Service:
 
 
 def _unreadable(error: OSError) -> TaskError:
-    return TaskError(f"{error.filename}: {error.strerror or error}", kind=TaskErrorKind.INPUT, code="task.file")
+    message, hint = f"{error.filename}: {error.strerror or error}", getattr(error, "hint", None)
+    return TaskError(message, kind=TaskErrorKind.INPUT, code="task.file", hint=hint)
+
+
+def _facts(file: FileValue) -> tuple[Path | Entry, int, str]:
+    """Where its bytes are, how many, and of what kind."""
+    return file.place, file.size, file.media_type
 
 
 def _has_changed(path: Path, size: int) -> bool:

@@ -71,7 +71,7 @@ class WorkflowKind:
             size = await asyncio.to_thread(image_size, path)
             exact = replace(kept, width=size[0], height=size[1]) if size else kept
             files.append(ExpectedFile(exact, path))
-        inputs = [InputFile(file.sha256, file.absolute) for _, file in files_in(prepared.input)]
+        inputs = [InputFile(file.sha256, file.place) for _, file in files_in(prepared.input)]
         return await check_expect(prepared.expect, result.output, files, inputs, self._kit.executor)
 
     def leave(self) -> None:

@@ -1,4 +1,4 @@
-"""Digests of the user's files, remembered while their stat says that nobody wrote to them.
+"""Digests of the user's files and objects, remembered while their stat says that nobody wrote to them.
 
 A file that was written within the last 3 s is hashed again next time: its next change could fall into the same tick
 of the file system's clock and so leave no trace.
@@ -18,6 +18,7 @@ from speedpix_pipe.store.db import Reader, Writer, row_kind
 
 _SETTLED_NS = 3_000_000_000
 _TRIES = 3
+_OBJECT = b"object|"  # before an object's place; that of a file is sixteen bytes
 _REMEMBER = row_kind(
     "digest.remember",
     8,
@@ -53,6 +54,16 @@ class Digests:
             return None
         known = self._read(place)
         return known[1] if known is not None and known[0] == state else None
+
+    def recall(self, place: bytes, state: bytes) -> str | None:
+        """The digest of an object, remembered by its URL, in the state that its store tells of it."""
+        known = self._read(_OBJECT + place)
+        return known[1] if known is not None and known[0] == state else None
+
+    def remember(self, place: bytes, state: bytes, sha256: str) -> None:
+        self._known[_OBJECT + place] = state, sha256
+        if self._writer is not None:
+            self._writer.put(_REMEMBER, (_OBJECT + place, state, sha256))
 
     def _read(self, place: bytes) -> tuple[bytes, str] | None:
         """What is remembered. A new file is asked for three times before it is hashed, and looked up once."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 import httpx
 
@@ -113,14 +113,17 @@ def async_open_client(*, trust_env: bool = True) -> AsyncTransferClient:
 async def async_put_file(
     http_client: AsyncSends,
     url: str,
-    path: Path | str,
+    file: Path | str | BinaryIO,
     content_type: str,
     *,
     retry: RetryPolicy | None = None,
     clock: AsyncClock | None = None,
 ) -> Moved:
-    """PUT a file to a pre-signed URL with exactly this content type; the digest is of the bytes that were sent."""
-    source = await async_in_thread(_load, path)
+    """PUT a file to a pre-signed URL with exactly this content type; the digest is of the bytes that were sent.
+
+    `file` is a path, or a binary file that can seek.
+    """
+    source = await async_in_thread(_load, file)
     try:
         return await async_put_source(http_client, url, source, content_type, retry=retry, clock=clock)
     finally:
@@ -128,8 +131,8 @@ async def async_put_file(
             await async_in_thread(source.close)
 
 
-def _load(path: Path | str) -> Source:
-    return open_source(Path(path)).load()
+def _load(file: Path | str | BinaryIO) -> Source:
+    return open_source(file).load()
 
 
 async def async_put_source(

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 import httpx
 
@@ -114,14 +114,17 @@ def open_client(*, trust_env: bool = True) -> TransferClient:
 def put_file(
     http_client: Sends,
     url: str,
-    path: Path | str,
+    file: Path | str | BinaryIO,
     content_type: str,
     *,
     retry: RetryPolicy | None = None,
     clock: Clock | None = None,
 ) -> Moved:
-    """PUT a file to a pre-signed URL with exactly this content type; the digest is of the bytes that were sent."""
-    source = in_thread(_load, path)
+    """PUT a file to a pre-signed URL with exactly this content type; the digest is of the bytes that were sent.
+
+    `file` is a path, or a binary file that can seek.
+    """
+    source = in_thread(_load, file)
     try:
         return put_source(http_client, url, source, content_type, retry=retry, clock=clock)
     finally:
@@ -129,8 +132,8 @@ def put_file(
             in_thread(source.close)
 
 
-def _load(path: Path | str) -> Source:
-    return open_source(Path(path)).load()
+def _load(file: Path | str | BinaryIO) -> Source:
+    return open_source(file).load()
 
 
 def put_source(
