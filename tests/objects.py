@@ -28,7 +28,7 @@ class S3Server:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self.requests: list[Requested] = []
-        self.before: Any = None  # called with each request before it is answered
+        self.before: Any = None  # called with each request before it is answered; may give a status to answer with
 
     def start(self) -> None:
         self._server.start()
@@ -38,9 +38,13 @@ class S3Server:
             headers = {name[5:].replace("_", "-").lower(): str(v) for name, v in environ.items() if name[:5] == "HTTP_"}
             asked = Requested(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"], headers)
             self.requests.append(asked)
-            if self.before is not None:
-                self.before(asked)
-            return inner(environ, start_response)
+            refusal = self.before(asked) if self.before is not None else None
+            if refusal is None:
+                return inner(environ, start_response)
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            start_response(refusal, [("Content-Type", "application/xml")])
+            code = "".join(word.capitalize() for word in refusal.split()[1:])
+            return [f"<Error><Code>{code}</Code><Message>{refusal}</Message></Error>".encode()]
 
         self._server._server.app = noting  # type: ignore[attr-defined]
 
@@ -73,7 +77,7 @@ class Bucket:
     def delete(self, key: str) -> None:
         self.client.delete_object(Bucket=self.name, Key=key)
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def keys(self, prefix: str) -> list[str]:
         found: list[str] = []
         for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix):
             found += [entry["Key"] for entry in page.get("Contents", ())]

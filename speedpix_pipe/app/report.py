@@ -5,9 +5,14 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from speedpix_pipe.app.object_pictures import ObjectPictures
 from speedpix_pipe.executors import worker
+from speedpix_pipe.files import names_object
+from speedpix_pipe.model import KeptFile
 from speedpix_pipe.pages.pictures import Thumbnail
 from speedpix_pipe.report.base import InputFile, ResultFile, RunView, TaskView
 from speedpix_pipe.report.gallery import MakeThumbnail, build_report
@@ -16,20 +21,23 @@ from speedpix_pipe.summary import Tally
 
 FEW = 12  # pictures for which starting processes costs more than it saves
 CHUNK = 8
+OBJECTS_AT_ONCE = 256
 
 
 def write_report(store: Store, row: RunRow, target: Path | None, *, language: str = "en") -> Path:
     """The gallery of a run; by default `reports/RUN.html` in the state folder."""
     folder = Path(row.spec_path).parent
-    tasks = [_task_view(task, folder) for task in store.journal.tasks(row.id)]
-    return build_report(
-        _run_view(store, row, folder),
-        tasks,
-        target or store.folder / "reports" / f"{row.id}.html",
-        open_blob=lambda sha256: _existing(store.blobs.path(sha256)),
-        map_thumbnails=_thumbnails,
-        language=language,
-    )
+    with TemporaryDirectory(prefix="speedpix-report-") as brought:
+        objects = ObjectPictures(Path(brought))
+        tasks = [_task_view(task, folder, objects) for task in store.journal.tasks(row.id)]
+        return build_report(
+            _run_view(store, row, folder),
+            tasks,
+            target or store.folder / "reports" / f"{row.id}.html",
+            open_blob=lambda sha256: _existing(store.blobs.path(sha256)),
+            map_thumbnails=partial(_with_objects, objects) if objects else _thumbnails,
+            language=language,
+        )
 
 
 def _run_view(store: Store, row: RunRow, folder: Path) -> RunView:
@@ -60,8 +68,8 @@ def _run_view(store: Store, row: RunRow, folder: Path) -> RunView:
     )
 
 
-def _task_view(task: TaskRow, folder: Path) -> TaskView:
-    saved = {file.sha256: folder / file.path for file in task.saved}
+def _task_view(task: TaskRow, folder: Path, objects: ObjectPictures) -> TaskView:
+    saved = {file.sha256: file.path for file in task.saved}
     return TaskView(
         step=task.step,
         key=task.key,
@@ -69,8 +77,8 @@ def _task_view(task: TaskRow, folder: Path) -> TaskView:
         order=task.order,
         matrix=task.matrix or {},
         input=task.input,
-        input_files=tuple(InputFile(field, path, sha256) for field, path, sha256 in task.input_files),
-        files=tuple(ResultFile(kept, saved.get(kept.sha256)) for kept in task.files),
+        input_files=tuple(_input_file(objects, *file) for file in task.input_files),
+        files=tuple(_result_file(kept, saved.get(kept.sha256), folder) for kept in task.files),
         output=task.output,
         attempts=task.attempts,
         seconds=task.seconds,
@@ -88,6 +96,17 @@ def _task_view(task: TaskRow, folder: Path) -> TaskView:
     )
 
 
+def _input_file(objects: ObjectPictures, field: str, path: str, sha256: str) -> InputFile:
+    picture = objects.name(path, sha256) if names_object(path) else None
+    return InputFile(field, path, sha256, picture=picture)
+
+
+def _result_file(kept: KeptFile, saved: str | None, folder: Path) -> ResultFile:
+    if saved is not None and names_object(saved):
+        return ResultFile(kept, url=saved)
+    return ResultFile(kept, folder / saved if saved is not None else None)
+
+
 def _existing(path: Path) -> Path:
     path.stat()  # FileNotFoundError for one that was pruned
     return path
@@ -95,6 +114,19 @@ def _existing(path: Path) -> Path:
 
 def _thumbnails(make: MakeThumbnail, pictures: Sequence[Path]) -> Iterable[Thumbnail]:
     return map(make, pictures) if len(pictures) <= FEW else _in_processes(make, pictures)
+
+
+def _with_objects(objects: ObjectPictures, make: MakeThumbnail, pictures: Sequence[Path]) -> Iterator[Thumbnail]:
+    """As many at a time as may lie on this disk meanwhile."""
+    for some in batched(pictures, OBJECTS_AT_ONCE):
+        brought = objects.bring(some)
+        yield from _thumbnails(make, some)
+        for path in brought:
+            path.unlink(missing_ok=True)
+
+
+def batched(values: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def _in_processes(make: MakeThumbnail, pictures: Sequence[Path]) -> Iterator[Thumbnail]:

@@ -125,7 +125,12 @@ def _subscribers(screen: Terminal, log_format: str, tally: Tally, _loaded: objec
 
 def _list_files(paths: Sequence[str], folder: Path) -> None:
     """Paths as they are to be written from here."""
+    from speedpix_pipe.files.storage.urls import names_object
+
     here = Path.cwd()
     for path in dict.fromkeys(paths):
+        if names_object(path):
+            print(path)
+            continue
         full = folder / path
         print(os.path.relpath(full, here) if full.is_relative_to(here) else full)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from speedpix_pipe.console.base import Ink, clip, clip_middle, duration, money, pad, printable
 from speedpix_pipe.model import RunStatus, TaskStatus
@@ -182,13 +182,18 @@ def _step(step: StepTally, ink: Ink) -> str:
 
 
 def _folders(summary: RunSummary, ink: Ink) -> list[str]:
-    folders = Counter(str(PurePosixPath(file.path).parent) for file in summary.files)
+    folders = Counter(_folder_of(file.path) for file in summary.files)
     lines = [ink.say("in_folder", count=count, folder=folder) for folder, count in folders.most_common(MOST_FOLDERS)]
     if len(folders) > MOST_FOLDERS:
         rest = len(summary.files) - sum(count for _, count in folders.most_common(MOST_FOLDERS))
         others = ink.count("folder", len(folders) - MOST_FOLDERS)
         lines.append(ink.say("in_other_folders", count=rest, folders=others))
     return lines
+
+
+def _folder_of(path: str) -> str:
+    """As it is written: a path library would take the two slashes of a URL for one."""
+    return path.rpartition("/")[0] or ("/" if path.startswith("/") else ".")
 
 
 def _cost(summary: RunSummary, ink: Ink) -> str:

@@ -14,12 +14,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.lanes import Lanes, Stop
 from speedpix_pipe.engine.life import Ending, Failed, Finished, InDoubt, Lives, Skipped, ending_of, output_of
+from speedpix_pipe.engine.saving import Address
 from speedpix_pipe.errors import (
     AbsentError,
     AccessError,
@@ -372,7 +372,7 @@ class Driver:
             )
         return self.walk.ended(task, TaskStatus.SUCCEEDED if ending.cached is None else TaskStatus.CACHED)
 
-    def _file_values(self, task: Task, result: Result, saved: Mapping[str, Path]) -> dict[str, FileValue]:
+    def _file_values(self, task: Task, result: Result, saved: Mapping[str, Address]) -> dict[str, FileValue]:
         folder = task.node.space.pipeline.folder
         return {
             kept.place: FileValue.kept(kept, self.keeper.path(kept.sha256), saved.get(kept.place), folder)

@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from speedpix_pipe.clock import Clock
-from speedpix_pipe.engine.saving import Saver
+from speedpix_pipe.engine.saving import Address, Saver
 from speedpix_pipe.errors import AbsentError, ExpressionError, TaskError, TaskErrorKind
 from speedpix_pipe.events import TaskStarted
 from speedpix_pipe.files import FileValue
@@ -51,7 +50,7 @@ class Finished:
 
     result: Result
     prepared: Prepared
-    saved: Mapping[str, Path]
+    saved: Mapping[str, Address]
     cached: str | None = None  # `cache` or `twin`
     attempts: int = 1
 

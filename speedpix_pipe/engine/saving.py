@@ -10,13 +10,15 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
 from speedpix_pipe.errors import TaskError, TaskErrorKind
 from speedpix_pipe.events import FileSaved, Warned
-from speedpix_pipe.files import ObjectUrl, resolve, shown_path
+from speedpix_pipe.files import ObjectUrl, address_of, shown_address
+from speedpix_pipe.files.objects import seen
 from speedpix_pipe.model import Json, KeptFile, Result
 from speedpix_pipe.plan.claims import Claims
 from speedpix_pipe.plan.scopes import Scopes
@@ -25,21 +27,25 @@ from speedpix_pipe.plan.tasks import Task
 from speedpix_pipe.steps.base import Emit, Keeper
 from speedpix_pipe.steps.places import at
 
+Address = Path | ObjectUrl  # where a file ends up
+
 
 class Published(Protocol):
     @property
     def kind(self) -> str: ...
 
     @property
-    def moved_aside(self) -> Path | None: ...
+    def moved_aside(self) -> Address | None: ...
 
 
 class Outputs(Protocol):
     """The store's final files."""
 
-    def current(self, target: Path, sha256: str) -> bool: ...
+    def current(self, target: Address, sha256: str) -> bool: ...
 
-    async def publish(self, blob: Path, target: Path, *, sha256: str, run_id: str, size: int) -> Published: ...
+    async def publish(
+        self, blob: Path, target: Address, *, sha256: str, run_id: str, size: int, media_type: str
+    ) -> Published: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class Saver:
     """Saves the files of one run's tasks."""
 
     def __init__(self, scopes: Scopes, outputs: Outputs, keeper: Keeper, run_id: str, emit: Emit) -> None:
-        self.reads: set[Path | ObjectUrl] = set()  # files that the run was given: never replaced
+        self.reads: set[Address] = set()  # files that the run was given: never replaced
         self.forbidden: Callable[[Path], str | None] | None = None  # why a path must not be written, if so
         self._scopes = scopes
         self._outputs = outputs
@@ -73,7 +79,8 @@ class Saver:
         folder = task.node.space.pipeline.folder
         for target in targets:
             path = target.path(1, STAND_IN)
-            why = self.forbidden(resolve(path, folder))
+            address = address_of(path, folder)
+            why = self.forbidden(address) if isinstance(address, Path) else None
             if why is not None:
                 raise TaskError(
                     f"{path} {why}", kind=TaskErrorKind.INPUT, code="task.save", hint="save to another folder"
@@ -84,33 +91,33 @@ class Saver:
         """Before anything is paid: what the run was given is never written over."""
         folder = task.node.space.pipeline.folder
         for target in targets:
-            if not uses(target.rule.target, "ext") and resolve(target.path(1, STAND_IN), folder) in self.reads:
+            if not uses(target.rule.target, "ext") and address_of(target.path(1, STAND_IN), folder) in self.reads:
                 raise _is_input(target.path(1, STAND_IN))
 
-    def standing(self, task: Task, targets: Sequence[Target], result: Result) -> dict[str, Path] | None:
+    def standing(self, task: Task, targets: Sequence[Target], result: Result) -> dict[str, Address] | None:
         """The saved path of each kept file, by its place, if all stand there untouched already; else None."""
         folder = task.node.space.pipeline.folder
-        found: dict[str, Path] = {}
+        found: dict[str, Address] = {}
         for piece in _pieces(targets, result):
             kept = piece.kept
             if kept is None:
                 return None
-            path = resolve(piece.target.path(piece.number, kept.extension), folder)
+            path = address_of(piece.target.path(piece.number, kept.extension), folder)
             if not self._outputs.current(path, kept.sha256):
                 return None
             found[kept.place] = path
         return found
 
-    def tell_standing(self, task: Task, result: Result, saved: Mapping[str, Path]) -> None:
+    def tell_standing(self, task: Task, result: Result, saved: Mapping[str, Address]) -> None:
         """Say of files that stood there already what `save` says of those it writes."""
         for kept in result.files:
             if kept.place in saved:
                 self._tell(task, saved[kept.place], kept.sha256, kept.size, kept.media_type)
 
-    async def save(self, task: Task, targets: Sequence[Target], result: Result) -> dict[str, Path]:
+    async def save(self, task: Task, targets: Sequence[Target], result: Result) -> dict[str, Address]:
         """Publish what `save` names; the saved path of each kept file, by its place."""
         folder = task.node.space.pipeline.folder
-        saved: dict[str, Path] = {}
+        saved: dict[str, Address] = {}
         for piece in _pieces(targets, result):
             if piece.kept is not None:
                 kept = piece.kept
@@ -118,11 +125,12 @@ class Saver:
             else:
                 digest, size, extension = await self._keep_value(piece.value)
                 media_type = "application/json" if extension == "json" else "text/plain"
-            path = resolve(piece.target.path(piece.number, extension), folder)
+            path = address_of(await seen(partial(piece.target.path, piece.number, extension)), folder)
             if path in self.reads:
-                raise _is_input(shown_path(path, folder))
-            blob = self._keeper.path(digest)
-            published = await self._outputs.publish(blob, path, sha256=digest, run_id=self._run_id, size=size)
+                raise _is_input(shown_address(path, folder))
+            published = await self._outputs.publish(
+                self._keeper.path(digest), path, sha256=digest, run_id=self._run_id, size=size, media_type=media_type
+            )
             self._report(task, path, published)
             self._tell(task, path, digest, size, media_type)
             if piece.kept is not None:
@@ -133,13 +141,13 @@ class Saver:
                 self._emit(Warned(code="output.nothing", message=message))
         return saved
 
-    def _tell(self, task: Task, path: Path, digest: str, size: int, media_type: str) -> None:
-        shown = shown_path(path, self._scopes.walk.graph.pipeline.folder)
+    def _tell(self, task: Task, path: Address, digest: str, size: int, media_type: str) -> None:
+        shown = shown_address(path, self._scopes.walk.graph.pipeline.folder)
         self._emit(
             FileSaved(step=task.node.name, key=task.key, path=shown, sha256=digest, size=size, media_type=media_type)
         )
 
-    def _report(self, task: Task, path: Path, published: Published) -> None:
+    def _report(self, task: Task, path: Address, published: Published) -> None:
         if published.kind == "changed":
             self._emit(Warned(code="output.changed", message=f"{path} was edited since it was saved and is left alone"))
         elif published.moved_aside is not None:
@@ -164,10 +172,10 @@ class Saver:
         return digest, len(data), extension
 
 
-def saved_paths(targets: Sequence[Target], result: Result, folder: Path) -> dict[str, Path]:
+def saved_paths(targets: Sequence[Target], result: Result, folder: Path) -> dict[str, Address]:
     """Where each kept file of a result is saved, by its place in the output."""
     return {
-        piece.kept.place: resolve(piece.target.path(piece.number, piece.kept.extension), folder)
+        piece.kept.place: address_of(piece.target.path(piece.number, piece.kept.extension), folder)
         for piece in _pieces(targets, result)
         if piece.kept is not None
     }

@@ -63,11 +63,18 @@ def safe_save_path(trusted: str, rest: str) -> str:
     `trusted` is the fixed text before the first expression and stays as the author wrote it, up to its last `/`;
     `rest` is everything after it as rendered. Raises before anything is paid for.
     """
+    is_object = names_object(trusted)
+    if is_object and rest and "/" not in trusted.partition("://")[2]:
+        raise ExpressionError(
+            f"`{trusted}`: the bucket must stand in the fixed text, before the first expression",
+            code="save.path",
+            hint="write s3://BUCKET/... and let expressions give what follows",
+        )
     head, slash, start = trusted.rpartition("/")
     if not rest:
         if start in {"", ".", ".."}:
             raise _refused(trusted, "names no file")
-        return trusted
+        return object_url(trusted).text if is_object else trusted
     parts = [part for part in (start + rest).split("/") if part != "."]
     if not parts or (start + rest).endswith("/."):
         raise _refused(trusted + rest, "names no file")
@@ -80,7 +87,7 @@ def safe_save_path(trusted: str, rest: str) -> str:
     path = head + slash + "/".join(map(_safe_name, parts))
     if len(path.encode("utf-8", "replace")) > _PATH_BYTES:
         raise _refused(path, "is too long")
-    return path
+    return object_url(path).text if is_object else path
 
 
 def _safe_name(part: str) -> str:

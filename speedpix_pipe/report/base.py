@@ -12,12 +12,16 @@ from speedpix_pipe.model import Json, KeptFile, TaskStatus
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file that a task was given. `path` is shown, `absolute` is where its bytes are now, if anywhere."""
+    """A file that a task was given. `path` is shown, `absolute` is where its bytes are now, if anywhere.
+
+    `picture` is where those of an object are while thumbnails are made.
+    """
 
     field: str
     path: str
     sha256: str
     absolute: Path | None = None
+    picture: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class ResultFile:
 
     kept: KeptFile
     saved: Path | None = None
+    url: str = ""  # saved as an object
 
 
 @dataclass(frozen=True, slots=True)

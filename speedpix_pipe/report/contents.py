@@ -38,15 +38,15 @@ class _Files:
     def result(self, file: ResultFile) -> int:
         blob = self._blob(file.kept.sha256)
         full = _first_existing(file.saved, blob)
-        shown = _shown(file.saved, self.folder) if file.saved else (file.kept.name or file.kept.place)
+        shown = _shown(file.saved, self.folder) if file.saved else (file.url or file.kept.name or file.kept.place)
         kind = file.kept.media_type.partition("/")[0]
         return self._number(file.kept.sha256, shown, full, _first_existing(blob, file.saved), kind)
 
     def given(self, file: InputFile) -> int:
-        path = file.absolute or self.folder / file.path
+        path = file.absolute or (self.folder / file.path if file.picture is None else None)
         full = _first_existing(path, self._blob(file.sha256))
         kind = (mimetypes.guess_type(file.path)[0] or "").partition("/")[0]
-        return self._number(file.sha256, file.path, full, full, kind)
+        return self._number(file.sha256, file.path, full, full or file.picture, kind)
 
     def _blob(self, sha256: str) -> Path | None:
         try:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from speedpix_pipe.errors import ExpressionError
-from speedpix_pipe.files import names_object
+from speedpix_pipe.files import names_object, safe_save_path
 from speedpix_pipe.files.storage import covered, object_url, secret_in
 from speedpix_pipe.files.storage.urls import OWN_HINT
+from speedpix_pipe.model import Literal, Template, Text
 from speedpix_pipe.spec.draft import Draft
 from speedpix_pipe.spec.places import Node
 
@@ -29,6 +30,19 @@ def check_object_url(draft: Draft, node: Node, text: str) -> None:
         return  # said once for the whole file
     try:
         object_url(text)
+    except ExpressionError as error:
+        draft.add(node.problem("spec.url", error.message, hint=error.hint))
+
+
+def check_target(draft: Draft, node: Node, template: Template) -> None:
+    """A `save` target that begins like an object's URL: storage and bucket are the author's own words."""
+    head = template.value if isinstance(template, Literal) else ""
+    if isinstance(template, Text) and isinstance(template.parts[0], str):
+        head = template.parts[0]
+    if not isinstance(head, str) or not names_object(head) or secret_in(head) is not None:
+        return
+    try:
+        safe_save_path(head, "" if isinstance(template, Literal) else "x")
     except ExpressionError as error:
         draft.add(node.problem("spec.url", error.message, hint=error.hint))
 

@@ -46,6 +46,7 @@ from speedpix_pipe.spec.draft import (
 )
 from speedpix_pipe.spec.inputs import as_file, build_input, check_param_kind, check_required, pictures_as_files
 from speedpix_pipe.spec.nearest import nearest
+from speedpix_pipe.spec.object_urls import check_target
 from speedpix_pipe.spec.places import Node
 from speedpix_pipe.spec.schema import schema_keys
 
@@ -333,9 +334,15 @@ def _save(draft: Draft, node: Node | None) -> tuple[SaveRule, ...]:
         for path, target in node.members.items():
             if "${{" in path:
                 draft.refuse_expression(node.keys[path], "a key")
-            rules.append(SaveRule(path, draft.template(target), node.keys[path].mark))
+            rules.append(SaveRule(path, _target(draft, target), node.keys[path].mark))
         return tuple(rules)
-    return (SaveRule(None, draft.template(node), node.mark),) if isinstance(node.value, str) else ()
+    return (SaveRule(None, _target(draft, node), node.mark),) if isinstance(node.value, str) else ()
+
+
+def _target(draft: Draft, node: Node) -> Template:
+    template = draft.template(node)
+    check_target(draft, node, template)
+    return template
 
 
 def _expect(draft: Draft, node: Node | None) -> dict[str, Template]:

@@ -10,7 +10,8 @@ from speedpix_pipe.store.digests import Digests
 from speedpix_pipe.store.history import SavedFile, TaskRow
 from speedpix_pipe.store.journal import Journal, RunRow
 from speedpix_pipe.store.ledger import AlreadyOpenError, Ledger, service_of
-from speedpix_pipe.store.outputs import Outputs, Published, PublishedKind
+from speedpix_pipe.store.outputs import Outputs
+from speedpix_pipe.store.published import Published, PublishedKind
 from speedpix_pipe.store.repair import RepairReport, repair
 from speedpix_pipe.store.store import Store, utc_now
 from speedpix_pipe.store.uploads import Uploads

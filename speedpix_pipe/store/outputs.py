@@ -14,13 +14,16 @@ import struct
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 
 from speedpix_pipe.errors import StoreError, TaskError, TaskErrorKind
+from speedpix_pipe.files import ObjectUrl
 from speedpix_pipe.store.codec import to_stamp
 from speedpix_pipe.store.copying import copy_bytes, fit_name, reflink, sha256_of
 from speedpix_pipe.store.db import Hook, Reader, Writer, row_kind
+from speedpix_pipe.store.digests import Digests
+from speedpix_pipe.store.object_outputs import ObjectOutputs, Wanted
+from speedpix_pipe.store.published import Published, PublishedKind, Record, standing
 from speedpix_pipe.store.syncing import Folders, SyncPool, make_folders
 
 _RECORD = row_kind(
@@ -38,29 +41,6 @@ _NO_LINK = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK,
 _TRIES = 10  # looks at a target that others write to at this very moment
 
 
-class PublishedKind(StrEnum):
-    NEW = "new"
-    SAME = "same"  # it was there already, byte for byte
-    RESTORED = "restored"  # it had been deleted
-    CHANGED = "changed"  # the user edited it: left alone
-    REPLACED = "replaced"  # an older result or foreign bytes stood there
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What became of one final file."""
-
-    kind: PublishedKind
-    path: Path
-    moved_aside: Path | None = None  # where foreign bytes that stood in its place are now
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    sha256: str
-    stat: bytes
-
-
 @dataclass(frozen=True, slots=True)
 class _Publication:
     blob: Path
@@ -68,7 +48,11 @@ class _Publication:
     sha256: str
     run_id: str
     size: int
-    record: _Record | None
+    record: Record | None
+
+
+def _key(target: Path | ObjectUrl) -> bytes:
+    return target.text.encode() if isinstance(target, ObjectUrl) else os.fsencode(target)
 
 
 def _print(found: os.stat_result) -> bytes:
@@ -87,7 +71,9 @@ class Outputs:
         sync: SyncPool,
         now: Callable[[], datetime],
         hook: Hook | None,
+        digests: Digests,
     ) -> None:
+        self.objects = ObjectOutputs(digests, hook)
         self._reader = reader
         self._open_writer = writer
         self._sync = sync
@@ -101,38 +87,59 @@ class Outputs:
             raise StoreError("this state folder was opened for reading only", code="store.read-only")
         return self._open_writer
 
-    async def publish(self, blob: Path, target: Path, *, sha256: str, run_id: str, size: int) -> Published:
-        """Save a kept file under its final name (an absolute path). Done, synced and recorded when this returns.
+    async def publish(
+        self,
+        blob: Path,
+        target: Path | ObjectUrl,
+        *,
+        sha256: str,
+        run_id: str,
+        size: int,
+        media_type: str = "application/octet-stream",
+    ) -> Published:
+        """Save a kept file under its final name (an absolute path, or a URL). Done and recorded when this returns.
 
         Raises `TaskError` of kind `output` where the target cannot be written.
         """
-        row = self._reader.one("SELECT sha256, stat FROM outputs WHERE path = ?", (os.fsencode(target),))
-        record = None if row is None else _Record(row[0], row[1])
-        if record is not None and record.sha256 == sha256 and _untouched(target, record):
-            return Published(PublishedKind.SAME, target)  # the usual answer when all is done: no thread, no sync
+        row = self._reader.one("SELECT sha256, stat FROM outputs WHERE path = ?", (_key(target),))
+        record = None if row is None else Record(row[0], row[1])
+        if isinstance(target, ObjectUrl):
+            published, printed = await self.objects.publish(Wanted(blob, target, sha256, size, media_type), record)
+        else:
+            if record is not None and record.sha256 == sha256 and _untouched(target, record):
+                return Published(PublishedKind.SAME, target)  # the usual answer when all is done: no thread, no sync
+            published, printed = await self._to_disk(_Publication(blob, target, sha256, run_id, size, record))
+        if printed is not None and record != Record(sha256, printed):
+            await self._writer.ask(_RECORD, (_key(target), sha256, run_id, printed, to_stamp(self._now())))
+        return published
+
+    async def _to_disk(self, publication: _Publication) -> tuple[Published, bytes | None]:
+        run_id, target = publication.run_id, publication.target
         if (run_id, target.parent) not in self._folders:
             # Known before the first part is written there, so that a later start can sweep what a crash leaves.
             await self._writer.ask(_FOLDER, (run_id, os.fsencode(target.parent)))
             self._folders.add((run_id, target.parent))
-        publication = _Publication(blob, target, sha256, run_id, size, record)
         try:
-            published, printed = await self._sync.run(lambda folders: self._publish(publication, folders))
+            published: tuple[Published, bytes | None] = await self._sync.run(
+                lambda folders: self._publish(publication, folders)
+            )
         except OSError as error:
             raise _refused(target, error) from error
-        if printed is not None and record != _Record(sha256, printed):
-            values = (os.fsencode(target), sha256, run_id, printed, to_stamp(self._now()))
-            await self._writer.ask(_RECORD, values)
-        assert isinstance(published, Published)
         return published
 
-    def current(self, target: Path, sha256: str) -> bool:
-        """Whether the target holds what we last wrote there, and that is this content. One row and one stat."""
-        row = self._reader.one("SELECT sha256, stat FROM outputs WHERE path = ?", (os.fsencode(target),))
-        return row is not None and row[0] == sha256 and _untouched(target, _Record(*row))
+    def current(self, target: Path | ObjectUrl, sha256: str) -> bool:
+        """Whether the target holds what we last wrote there, and that is this content. One row and one stat.
 
-    def recorded(self, target: Path) -> str | None:
+        What it would take a request to tell is not known here: False.
+        """
+        if isinstance(target, ObjectUrl):
+            return False
+        row = self._reader.one("SELECT sha256, stat FROM outputs WHERE path = ?", (_key(target),))
+        return row is not None and row[0] == sha256 and _untouched(target, Record(*row))
+
+    def recorded(self, target: Path | ObjectUrl) -> str | None:
         """The digest of what we last wrote there."""
-        row = self._reader.one("SELECT sha256 FROM outputs WHERE path = ?", (os.fsencode(target),))
+        row = self._reader.one("SELECT sha256 FROM outputs WHERE path = ?", (_key(target),))
         return None if row is None else str(row[0])
 
     # --- on a thread of the pool -----------------------------------------------------------------
@@ -217,7 +224,7 @@ class Outputs:
         return count
 
 
-def _untouched(target: Path, record: _Record) -> bool:
+def _untouched(target: Path, record: Record) -> bool:
     try:
         found = target.lstat()
     except OSError:
@@ -235,21 +242,12 @@ def _standing(publication: _Publication) -> tuple[PublishedKind | None, os.stat_
     try:
         found = target.lstat()
     except FileNotFoundError:
-        known = record is not None and record.sha256 == sha256
-        return PublishedKind.RESTORED if known else PublishedKind.NEW, None
+        return standing(None, sha256, record, lambda: ""), None
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, "a folder has this name", str(target))
     if not stat.S_ISREG(found.st_mode):
         return None, found  # a link or a device is never ours
-    untouched = record is not None and record.stat == _print(found)
-    current = record.sha256 if record is not None and untouched else sha256_of(target)
-    if current == sha256:
-        return PublishedKind.SAME, found
-    if record is not None and current == record.sha256:
-        return PublishedKind.REPLACED, found
-    if record is not None and record.sha256 == sha256:
-        return PublishedKind.CHANGED, found
-    return None, found
+    return standing(_print(found), sha256, record, lambda: sha256_of(target)), found
 
 
 def _take_name(part: Path, target: Path, expected: os.stat_result | None) -> bool:

@@ -56,9 +56,9 @@ class Store:
         self.journal = Journal(reader, writer, locks=self._locks, now=now)
         self.ledger = Ledger(reader, writer, locks=self._locks, encode=self.journal.encode, now=now)
         self.blobs = Blobs(folder, sync=self._sync, now=now, hook=hook)
-        self.outputs = Outputs(reader, writer, sync=self._sync, now=now, hook=hook)
-        self.uploads = Uploads(reader, writer, now=now)
         self.digests = Digests(reader, writer, now=now)
+        self.outputs = Outputs(reader, writer, sync=self._sync, now=now, hook=hook, digests=self.digests)
+        self.uploads = Uploads(reader, writer, now=now)
         self.arrivals = Arrivals(reader, writer, now=now)
 
     @classmethod
