@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,8 +16,16 @@ PATIENCE_SECONDS = 30.0
 
 
 class Cluster:
-    def __init__(self, folder: Path, *, talkative: bool = True, allowed_failures: int = 3) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        talkative: bool = True,
+        allowed_failures: int = 3,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
+        self._environment = environment or {}
         self._allowed_failures = str(allowed_failures)
         self._level = "debug" if talkative else "warning"
         self._file = folder / "scheduler.json"
@@ -67,6 +75,7 @@ class Cluster:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SPEEDPIX_")}
         environment |= {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": self._allowed_failures}
         environment |= {"DASK_LOGGING__DISTRIBUTED": self._level, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        environment |= self._environment
         with (self.folder / f"{self._count}-{kind}.log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.dask_{kind}", *arguments],
@@ -89,11 +98,17 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    folder: Path, workers: int = 3, threads: int = 1, *, talkative: bool = True, allowed_failures: int = 3
+    folder: Path,
+    workers: int = 3,
+    threads: int = 1,
+    *,
+    talkative: bool = True,
+    allowed_failures: int = 3,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Cluster]:
     """`talkative`: logs at their most, for tests that look for what must not be in them."""
     folder.mkdir(parents=True, exist_ok=True)
-    running = Cluster(folder, talkative=talkative, allowed_failures=allowed_failures)
+    running = Cluster(folder, talkative=talkative, allowed_failures=allowed_failures, environment=environment)
     try:
         running.start(workers, threads)
         yield running

@@ -51,6 +51,8 @@ def open_station(request: RunRequest, loaded: Loaded, store: Store, notes: list[
     """Everything that costs something to have, made once. `notes` takes what the user should be told."""
     connection = _connect(request, loaded, notes, stack)
     executor = open_executor(request.executor, scheduler=request.scheduler)
+    if executor.remote:
+        store.outputs.objects.put = executor.publish
     return Station(
         store=store,
         connection=connection,

@@ -28,7 +28,7 @@ from speedpix_pipe.errors import ExecutorError, UsageError
 from speedpix_pipe.executors import jobs
 from speedpix_pipe.executors.base import Moved, Sends
 from speedpix_pipe.executors.local import LocalExecutor
-from speedpix_pipe.files import Entry, StorageError
+from speedpix_pipe.files import Entry, ObjectUrl, StorageError
 from speedpix_pipe.files.storage import ChangedObjectError, TakenError
 from speedpix_pipe.steps.base import StoppedError
 
@@ -215,6 +215,13 @@ class DaskExecutor:
         except (_LostError, _DeadlyError, _NoObjectsError):
             return await self._here.hash(place)
         return found
+
+    async def publish(self, source: Path, url: ObjectUrl, *, sha256: str, media_type: str, over: Entry | None) -> Entry:
+        try:
+            done: Entry = await self._run("publish", str(source), url, sha256, media_type, over, priority=FETCHES)
+        except (_LostError, _DeadlyError, _NoObjectsError):
+            return await self._here.publish(source, url, sha256=sha256, media_type=media_type, over=over)
+        return done
 
     async def pixels(self, function: str, *args: Any) -> Any:
         """Once the scheduler is lost no picture is begun: it costs nothing to do it in the next run."""

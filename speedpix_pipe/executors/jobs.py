@@ -23,7 +23,8 @@ from speedpix_pipe._version import __version__
 from speedpix_pipe.errors import ExecutorError, PipeError
 from speedpix_pipe.executors import worker
 from speedpix_pipe.executors.bringing import names_for, objects_in, with_copies
-from speedpix_pipe.files import Entry, sha256_file
+from speedpix_pipe.files import Entry, ObjectUrl, sha256_file
+from speedpix_pipe.files.storage import open_storage
 from speedpix_pipe.files.storage.bytes import fetch_object, reading, sha256_of_object
 
 if TYPE_CHECKING:
@@ -140,6 +141,13 @@ def digest(place: str | Entry) -> str:
     return sha256_file(Path(place))
 
 
+def publish(source: str, url: ObjectUrl, sha256: str, media_type: str, over: Entry | None) -> Entry:
+    """PUT into a store of objects. Done twice, the second finds the object of the first, and says that it is taken."""
+    _must_see(Path(source))
+    put = open_storage(url.scheme).put
+    return put(Path(source), url, sha256=sha256, media_type=media_type, over=over)
+
+
 def pixels(function: str, arguments: tuple[Any, ...]) -> tuple[str | None, Any]:
     """A function of `executors.pixels`, with the attempt's name of what it wrote, if it writes."""
     entries = objects_in(arguments)
@@ -172,7 +180,13 @@ def _pixels(function: str, arguments: tuple[Any, ...]) -> tuple[str | None, Any]
     return str(attempt), value
 
 
-WORK: Mapping[str, Callable[..., Any]] = {"fetch": fetch, "send": send, "digest": digest, "pixels": pixels}
+WORK: Mapping[str, Callable[..., Any]] = {
+    "fetch": fetch,
+    "send": send,
+    "digest": digest,
+    "publish": publish,
+    "pixels": pixels,
+}
 
 
 @cache

@@ -15,7 +15,8 @@ from speedpix_pipe.errors import ExecutorError
 from speedpix_pipe.executors.base import Moved, Sends
 from speedpix_pipe.executors.bringing import names_for, objects_in, with_copies
 from speedpix_pipe.executors.pool import PixelPool, processors
-from speedpix_pipe.files import Entry, sha256_file
+from speedpix_pipe.files import Entry, ObjectUrl, sha256_file
+from speedpix_pipe.files.storage import open_storage
 from speedpix_pipe.files.storage.bytes import fetch_object, reading, sha256_of_object
 from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.steps.together import together
@@ -92,6 +93,10 @@ class LocalExecutor:
             return await asyncio.get_running_loop().run_in_executor(self._threads, sha256_file, path)
         except OSError as error:
             raise ExecutorError(f"{path.name}: cannot be read: {error.strerror}") from error
+
+    async def publish(self, source: Path, url: ObjectUrl, *, sha256: str, media_type: str, over: Entry | None) -> Entry:
+        put = open_storage(url.scheme).put
+        return await in_thread(partial(put, source, url, sha256=sha256, media_type=media_type, over=over))
 
     async def aclose(self) -> None:
         await self._pool.aclose()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.errors import TaskError
-from speedpix_pipe.files import Entry
+from speedpix_pipe.files import Entry, ObjectUrl
 from speedpix_pipe.model import Json, Result, Step, Submission, SubmissionState
 from speedpix_pipe.spec.scope import Scope
 
@@ -81,6 +81,13 @@ class Executor(Protocol):
         ...
 
     async def hash(self, place: Path | Entry) -> str: ...
+
+    async def publish(self, source: Path, url: ObjectUrl, *, sha256: str, media_type: str, over: Entry | None) -> Entry:
+        """Put a file into a store of objects, over what was seen there or where nothing stands; TakenError otherwise.
+
+        Whole under its URL when this returns, or not there at all.
+        """
+        ...
 
     async def aclose(self) -> None: ...
 
