@@ -13,6 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from speedpix_pipe.emulator import EmulatorThread
     from tests.objects import Bucket, S3Server
+    from tests.oss import OssServer
 
 _OWN = ("SPEEDPIX_", "XDG_", "NO_COLOR", "FORCE_COLOR", "CLICOLOR")
 
@@ -157,3 +158,20 @@ def photo() -> Callable[[str], bytes]:
         return held.getvalue()
 
     return make
+
+
+@pytest.fixture
+def oss(monkeypatch: pytest.MonkeyPatch) -> Iterator[OssServer]:
+    """An OSS server with an empty bucket `shop`; the environment names it, as it would the real one."""
+    import fsspec
+
+    from speedpix_pipe.files.storage import close_storages
+    from tests.oss import oss_server
+
+    with oss_server() as server:
+        monkeypatch.setenv("OSS_ENDPOINT", server.url)
+        monkeypatch.setitem(fsspec.config.conf, "oss", {"key": "test", "secret": "test"})
+        close_storages()
+        fsspec.get_filesystem_class("oss").clear_instance_cache()
+        yield server
+    close_storages()

@@ -104,8 +104,8 @@ def open_bucket(url: str, name: str) -> Bucket:
     return Bucket(name, client)
 
 
-def memory_storage() -> Any:
+def memory_storage(scheme: str) -> Any:
     """fsspec's own file system in memory, as any file system of fsspec would be used."""
     from speedpix_pipe.files.storage.generic import FsspecStorage
 
-    return FsspecStorage("memory")
+    return FsspecStorage(scheme)

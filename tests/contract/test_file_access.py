@@ -29,7 +29,7 @@ class Place:
         return [value.path.removeprefix(self.start) for value in self.files.glob(self.start + pattern, **more)]
 
 
-@pytest.fixture(params=["folder", "s3", "memory"])
+@pytest.fixture(params=["folder", "s3", "oss", "memory"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     files = FolderFiles(tmp_path)
     if request.param == "folder":
@@ -42,6 +42,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     elif request.param == "s3":
         bucket = request.getfixturevalue("bucket")
         yield Place(files, "s3://shop/", bucket.put, bucket.delete)
+    elif request.param == "oss":
+        server = request.getfixturevalue("oss")
+        yield Place(files, "oss://shop/", server.put, server.delete)
     else:
         import fsspec
 

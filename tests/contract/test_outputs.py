@@ -58,7 +58,7 @@ class Place:
             connection.execute("DELETE FROM digests")
 
 
-@pytest.fixture(params=["disk", "s3", "memory"])
+@pytest.fixture(params=["disk", "s3", "oss", "memory"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     state = tmp_path / "state"
     if request.param == "disk":
@@ -85,6 +85,16 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
             bucket.get,
             bucket.delete,
             lambda: sorted(bucket.keys("")),
+        )
+    elif request.param == "oss":
+        server = request.getfixturevalue("oss")
+        yield Place(
+            state,
+            lambda name: ObjectUrl(f"oss://shop/{name}"),
+            server.put,
+            server.get,
+            server.delete,
+            lambda: sorted(key for _, key in server.objects),
         )
     else:
         import fsspec

@@ -243,7 +243,7 @@ def test_image_steps_work_objects(cli, project, photos):
         ("s3://shop/none/*.jpg", "matches no object"),
         ("s3://nobucket/inbox/*.jpg", "no such bucket"),
         ("s3://shop/inbox/../a.jpg", "has a part `.` or `..`"),
-        ("gs://shop/a.jpg", "no storage known here"),
+        ("ftp://shop/a.jpg", "no storage known here"),
         ("s3://AKIA:hidden@shop/inbox/*.jpg", "has a user or a password in it"),
         ("s3://shop/a.jpg?X-Amz-Signature=hidden", "has a query"),
     ],

@@ -212,7 +212,7 @@ def test_a_save_that_the_specs_own_pattern_covers_is_refused(cli, project, photo
         ("s3://shop", "names no object"),
         ("s3://shop/out/../${{ item.stem }}.png", "has a part `.` or `..`"),
         ("s3://shop/out//${{ item.stem }}.png", "has an empty part"),
-        ("gs://shop/${{ item.stem }}.png", "no storage known here"),
+        ("ftp://shop/${{ item.stem }}.png", "no storage known here"),
         ("s3://key:hidden@shop/${{ item.stem }}.png", "has a user or a password"),
     ],
 )
@@ -373,3 +373,92 @@ def test_the_gallery_shows_objects_before_and_after(cli, spec, photos):
     assert len(re.findall(r'"(UklG[A-Za-z0-9+/=]+)"', text)) >= 7  # two inputs, five results
     photos.delete("inbox/a.jpg")
     assert cli("report").code == 0
+
+
+def test_a_run_from_bucket_to_bucket_of_oss(cli, spec, oss, photo):
+    spec.write_text(SPEC.replace("s3://", "oss://"))
+    for name in ("a", "b"):
+        oss.put(f"inbox/{name}.jpg", photo(name))
+    ran = cli("run", spec, "--local", "--json")
+    assert ran.code == 0, ran.err
+    assert sorted(key for _, key in oss.objects) == sorted(["inbox/a.jpg", "inbox/b.jpg", *NAMES])
+    assert oss.objects["shop", "sheet.png"][3] == "image/png"
+    assert cli("run", spec, "--local", "--json").json["tasks"]["cached"] == 5
+    oss.put("out/a.png", b"edited by hand")
+    assert "was edited since it was saved" in cli("run", spec, "--local").err
+
+
+def test_no_endpoint_of_oss_is_told(cli, spec, oss, monkeypatch):
+    import fsspec
+
+    from speedpix_pipe.files.storage import close_storages
+
+    monkeypatch.delenv("OSS_ENDPOINT")
+    fsspec.get_filesystem_class("oss").clear_instance_cache()
+    close_storages()
+    ran = cli("run", spec, "--local", "-p", "photos=oss://shop/inbox/*.jpg")
+    assert ran.code == 3
+    assert "OSS_ENDPOINT" in ran.err
+
+
+def test_cases_of_a_spec_reach_no_store(cli, spec, bucket, s3):
+    (spec.parent / "shop.test.yaml").write_text(
+        """
+apiVersion: speedpix-pipe/test-v1
+files:
+  s3://shop/inbox/cup.jpg: {picture: a cup}
+  s3://shop/inbox/deep/no.jpg: {picture: not this one}
+cases:
+  - name: one photo from bucket to bucket
+    expect:
+      calls: {white: 1, look: 1}
+      files:
+        s3://shop/out/cup.*: {count: 1, width: 64}
+        s3://shop/studio/*: 1
+        s3://shop/sheet.png: {format: png}
+    again: {calls: 0}
+"""
+    )
+    s3.requests.clear()
+    ran = cli("test", spec)
+    assert ran.code == 0, ran.out + ran.err
+    assert s3.requests == []
+
+
+def test_a_hot_folder_saves_to_a_bucket_and_reads_from_one(cli, project, bucket, photo):
+    (project / "inbox").mkdir()
+    for name in ("a", "b"):
+        (project / "inbox" / f"{name}.jpg").write_bytes(photo(name))
+    bucket.put("brand/logo.jpg", photo("logo"))
+    spec = project / "hot.yaml"
+    spec.write_text(
+        """
+apiVersion: speedpix-pipe/v1
+name: hot
+params: {photos: {type: files, default: "inbox/*.jpg"}, logo: {type: file, default: "s3://shop/brand/logo.jpg"}}
+steps:
+  small:
+    image: [{composite: {over: "${{ params.logo }}"}}, {resize: {width: 20}}]
+    for_each: ${{ params.photos }}
+    input: {image: "${{ item }}"}
+    save: s3://shop/hot/${{ item.stem }}.${{ ext }}
+watch: {folder: inbox, patterns: ["*.jpg"], param: photos, settle: 50ms, on_success: {move: done}}
+"""
+    )
+    ran = cli("watch", spec, "--local", "--once")
+    assert ran.code == 0, ran.err
+    assert bucket.keys("hot/") == ["hot/a.jpg", "hot/b.jpg"]
+    assert sorted(path.name for path in (project / "done").iterdir()) == ["a.jpg", "b.jpg"]
+
+
+def test_a_run_that_was_stopped_goes_on_over_objects(cli, spec, photos):
+    text = SPEC.replace("steps:", "limits: {max_predictions: 3}\nsteps:", 1)
+    spec.write_text(text)
+    stopped = cli("run", spec, "--local", "--json")
+    assert (stopped.code, stopped.json["resumable"]) == (1, True), stopped.err
+    spec.write_text(SPEC)
+    photos.put("inbox/c.jpg", photos.get("inbox/a.jpg"))
+    ran = cli("run", spec, "--local", "--json", "--resume")
+    assert ran.code == 0, ran.err
+    assert ran.json["run_id"] == stopped.json["run_id"]
+    assert set(photos.keys("out/")) == {"out/a.png", "out/b.png", "out/c.png"}

@@ -14,10 +14,11 @@ from speedpix_pipe.app.run import run
 from speedpix_pipe.app.spectest.answers import Answer, answers
 from speedpix_pipe.app.spectest.casefile import Case, case_files, read_cases
 from speedpix_pipe.app.spectest.judging import Miss, judge
-from speedpix_pipe.app.spectest.stage import PARAMS, set_stage
+from speedpix_pipe.app.spectest.stage import OBJECTS, PARAMS, set_stage
 from speedpix_pipe.app.spectest.watching import Outcome
 from speedpix_pipe.clock import Clock, SystemClock
 from speedpix_pipe.errors import PipeError, Problem, RunInterruptedError, SpecError, UsageError
+from speedpix_pipe.files.storage import standing_in
 from speedpix_pipe.model import Json
 from speedpix_pipe.settings import load_settings
 from speedpix_pipe.spec.build import load_pipeline
@@ -98,16 +99,21 @@ test.__test__ = False  # type: ignore[attr-defined]  # for pytest, which would c
 
 
 def _carry_out(spec: Path, case: Case, folder: Path) -> list[Miss]:
+    with standing_in(folder / OBJECTS):
+        return _on_stage(spec, case, folder)
+
+
+def _on_stage(spec: Path, case: Case, folder: Path) -> list[Miss]:
     staged = set_stage(spec, case, folder)
     scripted = answers(case, load_pipeline(staged, check_files=False)[0])
-    misses = judge(case.expect, _run(staged, case, scripted))
+    misses = judge(case.expect, _run(folder, staged, case, scripted))
     if case.again is not None:
-        misses += judge(case.again, _run(staged, case, scripted))
+        misses += judge(case.again, _run(folder, staged, case, scripted))
     return misses
 
 
-def _run(staged: Path, case: Case, scripted: Mapping[str, Answer]) -> Outcome:
-    came = Outcome(staged.parent)
+def _run(folder: Path, staged: Path, case: Case, scripted: Mapping[str, Answer]) -> Outcome:
+    came = Outcome(staged.parent, folder / OBJECTS)
     request = RunRequest(
         spec=SpecRequest(
             spec=Path(staged.name),

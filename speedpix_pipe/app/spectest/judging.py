@@ -158,7 +158,7 @@ def _files(expected: Expected, wanted: Any, came: Outcome) -> Iterator[Miss]:
 
 def _contents(mark: Mark, came: Outcome, path: str, rule: Mapping[str, Any]) -> Iterator[Miss]:
     if "text" in rule:
-        text = (came.folder / path).read_text(encoding="utf-8", errors="replace")
+        text = came.place_of(path).read_text(encoding="utf-8", errors="replace")
         if not fits(text, rule["text"]):
             yield Miss(mark, f"text of {path}", rule["text"], text[:200])
     looks = [name for name in ("width", "height", "format") if name in rule]
@@ -173,7 +173,7 @@ def _look_at(came: Outcome, path: str) -> dict[str, Any]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(came.folder / path) as picture:
+        with Image.open(came.place_of(path)) as picture:
             return {"width": picture.width, "height": picture.height, "format": (picture.format or "").lower()}
     except (OSError, UnidentifiedImageError):
         return {}

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from speedpix_pipe.app.spectest.casefile import Case
-from speedpix_pipe.errors import PipeError, UsageError
-from speedpix_pipe.files import find_files, safe_join
+from speedpix_pipe.errors import ExpressionError, PipeError, UsageError
+from speedpix_pipe.files import find_files, names_object, safe_join
+from speedpix_pipe.files.storage import object_url, stand_in_path
 from speedpix_pipe.spec.build import load_pipeline
 
+OBJECTS = ".objects"  # what stands in for stores, beside the spec and all that it may find
 PARAMS = ".params-of-this-case.json"  # a dot name: no pattern finds it
 _FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
@@ -33,7 +35,7 @@ def set_stage(spec: Path, case: Case, folder: Path) -> Path:
         for source in _found(pattern, home.parent, case):
             _copy(source, safe_join(staged.parent, source.relative_to(home.parent).as_posix()))
     for name, recipe in case.files.items():
-        _make(_inside(staged.parent, name, case), recipe, case)
+        _make(_place(staged.parent, folder / OBJECTS, name, case), recipe, case)
     (staged.parent / PARAMS).write_text(json.dumps(case.params), encoding="utf-8")
     return staged
 
@@ -56,6 +58,16 @@ def _found(pattern: str, folder: Path, case: Case) -> Iterable[Path]:
         return [file.absolute for file in find_files(pattern, folder) if file.absolute.is_relative_to(folder)]
     except PipeError as error:
         raise UsageError(f"{case.mark.path}: copy: {error.message}", code="test.copy") from error
+
+
+def _place(folder: Path, objects: Path, name: str, case: Case) -> Path:
+    """Where a file of the case is made: in the spec's folder, or in the one that stands in for stores of objects."""
+    if not names_object(name):
+        return _inside(folder, name, case)
+    try:
+        return stand_in_path(objects, object_url(name))
+    except ExpressionError as error:
+        raise UsageError(f"{case.mark}: files: {error.message}", code="test.file", hint=error.hint) from error
 
 
 def _inside(folder: Path, name: str, case: Case) -> Path:

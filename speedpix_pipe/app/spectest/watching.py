@@ -21,6 +21,8 @@ from speedpix_pipe.events import (
     TaskSucceeded,
     TaskUnknown,
 )
+from speedpix_pipe.files import ObjectUrl, names_object
+from speedpix_pipe.files.storage import stand_in_path
 from speedpix_pipe.model import Json, KeptFile, TaskStatus
 
 
@@ -37,6 +39,7 @@ class Outcome:
     """A finished run as cases see it. Also the subscriber that takes its events."""
 
     folder: Path  # of the spec
+    objects: Path  # what stands in for stores
     exit_code: int = 0
     status: str | None = None
     outputs: Json = None
@@ -49,6 +52,10 @@ class Outcome:
     files: list[str] = field(default_factory=list)
     _inputs: dict[str, Any] = field(default_factory=dict)
     _results: dict[str, str] = field(default_factory=dict)  # url -> STEP@KEY:place
+
+    def place_of(self, saved: str) -> Path:
+        """The file behind a path or URL that was saved."""
+        return stand_in_path(self.objects, ObjectUrl(saved)) if names_object(saved) else self.folder / saved
 
     def __call__(self, event: Event) -> None:
         match event:

@@ -36,10 +36,10 @@ _CANNOT = frozenset({"NotImplemented", "501"})
 class S3Storage:
     """All buckets that the environment's credentials open."""
 
-    def __init__(self) -> None:
+    def __init__(self, scheme: str) -> None:
         quieten("s3fs", "botocore", "aiobotocore", "fsspec")
         # Listings of our own, so that none is older than we know.
-        self._fs: s3fs.S3FileSystem = fsspec.filesystem("s3", use_listings_cache=False)
+        self._fs: s3fs.S3FileSystem = fsspec.filesystem(scheme, use_listings_cache=False)
         self.exact = True
         self._conditional_puts = True
 
