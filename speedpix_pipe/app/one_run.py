@@ -134,7 +134,10 @@ class OneRun:
             clock=self.clock,
             emit=bus.emit,
             remember=lambda result: service.remember(result.files, result.received_at),
-            widths={StepKind.WORKFLOW: limits.concurrency + lookahead(limits.concurrency), StepKind.IMAGE: station.executor.width},
+            widths={
+                StepKind.WORKFLOW: limits.concurrency + lookahead(limits.concurrency),
+                StepKind.IMAGE: station.executor.width,
+            },
             on_static_error=self._checks.unit if self._strict else None,
             check_born=self._checks.task if self._strict else None,
         )
