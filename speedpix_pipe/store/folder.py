@@ -32,6 +32,15 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
+def journal_is_gone(folder: Path) -> bool:
+    """Is there no journal, or an empty file, where results are kept? They were paid for, and it knew by whom."""
+    path = folder / DATABASE
+    if path.exists() and path.stat().st_size > 0:
+        return False
+    blobs = folder / "blobs"
+    return blobs.is_dir() and next(blobs.iterdir(), None) is not None
+
+
 def has_room(folder: Path) -> bool:
     """Is there space enough for more results? Below 256 MiB or 1 % nothing more is submitted."""
     found = os.statvfs(folder)

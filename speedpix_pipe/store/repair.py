@@ -1,9 +1,9 @@
 """`runs repair`: what can still be read of a damaged journal goes into a new one, and the old file is kept.
 
 The ledger comes first, since a submission that is forgotten would be paid for again. Rows are read in the order of
-their numbers with leaps over the pages that cannot be read. If the very first page is gone, the one of an empty
-journal takes its place, for it says where the tables begin. Submissions whose row is lost are made again from the
-journal's events, as far as those can be read.
+their numbers with leaps over the pages that cannot be read. If the pages that say where the tables begin are gone,
+those of an empty journal take their place. Runs and submissions whose row is lost are made again from the journal's
+events, as far as those can be read. A journal that is sound is left as it is.
 """
 
 # ruff: noqa: S608
@@ -17,7 +17,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,17 @@ from speedpix_pipe.errors import StoreError
 from speedpix_pipe.model import SubmissionState
 from speedpix_pipe.store.codec import text_out
 from speedpix_pipe.store.db import connect
-from speedpix_pipe.store.folder import DATABASE, MENDING
+from speedpix_pipe.store.folder import DATABASE, MENDING, journal_is_gone
 from speedpix_pipe.store.locks import alone, entrance
+from speedpix_pipe.store.lost_runs import drop_orphans, has_orphans, rebuild_runs
 from speedpix_pipe.store.migrations import migrate, version_of
 from speedpix_pipe.store.syncing import sync_folder
 
 _TABLES = ("submissions", "results", "arrivals", "outputs", "output_folders", "uploads", "runs", "events")
 _PAGE_ROWS = 200
+_PAGE_BYTES = 4096
+_MAGIC = b"SQLite format 3\0"
+_INNER_PAGE = 5  # of a tree of rows, as SQLite marks it
 _LAST = 2**63 - 1
 _STATES = frozenset(state.value for state in SubmissionState)
 _LEDGER_EVENTS = "('PredictionRequested', 'PredictionCreated', 'TaskSucceeded', 'TaskCached', 'TaskUnknown')"
@@ -42,10 +46,12 @@ _LEDGER_EVENTS = "('PredictionRequested', 'PredictionCreated', 'TaskSucceeded', 
 class RepairReport:
     """What a repair brought back."""
 
-    kept: Path  # the old file
-    rows: dict[str, int]  # saved, by table
-    gaps: dict[str, int]  # stretches that could not be read, by table
-    rebuilt: int  # submissions made again from the journal's events
+    kept: Path | None = None  # the old file, if there was one
+    rows: dict[str, int] = field(default_factory=dict)  # saved, by table
+    gaps: dict[str, int] = field(default_factory=dict)  # stretches that could not be read, by table
+    rebuilt: int = 0  # submissions made again from the journal's events
+    rebuilt_runs: int = 0
+    healthy: bool = False  # there was nothing to mend, and nothing was changed
 
     @property
     def complete(self) -> bool:
@@ -56,10 +62,13 @@ def repair(folder: Path, *, now: Callable[[], datetime]) -> RepairReport:
     """Mend the journal of a state folder that nobody uses. May be run again if it is interrupted."""
     folder = folder.absolute()
     path = folder / DATABASE
-    if not path.exists() and not (folder / MENDING).exists():
+    if not path.exists() and not (folder / MENDING).exists() and not journal_is_gone(folder):
         raise StoreError(f"there is no journal in {folder}", code="store.empty")
-    _refuse_newer(path)
+    if path.exists():  # looking would make an empty one
+        _refuse_newer(path)
     with entrance(folder), alone(folder, purpose="mended"):
+        if _is_sound(folder):
+            return RepairReport(healthy=True)
         kept = _keep_old(folder, now().strftime("%Y%m%dT%H%M%S"))
         work = folder / "work" / "repair"
         shutil.rmtree(work, ignore_errors=True)
@@ -88,6 +97,19 @@ def _refuse_newer(path: Path) -> None:
             raise
     except sqlite3.Error:
         return  # this is what we are here for
+
+
+def _is_sound(folder: Path) -> bool:
+    """Whether every page, row and index is as it should be, and no event belongs to a run that is lost."""
+    path = folder / DATABASE
+    if (folder / MENDING).exists() or journal_is_gone(folder):
+        return False
+    try:
+        with contextlib.closing(connect(path, write=False)) as found:
+            (verdict,) = found.execute("PRAGMA integrity_check").fetchone()
+            return verdict == "ok" and version_of(found) > 0 and not has_orphans(found)
+    except (sqlite3.Error, StoreError):
+        return False
 
 
 def _keep_old(folder: Path, stamp: str) -> Path:
@@ -125,14 +147,16 @@ def _salvage(old: Path, new: Path, kept: Path) -> RepairReport:
     with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as target:
         migrate(target)
         if not _readable(old):
-            _lend_first_page(new, old)
+            _lend_tables(new, old)
         rows: dict[str, int] = {}
         gaps: dict[str, int] = {}
         with contextlib.closing(sqlite3.connect(old, isolation_level=None)) as source:
             target.execute("BEGIN")
             for table in _TABLES:
                 rows[table], gaps[table] = _copy_table(source, target, table)
+            rebuilt_runs = rebuild_runs(target)
             rebuilt = _rebuild(target)
+            drop_orphans(target)
             target.execute("COMMIT")
         (verdict,) = target.execute("PRAGMA integrity_check").fetchone()
         if verdict != "ok":
@@ -140,7 +164,7 @@ def _salvage(old: Path, new: Path, kept: Path) -> RepairReport:
     with contextlib.closing(connect(new, write=True)):
         pass  # leaves it in WAL mode, its log folded in
     _sync(new)
-    return RepairReport(kept, rows, gaps, rebuilt)
+    return RepairReport(kept if kept.exists() else None, rows, gaps, rebuilt, rebuilt_runs)
 
 
 def _readable(path: Path) -> bool:
@@ -152,14 +176,48 @@ def _readable(path: Path) -> bool:
     return "submissions" in names
 
 
-def _lend_first_page(template: Path, broken: Path) -> None:
-    """Put the first page of an empty journal into a file that lost its own: header and list of tables."""
+def _lend_tables(template: Path, broken: Path) -> None:
+    """Put the pages of an empty journal that list the tables into a file that lost its own.
+
+    They lie where those of a full one lie, and say the same. The first page, which is the file's header as well, is
+    lent only where that does not suffice: the log of what was written last belongs to the old header.
+    """
     with template.open("rb") as file:
-        page = bytearray(file.read(4096))
+        pages = [file.read(_PAGE_BYTES)]
+        children = _children(pages[0])
+        for number in children:
+            file.seek((number - 1) * _PAGE_BYTES)
+            pages.append(file.read(_PAGE_BYTES))
+    with broken.open("r+b") as file:
+        header = file.read(_PAGE_BYTES)
+        for number, page in zip(children, pages[1:], strict=True):
+            file.seek((number - 1) * _PAGE_BYTES)
+            file.write(page)
+        size = file.seek(0, os.SEEK_END)
+        told = int.from_bytes(header[28:32], "big") * _PAGE_BYTES
+        if header.startswith(_MAGIC) and told > size:
+            file.truncate(told)  # a file that was cut off: what lay beyond cannot be read, and the rest can
+    if not _readable(broken):
+        _lend_first_page(pages[0], broken)
+
+
+def _children(page: bytes) -> list[int]:
+    """The pages below the root of the list of tables, which is one page or two floors of them."""
+    header = 100  # of the file, before the page's own
+    if page[header] != _INNER_PAGE:
+        return []
+    cells = int.from_bytes(page[header + 3 : header + 5], "big")
+    starts = [page[header + 12 + 2 * cell : header + 14 + 2 * cell] for cell in range(cells)]
+    places = [int.from_bytes(start, "big") for start in starts]
+    return [int.from_bytes(page[place : place + 4], "big") for place in (*places, header + 8)]
+
+
+def _lend_first_page(lent: bytes, broken: Path) -> None:
+    page = bytearray(lent)
     with broken.open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
         page[18:20] = b"\x01\x01"  # no log: the old one belongs to a header that is gone
-        page[28:32] = (size // 4096).to_bytes(4, "big")
+        page[28:32] = (size // _PAGE_BYTES).to_bytes(4, "big")
         page[32:40] = bytes(8)  # no list of free pages
         page[92:96] = page[24:28]  # the page count above holds for this change counter
         file.seek(0)

@@ -18,7 +18,7 @@ from speedpix_pipe.store.codec import decode_json
 from speedpix_pipe.store.complaints import damaged, translated
 from speedpix_pipe.store.db import Hook, Reader, Writer, connect
 from speedpix_pipe.store.digests import Digests
-from speedpix_pipe.store.folder import DATABASE, MENDING, Reserve, has_room, make_folder
+from speedpix_pipe.store.folder import DATABASE, MENDING, Reserve, has_room, journal_is_gone, make_folder
 from speedpix_pipe.store.journal import Journal
 from speedpix_pipe.store.ledger import Ledger
 from speedpix_pipe.store.locks import RunLocks, alone, entrance, is_unused, share_folder, spec_lock
@@ -185,6 +185,8 @@ def _prepare(folder: Path) -> None:
     path = folder / DATABASE
     if (folder / MENDING).exists():
         raise damaged(path, "a repair of it did not come to its end")
+    if journal_is_gone(folder):
+        raise damaged(path, "it is empty or gone, while results are kept beside it")
     # A log that nobody uses was left by a crash. Who closed in order folded it in.
     left = Path(f"{path}-wal").exists() and is_unused(folder)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's other files take its mode

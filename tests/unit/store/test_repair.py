@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import sqlite3
 from collections.abc import Callable
@@ -11,8 +12,8 @@ from typing import Any
 import pytest
 
 from speedpix_pipe.errors import StoreError
-from speedpix_pipe.events import PredictionCreated, PredictionRequested, TaskSucceeded
-from speedpix_pipe.model import Result, SubmissionState
+from speedpix_pipe.events import PredictionCreated, PredictionRequested, RunFinished, TaskSucceeded
+from speedpix_pipe.model import Result, RunStatus, SubmissionState
 from speedpix_pipe.store import Store, repair
 from speedpix_pipe.store.folder import MENDING
 
@@ -75,13 +76,110 @@ def whole() -> dict[str, tuple[str, str | None]]:
     return {f"f{n}": (kinds[n % 4], f"p{n}" if n % 4 else None) for n in range(ROWS)}
 
 
-def test_a_sound_journal_is_copied_in_full(full: Path, clock: Callable[[], Any]) -> None:
+def test_a_sound_journal_is_left_as_it_is(full: Path, clock: Callable[[], Any]) -> None:
+    before = (full / "journal.db").read_bytes()
     report = repair(full, now=clock)
-    assert report.complete
-    assert report.rows["submissions"] == ROWS
-    assert report.rebuilt == 0
-    assert report.kept.exists()
+    assert report.healthy
+    assert report.kept is None
+    assert (full / "journal.db").read_bytes() == before
+    assert not list(full.glob("journal.damaged-*"))
     assert states(full) == whole()
+
+
+def test_a_mended_journal_is_sound(full: Path, clock: Callable[[], Any]) -> None:
+    spoil(full, [0])
+    assert not repair(full, now=clock).healthy
+    assert repair(full, now=clock).healthy
+
+
+def page_of(folder: Path, table: str) -> int:
+    with contextlib.closing(sqlite3.connect(folder / "journal.db")) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    return int(root) - 1
+
+
+def run_rows(folder: Path) -> list[Any]:
+    with Store.open(folder) as store:
+        return store.journal.runs()
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_run_whose_row_is_lost_is_made_again_from_its_events(
+    full: Path, clock: Callable[[], Any], run: Any, ended: bool
+) -> None:
+    if ended:
+        with Store.open(full, now=clock) as store:
+            end = RunFinished(
+                run_id="run-1", seq=9000, at=clock(), status=RunStatus.FAILED, resumable=True, seconds=2.5, reason="why"
+            )
+            run(store.journal.finish_run(end))
+    (before,) = run_rows(full)
+    spoil(full, [page_of(full, "runs")])
+    report = repair(full, now=clock)
+    assert report.rows["runs"] == 0
+    assert report.rebuilt_runs == 1
+    (after,) = run_rows(full)
+    assert after == dataclasses.replace(before, pid=0, host="", counts={})
+
+
+def test_a_run_that_made_no_prediction_gets_a_name_by_its_beginning(house: House, folder: Path, run: Any) -> None:
+    run(house.begin("run-of-no-predictions"))
+    house.store.close()
+    spoil(folder, [page_of(folder, "runs")])
+    assert repair(folder, now=house.clock).rebuilt_runs == 1
+    (found,) = run_rows(folder)
+    assert found.id == f"{house.clock():%Y%m%dT%H%M%S}-000001"
+    assert found.started_at == house.clock()
+
+
+def test_events_of_a_run_that_cannot_be_made_again_do_not_stand_in_the_way_of_the_next(
+    full: Path, clock: Callable[[], Any], run: Any
+) -> None:
+    spoil(full, [page_of(full, "runs")])
+    with contextlib.closing(sqlite3.connect(full / "journal.db")) as connection:
+        connection.execute("UPDATE events SET body = 'spoiled' WHERE kind = 'RunStarted'")
+        connection.commit()
+    assert repair(full, now=clock).rebuilt_runs == 0
+    with Store.open(full, now=clock) as store:
+        run(House(store, clock).begin("run-2"))
+        assert [event.run_id for event in store.journal.events("run-2")] == ["run-2"]
+
+
+def test_each_page_that_lists_the_tables_is_lent_by_an_empty_journal(full: Path, clock: Callable[[], Any]) -> None:
+    pages = [page for page in pages_of(full, "CREATE ") if page]
+    assert pages, "the list of tables has outgrown the first page"
+    for page in pages:
+        spoil(full, [page])
+        with pytest.raises(StoreError, match="is damaged"):
+            Store.open(full)
+        assert repair(full, now=clock).rows["submissions"] == ROWS
+        assert states(full) == whole()
+
+
+def test_a_file_that_was_cut_off_gives_back_what_lies_before_the_cut(full: Path, clock: Callable[[], Any]) -> None:
+    data = (full / "journal.db").read_bytes()
+    (full / "journal.db").write_bytes(data[: len(data) // 2])
+    spoil(full, [page for page in pages_of(full, "CREATE ") if page])  # else the half that has it needs no help
+    report = repair(full, now=clock)
+    assert 0 < report.rows["submissions"] + report.rebuilt < ROWS
+    in_doubt = {name: ("unknown", None) for name, (state, _) in whole().items() if state == "requested"}
+    assert states(full).items() <= whole().items() | in_doubt.items()
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_journal_that_is_empty_or_gone_beside_results_is_no_new_folder(
+    full: Path, clock: Callable[[], Any], gone: bool
+) -> None:
+    (full / "blobs" / "ab").mkdir()
+    (full / "journal.db").unlink()
+    if not gone:
+        (full / "journal.db").touch()
+    with pytest.raises(StoreError, match="empty or gone") as caught:
+        Store.open(full)
+    assert caught.value.code == "store.damaged"
+    report = repair(full, now=clock)
+    assert (report.kept is None) is gone
+    assert states(full) == {}
 
 
 def test_a_ledger_with_spoiled_pages_stops_everything_until_it_is_mended(full: Path, clock: Callable[[], Any]) -> None:
@@ -155,12 +253,15 @@ def test_a_file_of_nothing_gives_an_empty_journal_and_keeps_the_file(full: Path,
     (full / "journal.db").write_bytes(b"no database at all")
     report = repair(full, now=clock)
     assert report.rows["submissions"] == 0
+    assert report.kept is not None
     assert report.kept.read_bytes() == b"no database at all"
     assert states(full) == {}
 
 
 def test_a_repair_that_died_is_told_and_done_again_from_the_kept_file(full: Path, clock: Callable[[], Any]) -> None:
+    spoil(full, [0])
     first = repair(full, now=clock)
+    assert first.kept is not None
     (full / MENDING).write_text(first.kept.name)
     (full / "journal.db").write_bytes(b"half of a new file")
     with pytest.raises(StoreError, match="did not come to its end"):
@@ -180,6 +281,7 @@ def test_what_stands_only_in_the_log_is_saved_too(
     for name in ("journal.db", "journal.db-wal"):  # as a crash leaves them: the log is not folded in
         (copy / name).write_bytes((folder / name).read_bytes())
     assert (copy / "journal.db-wal").stat().st_size > 0
+    spoil(copy, [page_of(copy, "digests")])
     assert repair(copy, now=clock).rows["submissions"] == 1
 
 
