@@ -85,8 +85,9 @@ class OneRun:
         self.run_id = run_id
         self.resumed = resumed
         self.clock = station.clock
-        predictions, cost = self.store.ledger.spent(run_id) if resumed else (0, 0.0)
-        self.tally = Tally(submitted=predictions, spent=cost)
+        ledger = self.store.ledger
+        self.spent = Spent(*ledger.spent(run_id), ledger.failed(run_id)) if resumed else Spent()
+        self.tally = Tally(submitted=self.spent.predictions, spent=self.spent.cost)
         self._arguments = arguments
         self._origin = origin  # the run that a redo goes back to
         self._notes = notes
@@ -114,10 +115,8 @@ class OneRun:
             random=random.random,
         )
         limits = limits_of(self.request, loaded)
-        ledger = store.ledger
-        spent = Spent(*ledger.spent(self.run_id), ledger.failed(self.run_id)) if self.resumed else Spent()
         room, roads = store.free_space_ok, station.roads
-        self.lanes = Lanes(limits, self.clock, random.random, spent=spent, room=room, roads=roads)
+        self.lanes = Lanes(limits, self.clock, random.random, spent=self.spent, room=room, roads=roads)
         self.walk = Walk(loaded.graph, nodes=self._selection.nodes, demand=self._selection.demand)
         now = self.clock.now().astimezone()
         names = {"id": self.run_id, "date": now.date().isoformat(), "time": now.strftime("%H:%M:%S")}

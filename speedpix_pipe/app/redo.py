@@ -85,8 +85,8 @@ async def redo(request: RedoRequest, subscribe: Subscribe) -> RunOutcome:
             await going.prepare()
             selection.check_exact()
             meant = exactly(loaded.graph, again)
-            asker = _asker(again)
-            await may_begin(asked, loaded, station.connection, store, run_id, (0, 0.0), selection=meant, again=asker)
+            asker, spent = _asker(again), going.spent
+            await may_begin(asked, loaded, station.connection, store, run_id, spent, selection=meant, again=asker)
             if station.connection.local:
                 await store.ledger.forget_open(station.connection.account)
             with signals(going.interrupt, going.driver.leave):

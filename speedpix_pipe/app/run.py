@@ -41,8 +41,7 @@ async def run(request: RunRequest, subscribe: Subscribe) -> RunOutcome:
             arguments = arguments_of(request)
             going = OneRun(station, request, loaded, run_id, arguments=arguments, resumed=resumed, notes=notes)
             await going.prepare()
-            spent = store.ledger.spent(run_id) if resumed else (0, 0.0)
-            await may_begin(request, loaded, station.connection, store, run_id, spent)
+            await may_begin(request, loaded, station.connection, store, run_id, going.spent)
             if station.connection.local:
                 await store.ledger.forget_open(station.connection.account)
             with signals(going.interrupt, going.driver.leave):

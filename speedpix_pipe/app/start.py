@@ -10,6 +10,7 @@ from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.selection import Selection, select
 from speedpix_pipe.app.specs import Loaded
 from speedpix_pipe.console.base import money, plural
+from speedpix_pipe.engine.lanes import Spent
 from speedpix_pipe.errors import PlanError, RunInterruptedError
 from speedpix_pipe.files.objects import measure_some
 from speedpix_pipe.files.storage.threads import in_thread
@@ -26,7 +27,7 @@ async def may_begin(
     connection: Connection,
     store: Store,
     run_id: str,
-    spent: tuple[int, float],
+    spent: Spent,
     *,
     selection: Selection | None = None,
     again: AskAgain | None = None,
@@ -37,7 +38,8 @@ async def may_begin(
     """
     limits = loaded.pipeline.limits
     asks = request.confirm is not None and not connection.local
-    if limits.max_predictions is None and limits.max_cost is None and not asks:
+    failed_before = limits.max_failures is not None and bool(spent.failed)
+    if limits.max_predictions is None and limits.max_cost is None and not failed_before and not asks:
         return
     look = partial(
         foresee,
@@ -80,8 +82,8 @@ def question_of(estimate: Estimate) -> str | None:
     return f"{text}. Go on?"
 
 
-def _refuse(estimate: Estimate, limits: Limits, spent: tuple[int, float]) -> None:
-    predictions, cost = spent[0] + estimate.submissions, spent[1] + estimate.sure_cost
+def _refuse(estimate: Estimate, limits: Limits, spent: Spent) -> None:
+    predictions, cost = spent.predictions + estimate.submissions, spent.cost + estimate.sure_cost
     hint = "raise the limit, or run less at once: --only, or fewer items"
     if limits.max_predictions is not None and predictions > limits.max_predictions:
         raise PlanError(
@@ -94,4 +96,11 @@ def _refuse(estimate: Estimate, limits: Limits, spent: tuple[int, float]) -> Non
             f"limits.max_cost is {money(limits.max_cost)}, and this run would cost {money(cost)}",
             code="plan.max-cost",
             hint=hint,
+        )
+    if limits.max_failures is not None and estimate.submissions and len(spent.failed) >= limits.max_failures:
+        raise PlanError(
+            f"limits.max_failures is {limits.max_failures:,}, and of this run {plural(len(spent.failed), 'task')} "
+            "failed already or came to an unknown end",
+            code="plan.max-failures",
+            hint="mend what made them fail and raise the limit, or begin a new run without --resume",
         )

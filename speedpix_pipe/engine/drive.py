@@ -53,6 +53,7 @@ from speedpix_pipe.spec.expressions import evaluate, render
 from speedpix_pipe.steps.base import Keeper, StoppedError, UnknownOutcomeError
 from speedpix_pipe.steps.rendered import shown, with_files
 
+Life = asyncio.Task[tuple[Ending, float] | None]
 LOG = logging.getLogger("speedpix_pipe")
 LOOKAHEAD = 32
 SLICE_SECONDS = 0.02  # how long commands are carried out before the loop may breathe
@@ -82,9 +83,9 @@ class Driver:
     check_born: Callable[[Task], None] | None = None  # static checks, while nothing has been paid for
     access_error: AccessError | None = None
     _ready: dict[StepKind, list[tuple[tuple[int, ...], int, Task]]] = field(default_factory=dict)
-    _under_way: dict[asyncio.Task[None], Task] = field(default_factory=dict)
+    _under_way: dict[Life, Task] = field(default_factory=dict)
     _running: dict[StepKind, int] = field(default_factory=dict)
-    _endings: deque[tuple[Task, Ending, float]] = field(default_factory=deque)
+    _endings: deque[tuple[Task, Ending, float, Life]] = field(default_factory=deque)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _number: Any = field(default_factory=count)
     _fanout: Fanout = field(init=False)
@@ -126,8 +127,9 @@ class Driver:
             await self._wake.wait()
             self._wake.clear()
             while self._endings:
-                task, ending, seconds = self._endings.popleft()
+                task, ending, seconds, life = self._endings.popleft()
                 await self._end(task, ending, seconds)
+                self.lanes.weighed(life)
 
     def cancel_rest(self) -> int:
         """What did not end is cancelled. Returns how many tasks that are."""
@@ -288,18 +290,23 @@ class Driver:
         life.add_done_callback(self._landed)
         return False
 
-    def _landed(self, life: asyncio.Task[None]) -> None:
+    def _landed(self, life: Life) -> None:
         task = self._under_way.pop(life)
         self._running[task.node.step.kind] -= 1
+        ending = None if life.cancelled() else life.result()
+        if ending is None:
+            self.lanes.weighed(life)
+        else:
+            self._endings.append((task, *ending, life))
         self._wake.set()
 
-    async def _live(self, task: Task) -> None:
+    async def _live(self, task: Task) -> tuple[Ending, float] | None:
         """The boundary of a task: whatever goes wrong in it ends here."""
         began = self.clock.monotonic()
         try:
             ending = await self.lives.live(task)
         except (StoppedError, asyncio.CancelledError):
-            return  # it stays as it is, and is cancelled with the run
+            return None  # it stays as it is, and is cancelled with the run
         except UnknownOutcomeError as error:
             ending = InDoubt(str(error), error.submission)
         except (ExpressionError, TaskError) as error:
@@ -312,11 +319,11 @@ class Driver:
             ending = Failed("task", error.code, error.message)
         except StoreError as error:
             self._fatal = self._fatal or error
-            return
+            return None
         except Exception as error:
             LOG.exception("a bug in %s", task.name)
             ending = Failed("internal", "task.bug", f"{type(error).__name__}: {error}")
-        self._endings.append((task, ending, self.clock.monotonic() - began))
+        return ending, self.clock.monotonic() - began
 
     # --- endings ---
 

@@ -17,8 +17,9 @@ from typing import Any
 
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.pace import Pace
+from speedpix_pipe.errors import TaskError
 from speedpix_pipe.model import Limits
-from speedpix_pipe.steps.base import StoppedError
+from speedpix_pipe.steps.base import StoppedError, UnknownOutcomeError
 
 UPLOADS = 8
 DOWNLOADS = 16
@@ -42,11 +43,11 @@ class Lane:
 
     @asynccontextmanager
     async def turn(self, order: Order = (), *, owner: object = None) -> AsyncIterator[None]:
-        await self._enter(order, owner)
+        await self.enter(order, owner)
         try:
             yield
         finally:
-            self._leave()
+            self.leave()
 
     def widen(self, more: int) -> None:
         """So many further ones at once. Asked for before anybody waits."""
@@ -59,7 +60,7 @@ class Lane:
             self._for_calm.append((most, future))
             await future
 
-    async def _enter(self, order: Order, owner: object) -> None:
+    async def enter(self, order: Order, owner: object) -> None:
         if self._free > 0:
             self._free -= 1
             return
@@ -69,10 +70,10 @@ class Lane:
             await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
-                self._leave()  # the place was given in the very moment the waiter left
+                self.leave()  # the place was given in the very moment the waiter left
             raise
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         while self._waiting:
             _, _, future, _ = heapq.heappop(self._waiting)
             if not future.done():
@@ -172,14 +173,36 @@ class Lanes:
         self._waits: set[asyncio.Task[object]] = set()
         self._free_waits: set[asyncio.Task[object]] = set()
         self._in_window: set[asyncio.Task[object]] = set()
+        self._kept: set[asyncio.Task[object]] = set()  # failed in their slot, and not weighed yet
 
     # --- lanes ---
 
     @asynccontextmanager
     async def slot(self, order: Order) -> AsyncIterator[None]:
-        self.check()
-        async with self._roads.slots.turn(order, owner=self):
+        """A place in flight. Left with a failure, it is given on only when the run has weighed that (`weighed`):
+        whoever came next would submit although the failure stops the run. A task that tries again keeps its place.
+        """
+        life = _this_task()
+        if life not in self._kept:
+            self.check()
+            await self._roads.slots.enter(order, self)
+        elif self.stop is not None:
+            raise StoppedError
+        self._kept.discard(life)
+        try:
             yield
+        except (TaskError, UnknownOutcomeError):
+            self._kept.add(life)
+            raise
+        finally:
+            if life not in self._kept:
+                self._roads.slots.leave()
+
+    def weighed(self, life: asyncio.Task[Any]) -> None:
+        """What this task came to has been weighed: a place that it still holds is free."""
+        if life in self._kept:
+            self._kept.discard(life)
+            self._roads.slots.leave()
 
     @asynccontextmanager
     async def submitting(self, price: float | None, *, task: str, order: Order = ()) -> AsyncIterator[None]:

@@ -121,11 +121,14 @@ class Predictions:
             if self.service.forgets:  # another process's emulator had it: it cost nothing
                 return await self._submit_and_wait(job, fingerprint, replaces=row)
             raise await self._gone(row, error) from error
-        if not prediction.done:
+        if prediction.done:
+            await self._ended(job, prediction, row)
+        else:
             async with job.gates.slot(job.order):
                 prediction = await self._wait(job, prediction)
+                await self._ended(job, prediction, row)
         try:
-            return await self._conclude(job, prediction, row)
+            return await self._fetched(job, prediction)
         except GoneError as error:
             raise await self._gone(row, error) from error
 
@@ -172,8 +175,9 @@ class Predictions:
         async with job.gates.slot(job.order):
             row, prediction = await self._submit(job, fingerprint, sent, replaces)
             prediction = await self._wait(job, prediction)
+            await self._ended(job, prediction, row)
         try:
-            return await self._conclude(job, prediction, row)
+            return await self._fetched(job, prediction)
         except GoneError as error:
             # It was made a moment ago: only a later run that finds it gone again shall believe that.
             raise TaskError(
@@ -344,9 +348,9 @@ class Predictions:
             )
         )
 
-    async def _conclude(self, job: Job, prediction: AsyncPrediction, row: Submission) -> Result:
-        """A final prediction becomes a kept result, or the error that the service gave; GoneError where its files are
-        to be had no longer.
+    async def _ended(self, job: Job, prediction: AsyncPrediction, row: Submission) -> None:
+        """A prediction is final. Raises the error that the service gave, while the task still has its slot: a failure
+        may mean that nothing more is submitted.
         """
         succeeded = prediction.status == "succeeded"
         job.emit(
@@ -363,6 +367,9 @@ class Predictions:
             message = words or "the service says that it failed, without a reason"
             await self._ledger.settle(row.id, SubmissionState.FAILED, message=message)
             raise FinalError(message, kind=TaskErrorKind.TASK, prediction_id=prediction.id)
+
+    async def _fetched(self, job: Job, prediction: AsyncPrediction) -> Result:
+        """What it made, kept. GoneError where its files are to be had no longer."""
         received = self._clock.now()
         files = await self._fetching.all_of(job, prediction)
         if row.state is not SubmissionState.SUCCEEDED:

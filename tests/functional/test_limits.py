@@ -58,13 +58,44 @@ def test_max_failures_counts_failed_and_unknown_tasks_over_all_lives_of_a_run(tm
         assert counts(outcome)["failed"] == 2
         assert counts(outcome)["unknown"] == 1
         shop.fails = set()
-        assert shop.run(resume=True).exit_code == 1
+        with pytest.raises(PlanError, match="max_failures is 3"):  # known at the start
+            shop.run(resume=True)
         assert shop.made == made
         shop.edit("max_failures: 3", "max_failures: 4")
         last = shop.run(resume=True)
         assert last.summary.run_id == outcome.summary.run_id
         assert counts(last) == {"succeeded": 18, "unknown": 1, "skipped": 1} or last.exit_code == 1
         assert len(shop.words("first")) == len(set(shop.words("first"))) + 2
+
+
+@pytest.mark.parametrize("fault", ["", "submit:audit-failed:after=1", "submit:reset-after:after=1"])
+def test_a_place_in_flight_is_given_on_only_when_the_run_has_weighed_the_failure(tmp_path: Path, fault: str) -> None:
+    with Shop(tmp_path, limits="concurrency: 1, max_failures: 1") as shop:
+        if fault:
+            shop.arm(fault)
+        else:
+            shop.fails = {"first:bee"}
+        outcome = shop.run(only=("first",))
+        assert outcome.exit_code == 1
+        assert outcome.summary.resumable
+        assert outcome.summary.submitted == 2
+        assert shop.made == (1 if "audit" in fault else 2)
+
+
+def test_on_error_stop_sends_nothing_more_once_the_failure_is_known(tmp_path: Path) -> None:
+    with Shop(tmp_path, limits="concurrency: 1", defaults="on_error: stop") as shop:
+        shop.fails = {"first:bee"}
+        outcome = shop.run(only=("first",))
+        assert outcome.exit_code == 1
+        assert outcome.summary.resumable
+        assert shop.words("first") == ["ant", "bee"]
+
+
+def test_a_task_that_may_fail_again_keeps_its_place_in_flight(tmp_path: Path) -> None:
+    with Shop(tmp_path, limits="concurrency: 1", defaults="retry: {failed_task: 2}") as shop:
+        shop.fails = {"first:bee"}
+        assert shop.run(only=("first",)).exit_code == 1
+        assert shop.words("first") == ["ant", "bee", "bee", "bee", "cat", "dog"]
 
 
 def test_ignored_failures_do_not_count(tmp_path: Path) -> None:

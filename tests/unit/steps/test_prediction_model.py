@@ -172,6 +172,9 @@ async def one_run(store: Store, world: World, run_id: str, tasks: list[str], ste
             came[key] = f"failed {error.kind}"
         except (StoppedError, asyncio.CancelledError):
             came[key] = "stopped"
+        life = asyncio.current_task()
+        assert life is not None
+        gates.weighed(life)
 
     lives = [asyncio.ensure_future(live(*task)) for task in enumerate(tasks)]
     if ends_after is not None:
