@@ -18,6 +18,7 @@ from speedpix_pipe.sdk.errors import ConfigurationError
 
 DEFAULT_ENDPOINT = "https://openai.edu-aliyun.com"
 DEFAULT_TIMEOUT = 30.0
+CONNECT_TIMEOUT = 10.0
 DEFAULT_USER_AGENT = f"speedpix-pipe/{__version__}"
 
 
@@ -112,14 +113,16 @@ def parse_endpoint(text: str) -> httpx.URL:
 
 
 def parse_timeout(value: Any) -> httpx.Timeout:
-    """Seconds, or an `httpx.Timeout`. Waiting for a free connection may take longer than one call."""
+    """Seconds, or an `httpx.Timeout`. Waiting for a free connection may take longer than one call; making one that
+    takes longer than ten seconds will not come to anything.
+    """
     if isinstance(value, httpx.Timeout):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise ConfigurationError(f"timeout is a positive number of seconds, not {value!r}")
     if value > 3600:
         warnings.warn(f"timeout={value} is in seconds; did you mean {value / 1000}?", stacklevel=4)
-    return httpx.Timeout(float(value), pool=max(120.0, float(value)))
+    return httpx.Timeout(float(value), connect=min(CONNECT_TIMEOUT, float(value)), pool=max(120.0, float(value)))
 
 
 def is_loopback(host: str) -> bool:

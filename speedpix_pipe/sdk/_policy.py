@@ -15,14 +15,11 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final
 
-import httpx
-
 from speedpix_pipe.sdk.errors import (
     APIError,
     AuthenticationError,
     BadRequestError,
     ClockSkewError,
-    ConnectError,
     ContentAuditError,
     NotFoundError,
     PermissionDeniedError,
@@ -31,8 +28,6 @@ from speedpix_pipe.sdk.errors import (
     ServiceTimeoutError,
     SignatureError,
     SpeedPixError,
-    SpeedPixTimeoutError,
-    TransportError,
     UnexpectedAnswerError,
 )
 
@@ -219,20 +214,6 @@ def refusal(answer: Answer) -> SpeedPixError:
         retry_after=retry_after(answer.headers),
         remedy=verdict.remedy,
     )
-
-
-def transport_error(error: Exception, what: str) -> SpeedPixError:
-    """What went wrong on the network, and whether the service can have seen the request at all."""
-    detail = str(error) or type(error).__name__
-    if isinstance(error, httpx.ConnectError | httpx.ProxyError):
-        return ConnectError(f"{what}: cannot connect: {detail}", retryable=True, surely_never_ran=True)
-    if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-        return ConnectError(f"{what}: no connection in time: {detail}", retryable=True, surely_never_ran=True)
-    if isinstance(error, httpx.TimeoutException):
-        return SpeedPixTimeoutError(f"{what}: no answer in time", retryable=True)
-    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError):
-        return BadRequestError(f"{what}: this request cannot be sent: {detail}", surely_never_ran=True)
-    return TransportError(f"{what}: {detail}", retryable=True)
 
 
 def means_unknown(error: SpeedPixError) -> bool:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 LOOKS_FOR_A_RESULT = 3
 BETWEEN_LOOKS_SECONDS = 60.0
+FIRST_CONTACT_SECONDS = 4.0  # how long a service that never answered is called again
+FIRST_PAUSE_SECONDS = 1.0
 OWNER_POLL_SECONDS = 1.0
 Accepted = tuple[Submission, "AsyncPrediction"]
 
@@ -193,7 +195,7 @@ class Predictions:
         from speedpix_pipe.sdk.errors import ConnectError, RateLimitError, SpeedPixError
 
         retry = job.step.retry
-        attempt = 1
+        attempt, began = 1, self._clock.monotonic()
         while True:
             try:
                 return await self._send(job, fingerprint, sent, replaces)
@@ -211,6 +213,11 @@ class Predictions:
                 if refused or not error.retryable or attempt >= retry.attempts:
                     raise translated from error
                 message, asked = str(error), error.retry_after
+                if isinstance(error, ConnectError) and not self.service.answered:
+                    # The name may be wrong: whoever misspelled it shall know within seconds.
+                    if self._clock.monotonic() - began >= FIRST_CONTACT_SECONDS:
+                        raise translated from error
+                    asked = min(FIRST_PAUSE_SECONDS, self._backoff(attempt, retry.backoff_seconds, FIRST_PAUSE_SECONDS))
             pause = asked or self._backoff(attempt, retry.backoff_seconds, retry.max_backoff_seconds)
             attempt += 1
             job.attempts += 1

@@ -290,7 +290,7 @@ class Service:
             ):
                 return AccessError(message, code="access.refused")
             case sdk.ConnectError() if not self.answered:
-                hint = "check SPEEDPIX_ENDPOINT, the network and the proxy settings"
+                hint = "`speedpix-pipe doctor` looks at all of this"
                 return AccessError(message, code="access.unreachable", hint=hint)
             case sdk.NotFoundError() if not self.answered and error.http_status == 404:
                 return AccessError(message, code="access.endpoint", hint="check SPEEDPIX_ENDPOINT")

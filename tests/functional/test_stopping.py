@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from speedpix_pipe.events import PredictionCreated, PredictionRequested, TaskUnknown
+from speedpix_pipe.events import PredictionCreated, PredictionRequested, TaskRetrying, TaskSucceeded, TaskUnknown
 from speedpix_pipe.store import Store
 from tests.functional.money import HurriedClock, Shop, counts
 
@@ -186,3 +186,30 @@ def test_on_error_stop_submits_nothing_more_and_finishes_what_is_in_flight(tmp_p
         resumed = shop.run(resume=True)
         assert resumed.summary.run_id == outcome.summary.run_id
         assert resumed.exit_code == 0
+
+
+def test_an_endpoint_where_nothing_listens_is_told_within_seconds(tmp_path: Path) -> None:
+    with Shop(tmp_path, defaults="retry: {attempts: 20, backoff: 1s}") as shop:
+        pass  # its emulator has gone
+    outcome = shop.run(only=("first@ant",))
+    assert outcome.exit_code == 3
+    failure = outcome.summary.failures[-1]
+    assert failure.kind == "access"
+    assert "cannot connect to 127.0.0.1:" in failure.message
+    assert "nothing listens there" in failure.message
+    pauses = [event.delay_seconds for event in shop.of(TaskRetrying)]
+    assert pauses
+    assert max(pauses) <= 1
+
+
+def test_a_service_that_answered_before_is_called_again_as_often_as_its_step_says(shop: Shop) -> None:
+    from speedpix_pipe.app.run import run
+
+    shop.edit("concurrency: 4", "concurrency: 1")
+    shop.edit("cache: true", "retry: {attempts: 3, backoff: 4s}")
+    gone = Trigger(shop, TaskSucceeded, 1, shop.emulator.close)
+    outcome = asyncio.run(run(shop.request(only=("first",)), lambda *_: [gone]))
+    assert outcome.exit_code == 1
+    pauses = [event.delay_seconds for event in shop.of(TaskRetrying) if event.key == "dog"]
+    assert len(pauses) == 2
+    assert max(pauses) > 1

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Protocol, Self
 import httpx
 
 from speedpix_pipe.sdk import _policy
+from speedpix_pipe.sdk._broken import broken_off, transport_error
 from speedpix_pipe.sdk._bytes import Sink, Source, open_source, storage_words
 from speedpix_pipe.sdk._config import Proxies
 from speedpix_pipe.sdk._lanes import Lanes, async_lane
@@ -276,7 +277,7 @@ class _Download:
                 if self.sink.take(chunk):
                     await async_in_thread(self.sink.flush)
         except (httpx.HTTPError, httpx.StreamError) as error:
-            raise DownloadError(f"the download broke off: {error}", retryable=True) from error
+            raise DownloadError(f"the download broke off: storage {broken_off(error)}", retryable=True) from error
         if expected is not None and not encoded and self.sink.size != expected:
             raise DownloadError(f"{self.sink.size} of {expected} bytes arrived", retryable=True)
         digest = await async_in_thread(self.sink.finish)
@@ -311,7 +312,7 @@ async def _send(
             return await quick(method, url, headers, content, _TIMEOUTS)
         return await http_client.send(_request(method, url, headers, content), stream=True)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        cause = _policy.transport_error(error, "storage")
+        cause = transport_error(error, "storage", url)
         raise kind(cause.message, retryable=cause.retryable) from error
 
 

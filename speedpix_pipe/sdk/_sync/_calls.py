@@ -15,16 +15,19 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from speedpix_pipe.sdk import _auth, _policy, _wire
+from speedpix_pipe.sdk._broken import transport_error
 from speedpix_pipe.sdk._config import Config, Proxies
 from speedpix_pipe.sdk._lanes import DRIP_FACTOR, Lanes, Posted, lane
 from speedpix_pipe.sdk._policy import RetryPolicy
 from speedpix_pipe.sdk._polling import ReadCeiling
 from speedpix_pipe.sdk._sleep import Clock, Turns
 from speedpix_pipe.sdk._wire import Envelope, Operation
-from speedpix_pipe.sdk.errors import ClockSkewError, RateLimitError, SignatureError, SpeedPixError
+from speedpix_pipe.sdk.errors import ClockSkewError, ConnectError, RateLimitError, SignatureError, SpeedPixError
 
 T = TypeVar("T")
 SUBMIT_READ_TIMEOUT: Final = 120.0
+FIRST_CONTACT: Final = 4.0  # how long a service that never answered is called again
+FIRST_PAUSE: Final = 1.0
 _LOG = logging.getLogger("speedpix_pipe.sdk")
 
 
@@ -45,6 +48,7 @@ class Calls:
     ) -> None:
         proxies = Proxies(trust_env=trust_env)
         self.clock = clock
+        self.answered = False  # whether anything ever answered at the endpoint
         self.random = random
         self.retry = retry
         self.ceiling = ReadCeiling(max_reads_per_second)
@@ -81,6 +85,7 @@ class Calls:
         """Make one call, as often as it takes and the policy allows. `deadline` is monotonic."""
         policy = self.retry if attempts is None else replace(self.retry, attempts=attempts)
         paid, corrected, attempt = operation is Operation.SUBMIT, False, 0
+        began = self.clock.monotonic()
         while True:
             attempt += 1
             try:
@@ -95,12 +100,19 @@ class Calls:
                 wait = policy.pause(error, attempt, paid=paid, random=self.random)
                 if not paid and isinstance(error, RateLimitError):
                     self.ceiling.throttled(self.clock.monotonic())
+                wait = self._at_first(error, wait, began)
                 if wait is None or (deadline is not None and self.clock.monotonic() + wait >= deadline):
                     raise
                 pause = wait
                 _LOG.info("%s again in %.1f s: %s", operation.name.lower(), pause, error)
             if pause:
                 self.clock.sleep(pause)
+
+    def _at_first(self, error: SpeedPixError, wait: float | None, began: float) -> float | None:
+        """Where the service never answered, its name may be wrong: whoever waits shall know within seconds."""
+        if wait is None or self.answered or not isinstance(error, ConnectError):
+            return wait
+        return min(wait, FIRST_PAUSE) if self.clock.monotonic() - began < FIRST_CONTACT else None
 
     def _once(
         self, operation: Operation, body: bytes, headers: tuple[tuple[str, str], ...], deadline: float | None
@@ -116,7 +128,8 @@ class Calls:
             answer = post(self._urls[operation], signed, body, timeout)
             content = _decoded(answer)
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
-            raise _policy.transport_error(error, what) from error
+            raise transport_error(error, what, self._urls[operation]) from error
+        self.answered = True
         if _LOG.isEnabledFor(logging.DEBUG):
             _LOG.debug("%s: HTTP %d, %d bytes", what, answer.status, len(content))
         try:
