@@ -98,7 +98,7 @@ class TaskCached(_TaskEvent):
     output: Json = None
     files: tuple[KeptFile, ...] = ()
     prediction_id: str | None = None
-    source: str = "cache"  # `cache` or `twin`: an equal task of this run
+    source: str = "cache"  # or `twin`: an equal task of this run; or `resumed`: this run paid for it in an earlier life
     price: float | None = None  # what it would have cost
 
 

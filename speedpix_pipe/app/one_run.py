@@ -139,6 +139,7 @@ class OneRun:
             },
             on_static_error=self._checks.unit if self._strict else None,
             check_born=self._checks.task if self._strict else None,
+            paid_before=store.ledger.paid(self.run_id) if self.resumed else set(),
         )
         self._selection.attach(self.walk)
 

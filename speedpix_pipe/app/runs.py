@@ -151,6 +151,8 @@ def why(store: Store, row: RunRow, selector: str) -> Why:
     match task.status:
         case TaskStatus.CACHED if task.source == "twin":
             return Why(row.id, task, "an equal task of the same run did it: same workflow, same input")
+        case TaskStatus.CACHED if task.source == "resumed":
+            return Why(row.id, task, f"made before the run was resumed, by prediction {task.prediction_id}")
         case TaskStatus.CACHED:
             when = f" by prediction {task.prediction_id}" if task.prediction_id else ""
             return Why(row.id, task, f"reused: a result for exactly this input was kept{when}")

@@ -81,6 +81,7 @@ class Driver:
     widths: Mapping[StepKind, int]  # how many tasks of a kind may be under way
     on_static_error: Callable[[Unit | Task, ExpressionError], None] | None = None
     check_born: Callable[[Task], None] | None = None  # static checks, while nothing has been paid for
+    paid_before: set[str] = field(default_factory=set)  # predictions of this run before it was resumed
     access_error: AccessError | None = None
     _ready: dict[StepKind, list[tuple[tuple[int, ...], int, Task]]] = field(default_factory=dict)
     _under_way: dict[Life, Task] = field(default_factory=dict)
@@ -360,7 +361,7 @@ class Driver:
                     output=result.output,
                     files=result.files,
                     prediction_id=result.prediction_id,
-                    source=ending.cached,
+                    source=self._source_of(ending.cached, result),
                     price=task.node.step.price,
                 )
             )
@@ -378,6 +379,13 @@ class Driver:
                 )
             )
         return self.walk.ended(task, TaskStatus.SUCCEEDED if ending.cached is None else TaskStatus.CACHED)
+
+    def _source_of(self, cached: str, result: Result) -> str:
+        """The first task that gets what this run has paid for before is no saving; equal ones after it are."""
+        if cached == "cache" and result.prediction_id in self.paid_before:
+            self.paid_before.discard(result.prediction_id)
+            return "resumed"
+        return cached
 
     def _file_values(self, task: Task, result: Result, saved: Mapping[str, Address]) -> dict[str, FileValue]:
         folder = task.node.space.pipeline.folder

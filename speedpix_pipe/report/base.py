@@ -59,7 +59,7 @@ class TaskView:
     cause: str = ""  # step@key of the task that is to blame for a skip
     price: float | None = None
     prediction_id: str = ""
-    source: str = ""  # of a cached result: `cache` or `twin`
+    source: str = ""  # of a cached result: `cache`, `twin` or `resumed`
 
     @property
     def task(self) -> str:

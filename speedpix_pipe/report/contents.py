@@ -219,7 +219,7 @@ def _step(name: str, tasks: Sequence[TaskView]) -> dict[str, Json]:
     counts["open"] = sum(task.status is None for task in tasks)
     times = sorted(t.seconds for t in tasks if t.status is TaskStatus.SUCCEEDED and t.seconds is not None)
     paid = [t.price for t in tasks if t.price is not None and _was_paid(t)]
-    saved = [t.price for t in tasks if t.price is not None and t.status is TaskStatus.CACHED]
+    saved = [t.price for t in tasks if t.price is not None and t.status is TaskStatus.CACHED and not _was_paid(t)]
     median = statistics.median(times) if times else None
     slow = max(times[int(len(times) * 0.95) - 1], 1.5 * median) if median is not None and len(times) > 3 else None
     return {
@@ -236,9 +236,13 @@ def _step(name: str, tasks: Sequence[TaskView]) -> dict[str, Json]:
 
 
 def _was_paid(task: TaskView) -> bool:
-    """Unknown counts as spent; a failed task was paid only if the service took it."""
+    """Unknown counts as spent; a failed task was paid only if the service took it; what the run got before it was
+    resumed it has paid for as well.
+    """
     if task.status in {TaskStatus.SUCCEEDED, TaskStatus.UNKNOWN}:
         return True
+    if task.status is TaskStatus.CACHED:
+        return task.source == "resumed"
     return task.status is TaskStatus.FAILED and bool(task.prediction_id)
 
 

@@ -19,6 +19,7 @@ _SENT: Final = "nothing was sent."
 _ENDPOINT: Final = f"Check the endpoint, the network and HTTPS_PROXY; {_SENT}"
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"})
 _NO_WAY: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
+_CLOSED_WORDS: Final = ("closed", "disconnected", "was lost")  # of the transports of both faces
 _CLOSED: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 
 
@@ -41,11 +42,11 @@ def transport_error(error: Exception, what: str, url: httpx.URL | str) -> SpeedP
 
 def broken_off(error: Exception) -> str:
     """What the other side did to a connection that stood."""
-    root = _root(error)
-    if isinstance(root, OSError) and root.errno in _CLOSED:
-        return "closed the connection"
+    root, words = _root(error), str(error).lower()
+    if (isinstance(root, OSError) and root.errno in _CLOSED) or any(word in words for word in _CLOSED_WORDS):
+        return "closed the connection before its answer was complete"
     if isinstance(error, httpx.RemoteProtocolError):
-        return "broke off its answer" if "payload" in str(error) or "body" in str(error) else "closed the connection"
+        return f"gave an answer that is not HTTP: {_detail(error)}"
     return f"cannot be heard any more: {_detail(root)}"
 
 
@@ -53,7 +54,7 @@ def _unconnected(error: Exception, host: str) -> tuple[str, str, bool]:
     """Why there is no connection, what to look at, and whether asking again is of no use."""
     root = _root(error)
     if isinstance(error, httpx.ProxyError):
-        return f"the proxy said {_proxys_words(root)}", f"Check HTTPS_PROXY and NO_PROXY; {_SENT}", False
+        return _proxys_words(error, root), f"Check HTTPS_PROXY and NO_PROXY; {_SENT}", False
     match root:
         case socket.gaierror(errno=socket.EAI_AGAIN):
             return "its name cannot be looked up just now", f"Check the network and its name server; {_SENT}", False
@@ -73,12 +74,12 @@ def _unconnected(error: Exception, host: str) -> tuple[str, str, bool]:
     return _detail(root).replace(host, "it"), _ENDPOINT, False
 
 
-def _proxys_words(root: BaseException) -> str:
-    """Never the proxy's address, which may hold a password."""
-    status = getattr(root, "status", None)
-    if isinstance(status, int):
-        return f"{status} {getattr(root, 'message', '')}".strip()
-    return "nothing: it cannot be reached" if isinstance(root, OSError) else _detail(root)
+def _proxys_words(error: Exception, root: BaseException) -> str:
+    """Our own transport names the proxy by host and port; another one's words may hold its password."""
+    if isinstance(root, OSError):
+        return "the proxy cannot be reached"
+    words = str(error)
+    return words if words.startswith("the proxy") else f"the proxy refused: {words.partition('://')[0]}"
 
 
 def _root(error: BaseException) -> BaseException:

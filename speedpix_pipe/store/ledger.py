@@ -267,6 +267,13 @@ class Ledger:
         (count,) = self._reader.one("SELECT count(*) FROM submissions WHERE paid_run_id = ?", (run_id,))
         return int(count)
 
+    def paid(self, run_id: str) -> set[str]:
+        """The predictions that a run paid for."""
+        rows = self._reader.all(
+            "SELECT prediction_id FROM submissions WHERE paid_run_id = ? AND prediction_id IS NOT NULL", (run_id,)
+        )
+        return {row[0] for row in rows}
+
     def failed(self, run_id: str) -> frozenset[str]:
         """Tasks (`step@key`) of a run that cost something and came to nothing, or are unknown: `max_failures`."""
         rows = self._reader.all(

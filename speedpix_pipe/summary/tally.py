@@ -203,7 +203,7 @@ class Tally:
         match event:
             case TaskCached():
                 status = TaskStatus.CACHED
-                step.saved += event.price or 0.0
+                step.saved += 0.0 if event.source == "resumed" else event.price or 0.0
                 self.priced |= event.price is not None
             case TaskSucceeded():
                 status = TaskStatus.SUCCEEDED

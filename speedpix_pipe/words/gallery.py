@@ -82,6 +82,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "whole_run": ("The whole run", "整个运行"),
     "input": ("Input", "输入"),
     "from_cache": ("from the cache", "来自缓存"),
+    "from_before": ("made before the run was resumed", "运行恢复之前已完成"),
     "from_twin": ("shared with an equal task", "与相同的任务共用"),
     "attempts": ("{count} attempts", "尝试 {count} 次"),
     "pick": ("Pick", "选用"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from speedpix_pipe.events import Warned
+from speedpix_pipe.events import TaskCached, Warned
 from tests.functional.money import Shop, counts
 
 pytestmark = pytest.mark.slow
@@ -65,3 +65,18 @@ def test_a_run_without_cache_finds_its_own_results_again(tmp_path: Path) -> None
         assert last.summary.run_id == first.summary.run_id
         assert shop.made == 8
         assert last.exit_code == 0
+
+
+def test_what_a_run_paid_for_before_it_was_resumed_is_spent_and_not_saved(tmp_path: Path) -> None:
+    with Shop(tmp_path, limits="concurrency: 1, max_predictions: 5") as shop:
+        for name in ("first", "second"):
+            shop.edit(f"    workflow: {name}\n", f"    workflow: {name}\n    price: 0.5\n")
+        first = shop.run()
+        assert first.summary.spent == 2.5
+        shop.edit("max_predictions: 5", "max_predictions: 50")
+        last = shop.run(resume=True)
+        assert last.summary.run_id == first.summary.run_id
+        assert last.summary.spent == 4.0
+        assert last.summary.saved == 0.0
+        assert {event.source for event in shop.of(TaskCached)} == {"resumed"}
+        assert shop.run().summary.saved == 4.0

@@ -224,7 +224,7 @@ function lineButton(other, shot) {
 
 function facts({ task, name }, file) {
   if (!task) return [[words.input, name]];
-  const cached = task.src === "twin" ? words.from_twin : words.from_cache;
+  const cached = { twin: words.from_twin, resumed: words.from_before }[task.src] ?? words.from_cache;
   return [
     [words.key, nameOf(task)],
     [words.status, task.st === "cached" ? cached : words[task.st] + (task.ign ? `, ${words.ignored}` : "")],

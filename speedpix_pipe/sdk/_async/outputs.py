@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from speedpix_pipe.sdk import _bytes, _inputs, _media
+from speedpix_pipe.sdk._broken import broken_off
 from speedpix_pipe.sdk._async._transfer import (
     EXPIRED,
     AsyncAnswer,
@@ -114,7 +115,7 @@ class AsyncFileOutput(str):
                 received += len(chunk)
                 yield chunk
         except httpx.HTTPError as error:
-            raise DownloadError(f"the download broke off: {error}", retryable=True) from error
+            raise DownloadError(f"the download broke off: storage {broken_off(error)}", retryable=True) from error
         finally:
             await response.aclose()
         length = response.headers.get("content-length", "")

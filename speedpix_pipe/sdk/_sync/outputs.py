@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from speedpix_pipe.sdk import _bytes, _inputs, _media
+from speedpix_pipe.sdk._broken import broken_off
 from speedpix_pipe.sdk._sleep import in_thread
 from speedpix_pipe.sdk._sync._transfer import (
     EXPIRED,
@@ -115,7 +116,7 @@ class FileOutput(str):
                 received += len(chunk)
                 yield chunk
         except httpx.HTTPError as error:
-            raise DownloadError(f"the download broke off: {error}", retryable=True) from error
+            raise DownloadError(f"the download broke off: storage {broken_off(error)}", retryable=True) from error
         finally:
             response.close()
         length = response.headers.get("content-length", "")

@@ -248,11 +248,12 @@ def test_figures_per_step(studio, read_page):
     for number in range(20):
         studio.task("white", str(number), seconds=1.0 + (number == 19) * 9, price=0.5)
     studio.task("white", "c", TaskStatus.CACHED, price=0.5)
+    studio.task("white", "r", TaskStatus.CACHED, price=0.5, source="resumed")
     studio.task("white", "f", TaskStatus.FAILED, price=0.5)
     step = read_page(studio.build())["steps"][0]
     assert (step["median"], step["longest"], step["slow"], step["sum"]) == (1.0, 10.0, 1.5, 29.0)
-    assert (step["spent"], step["saved"], step["total"]) == (10.0, 0.5, 22)
-    assert step["counts"] == {"succeeded": 20, "cached": 1, "failed": 1}
+    assert (step["spent"], step["saved"], step["total"]) == (10.5, 0.5, 23)
+    assert step["counts"] == {"succeeded": 20, "cached": 2, "failed": 1}
 
 
 def test_a_run_without_tasks_has_a_page(studio, read_page):
