@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from speedpix_pipe.console.base import Subscriber
     from speedpix_pipe.summary import Tally
 
+REFUSED = 3
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Start = Callable[["Subscribe"], Coroutine[Any, Any, "RunOutcome"]]
 
@@ -47,7 +48,9 @@ def _tell(outcome: RunOutcome, screen: Terminal, log: LogFile, *, log_format: st
     if log.path is not None:
         say(f"something went wrong inside speedpix-pipe itself; it is written down in {log.path}")
     if as_json:
-        print_json(summary.to_json())
+        from speedpix_pipe.summary import as_refused
+
+        print_json((as_refused(summary) if outcome.exit_code == REFUSED else summary).to_json())
     elif not sys.stdout.isatty():
         _list_files([file.path for file in summary.files], Path(summary.spec_path).parent)
 

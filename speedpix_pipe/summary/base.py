@@ -97,6 +97,7 @@ class RunSummary:
     resumable: bool
     tasks: dict[TaskStatus, int]
     submitted: int = 0
+    accepted: int = 0
     resumed: int = 0
     unknown_submissions: int = 0
     files: tuple[SavedFile, ...] = ()
@@ -147,6 +148,15 @@ class RunSummary:
             "outputs": {} if self.outputs is None else self.outputs,
             "seconds": round(self.seconds, 3),
         }
+
+
+def as_refused(summary: RunSummary) -> RunSummary:
+    """A run that the service turned away before anything came of it, as one that never began; any other as it is."""
+    came = (TaskStatus.SUCCEEDED, TaskStatus.CACHED, TaskStatus.UNKNOWN)
+    turned_away = all(failure.kind in {"access", "stopped"} for failure in summary.failures)
+    if not turned_away or summary.accepted or summary.resumed or any(summary.tasks[status] for status in came):
+        return summary
+    return RunSummary(None, RunStatus.FAILED, False, dict.fromkeys(TaskStatus, 0), failures=summary.failures)
 
 
 def exit_code(summary: RunSummary) -> int:

@@ -57,6 +57,7 @@ class Tally:
         self.failures: list[Failure] = []
         self.unknown: list[UnknownTask] = []
         self.submitted = submitted
+        self.accepted = 0
         self.resumed = 0
         self.spent = spent
         self.priced = spent > 0
@@ -180,6 +181,8 @@ class Tally:
     def _created(self, event: PredictionCreated) -> None:
         if event.resumed:
             self.resumed += 1
+        else:
+            self.accepted += 1
         self._spend(event.step, event.key)
 
     def _spend(self, step: str, key: str) -> None:
@@ -249,6 +252,7 @@ class Tally:
             resumable=end.resumable if end else True,
             tasks=tasks,
             submitted=self.submitted,
+            accepted=self.accepted,
             resumed=self.resumed,
             unknown_submissions=len(self._submissions_unknown),
             files=tuple(sorted(self._files, key=lambda f: (place.get(f.step, 0), f.key, f.path))),

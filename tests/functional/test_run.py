@@ -145,7 +145,28 @@ def test_wrong_credentials_exit_3(cli, spec, emulator, monkeypatch):
     ran = cli("run", "words.yaml", "--json")
     assert ran.code == 3
     assert "not-the-secret" not in ran.out + ran.err
-    assert ran.json["predictions"]["unknown"] == 0
+    assert ran.json["run_id"] is None
+    assert ran.json["status"] == "failed"
+    assert set(ran.json["tasks"].values()) == set(ran.json["predictions"].values()) == {0}
+    assert ran.json["errors"][0]["message"]
+
+
+def test_credentials_refused_after_something_was_made_tell_what_was_made(cli, spec, emulator):
+    assert cli("run", "words.yaml", "--json", "-p", 'words=["one"]').code == 0
+    emulator.add_fault(Fault.parse("submit:arrears:times=0"))
+    ran = cli("run", "words.yaml", "--json", "-p", 'words=["one", "two"]')
+    assert ran.code == 3
+    assert ran.json["run_id"]
+    assert ran.json["tasks"]["cached"] > 0
+    assert ran.json["tasks"]["failed"] > 0
+
+
+def test_credentials_refused_after_a_prediction_was_accepted_tell_of_it(cli, spec, emulator):
+    emulator.add_fault(Fault.parse("poll:unauthorized:times=0"))
+    ran = cli("run", "words.yaml", "--json", "-p", 'words=["one"]')
+    assert ran.code == 3
+    assert ran.json["run_id"]
+    assert ran.json["predictions"]["submitted"] == 1
 
 
 def test_credentials_may_stand_in_a_dotenv_file_beside_the_spec(cli, spec, emulator, monkeypatch):

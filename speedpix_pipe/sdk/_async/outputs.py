@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from speedpix_pipe.sdk import _bytes, _inputs, _media
-from speedpix_pipe.sdk._broken import broken_off
 from speedpix_pipe.sdk._async._transfer import (
     EXPIRED,
     AsyncAnswer,
@@ -19,6 +18,7 @@ from speedpix_pipe.sdk._async._transfer import (
     async_download_into,
     async_open_body,
 )
+from speedpix_pipe.sdk._broken import broken_off
 from speedpix_pipe.sdk._sleep import async_in_thread
 from speedpix_pipe.sdk.errors import DownloadError
 
