@@ -130,7 +130,7 @@ class Predictions:
                 prediction = await self._wait(job, prediction)
                 await self._ended(job, prediction, row)
         try:
-            return await self._fetched(job, prediction)
+            return await self._fetched(job, prediction, row)
         except GoneError as error:
             raise await self._gone(row, error) from error
 
@@ -179,7 +179,7 @@ class Predictions:
             prediction = await self._wait(job, prediction)
             await self._ended(job, prediction, row)
         try:
-            return await self._fetched(job, prediction)
+            return await self._fetched(job, prediction, row)
         except GoneError as error:
             # It was made a moment ago: only a later run that finds it gone again shall believe that.
             raise TaskError(
@@ -375,7 +375,7 @@ class Predictions:
             await self._ledger.settle(row.id, SubmissionState.FAILED, message=message)
             raise FinalError(message, kind=TaskErrorKind.TASK, prediction_id=prediction.id)
 
-    async def _fetched(self, job: Job, prediction: AsyncPrediction) -> Result:
+    async def _fetched(self, job: Job, prediction: AsyncPrediction, row: Submission) -> Result:
         """What it made, kept. GoneError where its files are to be had no longer."""
         received = self._clock.now()
         files = await self._fetching.all_of(job, prediction)
