@@ -8,6 +8,7 @@ events, so the same events always give the same lines.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -39,6 +40,7 @@ EVERY_SECONDS = 5.0
 # What happens to a task between its beginning and its end moves no step; most events of a run are these.
 _ON_THE_WAY = (TaskProgressed, FileSaved, PredictionRequested, PredictionCreated, PredictionFinished)
 
+_SIGNED = re.compile(r"https?://[^?]*\?", re.IGNORECASE)
 Write = Callable[[str], None]
 
 
@@ -165,7 +167,7 @@ class JsonLines:
 
 
 def event_to_json(event: Event) -> dict[str, Json]:
-    """The event as JSON has it: its name as `event`, then its fields."""
+    """The event as JSON has it: its name as `event`, then its fields. Addresses lose their query, which signs them."""
     return {"event": type(event).__name__} | {f.name: _plain(getattr(event, f.name)) for f in fields(event)}
 
 
@@ -183,5 +185,6 @@ def _plain(value: Json) -> Json:
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, str):  # a name that is no Unicode must not break the line
-        return value.encode("utf-8", "backslashreplace").decode()
+        text = value.encode("utf-8", "backslashreplace").decode()
+        return f"{text.partition('?')[0]}?…" if _SIGNED.match(text) else text
     return value

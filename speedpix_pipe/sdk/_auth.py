@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import time as _time
 import uuid
 from collections.abc import Callable, Generator, Mapping
@@ -99,6 +100,10 @@ class SpeedPixAuth(httpx.Auth):
 
     def __repr__(self) -> str:
         return f"SpeedPixAuth({self.app_key!r}, '***')"
+
+    def hidden(self, text: str) -> str:
+        """A text of the service without our key, where it stands as it was signed."""
+        return re.sub(f"(x-ca-key:){re.escape(self.app_key)}", r"\1***", text, flags=re.IGNORECASE)
 
     def now(self) -> float:
         """The service's time, as far as we know it."""

@@ -154,6 +154,8 @@ class Calls:
                 error.remedy = f"This machine's clock is {abs(offset):.0f} s {'behind' if offset > 0 else 'ahead'}."
             return
         error.difference = _auth.compare(ours, error.message)
+        error.message = self.auth.hidden(error.message)  # it quotes what was signed, our key with it
+        error.args = (error.message,)
         if error.difference:
             error.remedy = f"{error.difference[0].upper()}{error.difference[1:]}."
 

@@ -102,14 +102,18 @@ def test_json_lines_are_one_object_per_event(story):
     story.subscribers.append(JsonLines(written.append))
     story.begin("white")
     story.tell(TaskProgressed, step="white", key="a", progress=0.5)
-    kept = KeptFile("images.url", "00", 3, "image/png", "png")
-    story.tell(TaskSucceeded, step="white", key="壶", seconds=1.0, files=(kept,), output={"n": 1})
+    signed = "https://store.example/壶.png?Expires=1&Signature=abc"
+    kept = KeptFile("images.url", "00", 3, "image/png", "png", url=signed)
+    output = {"n": 1, "images": [{"url": signed}], "text": "is https://x.example? it is"}
+    story.tell(TaskSucceeded, step="white", key="壶", seconds=1.0, files=(kept,), output=output)
     story.tell(FileSaved, step="white", key="bad\udc80name", path="a\nb", sha256="00", size=1)
     events = [json.loads(line) for line in written]
     assert [event["event"] for event in events] == ["RunStarted", "TaskSucceeded", "FileSaved"]
     assert all(event["run_id"] == "01JABC" for event in events)
     assert events[0]["at"].endswith("+00:00")
     assert events[1]["files"][0]["sha256"] == "00"
+    assert events[1]["files"][0]["url"] == events[1]["output"]["images"][0]["url"] == "https://store.example/壶.png?…"
+    assert events[1]["output"]["text"] == output["text"]
     assert "壶" in written[1]
     assert all("\n" not in line for line in written)
     "".join(written).encode()

@@ -142,6 +142,8 @@ def test_a_refused_signature_says_what_differs(client, service, wire):
     with pytest.raises(SpeedPixError, match=r"Line 3 \(Content-MD5\) differs") as caught:
         client.predictions.get("t")
     assert caught.value.request_id == "1A2B3C4D-0000-4000-8000-000000000001"
+    assert "x-ca-key:***#x-ca-nonce:" in caught.value.message
+    assert wire.KEY not in f"{caught.value} {caught.value!r}"
 
 
 def test_reads_give_up_in_the_end(client, service, wire):
