@@ -151,8 +151,10 @@ def _lines(path: Path | None) -> list[str]:
         return []
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}", code="usage.redo-file") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", code="usage.redo-file") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"cannot read {path}: it is not UTF-8", code="usage.redo-file") from error
     return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 

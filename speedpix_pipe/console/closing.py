@@ -207,5 +207,7 @@ def _next(summary: RunSummary) -> Iterator[str]:
     spec = f"'{spec}'" if " " in spec else spec
     if summary.resumable:
         yield f"{COMMAND} run {spec} --resume"
+    elif summary.tasks[TaskStatus.CANCELLED] and summary.status is RunStatus.FAILED:
+        yield f"{COMMAND} run {spec}"  # turned away by the service: to redo what failed would leave out the rest
     elif summary.tasks[TaskStatus.FAILED] > summary.ignored:
         yield f"{COMMAND} runs redo {run} --failed"

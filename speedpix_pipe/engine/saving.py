@@ -149,7 +149,10 @@ class Saver:
 
     def _report(self, task: Task, path: Address, published: Published) -> None:
         if published.kind == "changed":
-            self._emit(Warned(code="output.changed", message=f"{path} was edited since it was saved and is left alone"))
+            message = (
+                f"{path} was changed since it was saved: it is left alone, and what follows uses the kept original"
+            )
+            self._emit(Warned(code="output.changed", message=message))
         elif published.moved_aside is not None:
             message = f"{path} held other bytes; they are now {published.moved_aside.name} ({task.name})"
             self._emit(Warned(code="output.moved-aside", message=message))

@@ -81,6 +81,7 @@ def test_a_deleted_output_comes_back_and_an_edited_one_is_left_alone(tmp_path: P
         assert scene.run().status == "cached"
         assert output.read_bytes() == b"mine now"
         assert [code for code, _ in scene.summary.warnings] == ["output.changed"]
+        assert "changed" in scene.summary.warnings[0][1]
         assert scene.made == 1
 
 

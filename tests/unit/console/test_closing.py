@@ -106,6 +106,14 @@ def test_an_interrupted_run_says_how_to_go_on(story):
     assert text.endswith("next      speedpix-pipe run shots.yaml --resume")
 
 
+def test_a_run_that_was_turned_away_is_run_again_as_a_whole(story):
+    story.begin("white")
+    story.find("white", 2)
+    story.work("white", 0, fail="Invalid AppKey")
+    story.tell(RunFinished, status=RunStatus.FAILED, resumable=False, seconds=3, reason="Invalid AppKey")
+    assert render_closing(story.tally.summary()).endswith("next      speedpix-pipe run shots.yaml")
+
+
 def test_ignored_failures_ask_for_nothing(story):
     from speedpix_pipe.events import TaskFailed
 
