@@ -1,20 +1,10 @@
-// The newest pictures, as they land, and what failed last. Elements of pictures that stay are kept: nothing flickers.
-const shown = new Map();
-
+// The newest pictures, as they land, and what failed last.
 function showPictures() {
   const wanted = (state.now?.pictures ?? []).filter((file) => !state.step || file.task.startsWith(`${state.step}@`));
-  const first = shown.size === 0;
-  const items = wanted.map((file) => {
-    const name = `${file.task} ${file.sha256}`;
-    if (!shown.has(name)) shown.set(name, card(file, !first));
-    return [name, shown.get(name)];
-  });
-  const kept = new Set(items.map(([name]) => name));
-  for (const name of shown.keys()) if (!kept.has(name)) shown.delete(name);
   const list = by("pictures");
-  items.forEach(([, item], at) => { if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null); });
-  while (list.children.length > items.length) list.lastChild.remove();
-  by("no-pictures").hidden = items.length > 0;
+  const landing = list.children.length > 0;  // the first that are shown have been there before
+  renew(list, wanted, (file) => `${file.task} ${file.sha256}`, (file) => card(file, landing), () => {});
+  by("no-pictures").hidden = wanted.length > 0;
 }
 
 // The end of a key tells most: the file's name, the values of a matrix
@@ -41,6 +31,8 @@ function showFailures() {
     reasons.set(failure.message, [...(reasons.get(failure.message) ?? []), failure.task]);
   }
   by("failures").hidden = reasons.size === 0;
-  by("failed").replaceChildren(...[...reasons].map(([message, tasks]) => make("li", {}, make("p", {}, message),
-    ...tasks.map((task) => make("button", { type: "button", onclick: () => openTask(task) }, task)))));
+  renew(by("failed"), [...reasons], ([message]) => message,
+    ([message]) => make("li", {}, make("p", {}, message), make("div", { class: "hit" })),
+    (item, [, tasks]) => renew(item.lastChild, tasks, (task) => task,
+      (task) => make("button", { type: "button", onclick: () => openTask(task) }, task), () => {}));
 }

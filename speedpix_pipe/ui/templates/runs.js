@@ -1,14 +1,13 @@
 // The list of runs, and the head of the one that is shown.
 function showRuns() {
-  const items = state.runs.map((run) => {
+  const entries = state.runs.map((run) => ({ id: run.id, pipeline: run.pipeline, started: run.started, status: run.status, current: run.id === state.run }));
+  renew(by("runs"), entries, (run) => run.id, ({ id }) => make("li", {}, make("button", { type: "button", onclick: () => choose(id) })), (item, run) => {
     const when = new Date(run.started * 1000).toLocaleString(document.documentElement.lang, { dateStyle: "short", timeStyle: "short" });
-    return make("li", {}, make("button", { type: "button", "aria-current": String(run.id === state.run), onclick: () => choose(run.id) },
-      make("b", {}, run.pipeline), make("small", {}, make("span", {}, when), make("span", { class: `st-${run.status}` }, say(run.status)))));
+    item.firstChild.setAttribute("aria-current", String(run.current));
+    item.firstChild.replaceChildren(make("b", {}, run.pipeline),
+      make("small", {}, make("span", {}, when), make("span", { class: `st-${run.status}` }, say(run.status))));
   });
-  const had = [...by("runs").children].indexOf(document.activeElement?.closest?.("#runs li"));
-  by("runs").replaceChildren(...items);
-  if (had >= 0) items[had]?.firstChild.focus();
-  by("no-runs").hidden = items.length > 0;
+  by("no-runs").hidden = entries.length > 0;
 }
 
 function showHead() {

@@ -39,6 +39,21 @@ function bars(svg, counts, total) {
   svg.replaceChildren(...parts);
 }
 
+// Brings a list up to date. What stays keeps its element: a click under way, the focus and the reader's place survive.
+function renew(list, entries, name, create, fill) {
+  const had = new Map([...list.children].map((item) => [item.named, item]));
+  const items = [...new Map(entries.map((entry) => [name(entry), entry]))].map(([key, entry]) => {
+    const item = had.get(key) ?? Object.assign(create(entry), { named: key });
+    const told = JSON.stringify(entry);
+    if (item.told !== told) fill(item, entry);
+    item.told = told;
+    had.delete(key);
+    return item;
+  });
+  for (const gone of had.values()) gone.remove();
+  items.forEach((item, at) => { if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null); });
+}
+
 async function ask(path, options = {}) {
   const answer = await fetch(path, options);
   const value = await answer.json().catch(() => ({}));

@@ -6,7 +6,6 @@ async function follow(run) {
   state.step = "";
   state.now = null;
   state.graph = [];
-  shown.clear();
   by("pictures").replaceChildren();
   by("every-step").setAttribute("aria-pressed", "true");
   if (run) {
