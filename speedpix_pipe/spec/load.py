@@ -25,6 +25,7 @@ MAX_VALUES = 500_000  # aliases written out; beyond, lists belong into a CSV or 
 MAX_DEPTH = 100
 MAX_PROBLEMS = 200
 
+_PARSERS_OWN_LIMIT = "nesting depth"  # libyaml 0.2.6, in PyYAML since 6.0.4, reads 1,000 levels at most
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -128,13 +129,32 @@ class _Reader:
             raise LoadError(self.problems.pop())
 
     def read(self) -> Node | None:
-        parser = _Parser(self.source.text)
+        try:
+            return self._parse(self.source.text)
+        except yaml.YAMLError as error:
+            if _PARSERS_OWN_LIMIT not in str(error):
+                raise self._complaint(error) from None
+            return self._read_up_to(error)
+
+    def _read_up_to(self, error: Any) -> Node | None:
+        """Meets our own limit, which comes first; the parser looks ahead, and complains before it tells of values."""
+        self.problems.clear()
+        self._anchors.clear()
+        self._stack.clear()
+        try:
+            return self._parse(self.source.text[: error.problem_mark.index])
+        except yaml.YAMLError as earlier:
+            raise self._complaint(earlier) from None
+
+    def _complaint(self, error: yaml.YAMLError) -> LoadError:
+        from speedpix_pipe.spec.yaml_advice import explain
+
+        return LoadError(explain(error, self.source))
+
+    def _parse(self, text: str) -> Node | None:
+        parser = _Parser(text)
         try:
             return self._read_events(parser)
-        except yaml.YAMLError as error:
-            from speedpix_pipe.spec.yaml_advice import explain
-
-            raise LoadError(explain(error, self.source)) from None
         finally:
             parser.dispose()
 

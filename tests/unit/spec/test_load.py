@@ -197,6 +197,16 @@ def test_deep_nesting_ends_in_a_problem(text: str) -> None:
     assert [p.code for p in wrong(text)] == ["yaml.too-deep"]
 
 
+@pytest.mark.parametrize(("opening", "levels"), [("[", 102), ("[", 100_000), ("{", 100_000), ("[ ", 600)])
+def test_the_first_value_that_is_too_deep_is_pointed_at_and_nothing_before_it_is_forgotten(
+    opening: str, levels: int
+) -> None:
+    """The newer libyaml stops at a depth of its own, far behind the place, before it has told of any value."""
+    text = f"a: 1\na: 2\nb:\n  - {opening * levels}"
+    column = 5 + len(opening) * 98  # the mapping and the list are two of the hundred
+    assert codes(text) == [("yaml.duplicate-key", 2, 1), ("yaml.too-deep", 4, column)]
+
+
 def test_a_file_that_is_too_large_is_not_parsed() -> None:
     assert [p.code for p in wrong(b"a" * (MAX_BYTES + 1))] == ["yaml.too-large"]
 
