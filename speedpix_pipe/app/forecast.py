@@ -342,6 +342,9 @@ class _Keeper:
     async def adopt(self, part: Path, sha256: str, size: int) -> Path:  # noqa: ARG002 - the Keeper's shape
         raise AssertionError("a forecast writes nothing")
 
+    async def keep(self, content: bytes, sha256: str) -> Path:  # noqa: ARG002 - likewise
+        raise AssertionError("a forecast writes nothing")
+
 
 class _Refusing:
     """Stands where a run has something to act with."""

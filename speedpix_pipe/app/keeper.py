@@ -29,3 +29,6 @@ class RunKeeper:
 
     async def adopt(self, part: Path, sha256: str, size: int) -> Path:
         return await self._blobs.adopt(part, sha256, size)
+
+    async def keep(self, content: bytes, sha256: str) -> Path:
+        return await self._blobs.keep(content, sha256, self.work)

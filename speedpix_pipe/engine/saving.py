@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
-from uuid import uuid4
 
 from speedpix_pipe.errors import TaskError, TaskErrorKind
 from speedpix_pipe.events import FileSaved, Warned
@@ -163,11 +162,9 @@ class Saver:
             data, extension = value.encode("utf-8"), "txt"
         else:
             data, extension = json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n", "json"
-        part = self._keeper.work / f"{uuid4().hex}.part"
         digest = hashlib.sha256(data).hexdigest()
         try:
-            part.write_bytes(data)
-            await self._keeper.adopt(part, digest, len(data))
+            await self._keeper.keep(data, digest)
         except OSError as error:
             raise TaskError(
                 f"cannot save a value: {error.strerror or error}", kind=TaskErrorKind.OUTPUT, code="task.cannot-save"

@@ -187,11 +187,11 @@ class DaskExecutor:
 
     # --- the work ---
 
-    async def download(self, url: str, target: Path, *, expected_size: int | None = None) -> Moved:
+    async def download(self, url: str, target: Path, *, hold: bool = False, expected_size: int | None = None) -> Moved:
         try:
             done: jobs.Fetched = await self._run("fetch", jobs.SignedUrl(url), str(target), priority=FETCHES)
         except (_LostError, _DeadlyError):
-            return await self._here.download(url, target, expected_size=expected_size)
+            return await self._here.download(url, target, hold=hold, expected_size=expected_size)
         if expected_size is not None and done.size != expected_size:
             await asyncio.to_thread(Path(done.attempt).unlink, missing_ok=True)
             raise ExecutorError(

@@ -49,17 +49,17 @@ class LocalExecutor:
         """It is lost only together with us."""
         return nullcontext()
 
-    async def download(self, url: str, target: Path, *, expected_size: int | None = None) -> Moved:
-        """GET into `target`, whole or not at all."""
+    async def download(self, url: str, target: Path, *, hold: bool = False, expected_size: int | None = None) -> Moved:
+        """GET into `target`, whole or not at all; a small file is handed back where that is allowed."""
         from speedpix_pipe.sdk import transfer
 
-        done = await transfer.download(self._sends(), url, target)
+        done = await transfer.download(self._sends(), url, target, hold=hold)
         if expected_size is not None and done.size != expected_size:
             await asyncio.to_thread(target.unlink, missing_ok=True)
             raise ExecutorError(
                 f"{target.name}: {done.size} bytes came where {expected_size} were expected", code="executor.wrong-size"
             )
-        return Moved(done.sha256, done.size, done.content_type)
+        return Moved(done.sha256, done.size, done.content_type, done.content)
 
     async def upload(self, url: str, source: Path | Entry, content_type: str) -> Moved:
         """PUT to a signed URL; the digest is of the bytes that went out."""

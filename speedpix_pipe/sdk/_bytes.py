@@ -165,12 +165,15 @@ def decode_data_uri(uri: str) -> tuple[bytes, str]:
 class Sink:
     """Bytes that arrive: buffered, then written and hashed a block at a time. Discarded, it leaves nothing.
 
-    With `final`, they are written beside that name and appear under it when they are whole.
+    With `final`, they are written beside that name and appear under it when they are whole. With `hold`, a file of
+    less than one block is not written at all: `content` has it in the end.
     """
 
-    def __init__(self, path: str | Path, *, final: bool = False) -> None:
+    def __init__(self, path: str | Path, *, final: bool = False, hold: bool = False) -> None:
         target = Path(path).expanduser()
         self.final = target if final else None
+        self.content: bytes | None = None
+        self._hold = hold
         self._path = part_of(target) if final else target
         self._descriptor: int | None = None
         self._waiting: list[bytes] = []
@@ -213,8 +216,17 @@ class Sink:
         if descriptor is not None:
             os.close(descriptor)
 
+    @property
+    def held(self) -> bool:
+        """Whether all of it is here, and is to stay here: finishing then touches no disk."""
+        return self._hold and self._descriptor is None
+
     def finish(self) -> str:
         """Write what is left, close, give it its name, and return the digest."""
+        if self.held:
+            self.content = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
+            self._closed = True
+            return hashlib.sha256(self.content).hexdigest()
         self.flush()
         self._close()
         if self.final is not None:

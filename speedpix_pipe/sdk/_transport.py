@@ -26,6 +26,7 @@ class StreamTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, connections: int, keep_alive: float, proxies: Proxies) -> None:
         self._connections = Connections(connections, keep_alive, proxies)
+        self._known: dict[str, tuple[Origin, str]] = {}
 
     def is_open(self) -> bool:
         return self._connections.open
@@ -33,9 +34,13 @@ class StreamTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self._connections.aclose()
 
-    async def post(self, url: httpx.URL, headers: list[tuple[str, str]], body: bytes, timeouts: Timeouts) -> Posted:
+    async def post(self, url: str, headers: list[tuple[str, str]], body: bytes, timeouts: Timeouts) -> Posted:
         """A small POST and its whole answer, without httpx's objects in between."""
-        origin, target = _origin(url), url.raw_path.decode("ascii")
+        known = self._known.get(url)
+        if known is None:  # the service has four addresses: each is read once
+            read = httpx.URL(url)
+            known = self._known[url] = _origin(read), read.raw_path.decode("ascii")
+        origin, target = known
         silence = timeouts.get("read")
         # Silence is timed anew with each byte; a server that drips is cut off by `whole`.
         patience = Patience(timeouts.get("write"), silence, None if silence is None else DRIP_FACTOR * silence)
@@ -151,18 +156,17 @@ def _head(
     content: bytes | AsyncIterator[bytes] | None,
 ) -> bytes:
     """The head of a request, as it goes out."""
-    names = {name.lower() for name, _ in headers}
-    lines = [f"{method} {target} HTTP/1.1"]
-    if "host" not in names:
-        lines.append(f"Host: {netloc}")
-    lines += [f"{name}: {value}" for name, value in headers]
-    if "content-length" not in names and "transfer-encoding" not in names:
+    written = "".join([f"\r\n{name}: {value}" for name, value in headers])
+    names, lines, host, length = written.lower(), len(headers), "", ""
+    if "\r\nhost:" not in names:
+        host, lines = f"\r\nHost: {netloc}", lines + 1
+    if "\r\ncontent-length:" not in names and "\r\ntransfer-encoding:" not in names:
         if isinstance(content, bytes) or (content is None and method in ("POST", "PUT")):
-            lines.append(f"Content-Length: {len(content or b'')}")
+            length, lines = f"\r\nContent-Length: {len(content or b'')}", lines + 1
         elif content is not None:
-            lines.append("Transfer-Encoding: chunked")
-    head = "\r\n".join(lines)
+            length, lines = "\r\nTransfer-Encoding: chunked", lines + 1
+    head = f"{method} {target} HTTP/1.1{host}{written}{length}"
     # What came from outside (a type, a URL) must not add lines of its own.
-    if head.count("\r") + head.count("\n") != 2 * (len(lines) - 1) or "\0" in head or lines[0].count(" ") != 2:
+    if head.count("\r") != lines or head.count("\n") != lines or "\0" in head or " " in target:
         raise httpx.LocalProtocolError("a header or the URL contains a line break or a space that cannot be sent")
-    return (head + "\r\n\r\n").encode()
+    return f"{head}\r\n\r\n".encode()

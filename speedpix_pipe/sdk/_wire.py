@@ -54,10 +54,13 @@ class Envelope:
 # -- requests ---------------------------------------------------------------------------------------------------------
 
 
+_to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
 def encode(body: Mapping[str, Any]) -> bytes:
     """Compact UTF-8 JSON; the very bytes that are hashed, signed and sent."""
     try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _to_json(body).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"the inputs cannot be written as JSON: {error}") from error
 

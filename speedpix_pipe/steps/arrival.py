@@ -19,9 +19,9 @@ _ENDS = {"image/jpeg": b"\xff\xd9", "image/png": b"IEND\xaeB`\x82", "image/gif":
 _TAIL = 64  # some writers put a few bytes behind the end marker
 
 
-def look(path: Path, size: int, url: str, about: Mapping[str, Json] | None) -> tuple[Sniffed, str | None]:
-    """What the file is, and what is wrong with it, if anything."""
-    found = sniff(path)
+def look(data: bytes | Path, size: int, url: str, about: Mapping[str, Json] | None) -> tuple[Sniffed, str | None]:
+    """What the content, or the file, is, and what is wrong with it, if anything."""
+    found = sniff(data)
     if size == 0:
         return found, "the result file is empty"
     promised = _promised(url, about)
@@ -30,7 +30,7 @@ def look(path: Path, size: int, url: str, about: Mapping[str, Json] | None) -> t
     if promised in _FILMS and not found.media_type.startswith(("video/", "image/")):
         return found, f"the result should be a video ({promised}) and is {found.media_type}"
     end = _ENDS.get(found.media_type)
-    if end is not None and end not in _last_bytes(path, size):
+    if end is not None and end not in _last_bytes(data, size):
         return found, f"the result is a {found.extension} file without its end: it is truncated"
     return found, None
 
@@ -46,8 +46,10 @@ def _promised(url: str, about: Mapping[str, Json] | None) -> str:
     return urlsplit(url).path.rpartition(".")[2].lower()
 
 
-def _last_bytes(path: Path, size: int) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def _last_bytes(data: bytes | Path, size: int) -> bytes:
+    if isinstance(data, bytes):
+        return data[-_TAIL:]
+    descriptor = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.pread(descriptor, _TAIL, max(0, size - _TAIL))
     finally:

@@ -42,11 +42,12 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a transfer moved."""
+    """What a transfer moved; in `content`, if it may be held and is small: then it is written nowhere."""
 
     sha256: str
     size: int
     media_type: str | None = None
+    content: bytes | None = field(default=None, repr=False)
 
 
 class Executor(Protocol):
@@ -70,7 +71,9 @@ class Executor(Protocol):
         """While inside: `lost(reason)` is called once no more work can be done there."""
         ...
 
-    async def download(self, url: str, target: Path) -> Moved: ...
+    async def download(self, url: str, target: Path, *, hold: bool = False) -> Moved:
+        """GET into `target`, whole or not at all; or into `Moved.content` where that is allowed and serves."""
+        ...
 
     async def upload(self, url: str, source: Path | Entry, content_type: str) -> Moved:
         """PUT a file, or an object as it was seen: ChangedObjectError if it is another by now."""
@@ -139,6 +142,8 @@ class Keeper(Protocol):
     def has(self, sha256: str, size: int) -> bool: ...
 
     async def adopt(self, part: Path, sha256: str, size: int) -> Path: ...
+
+    async def keep(self, content: bytes, sha256: str) -> Path: ...
 
 
 class Gates(Protocol):

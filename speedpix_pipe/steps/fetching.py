@@ -86,13 +86,17 @@ class Fetching:
 
         part = self._keeper.work / f"{uuid4().hex}.part"
         try:
-            moved = await self._executor.download(url, part)
-            sniffed, wrong = look(part, moved.size, url, file.about)
+            moved = await self._executor.download(url, part, hold=True)
+            sniffed, wrong = look(part if moved.content is None else moved.content, moved.size, url, file.about)
             if wrong is not None:
                 raise TaskError(wrong, kind=TaskErrorKind.DOWNLOAD, code="task.content", prediction_id=prediction_id)
-            await self._keeper.adopt(part, moved.sha256, moved.size)
-        finally:
+            if moved.content is None:
+                await self._keeper.adopt(part, moved.sha256, moved.size)
+            else:
+                await self._keeper.keep(moved.content, moved.sha256)
+        except BaseException:
             part.unlink(missing_ok=True)
+            raise
         about = file.about or {}
         name = about.get("filename")
         width, height = about.get("width"), about.get("height")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 from speedpix_pipe.errors import StoreError
 from speedpix_pipe.store.db import Hook
@@ -75,27 +76,58 @@ class Blobs:
         path: Path = await self._sync.run(lambda folders: self.adopt_now(part, sha256, size, folders))
         return path
 
+    async def keep(self, content: bytes, sha256: str, work: Path) -> Path:
+        """Put content that the caller has hashed into the store, by way of a work folder."""
+        path: Path = await self._sync.run(lambda folders: self._keep_now(content, sha256, work, folders))
+        return path
+
     def adopt_now(self, part: Path, sha256: str, size: int, folders: Folders) -> Path:
-        """The same on this thread; the caller syncs `folders` after."""
-        path = self.path(sha256)
-        found = part.stat()
-        if found.st_size != size:
-            raise StoreError(f"{part.name} has {found.st_size} bytes and not {size}", code="store.wrong-size")
-        if self.has(sha256, size):
-            part.unlink()
-            return path
+        """The same as `adopt`, on this thread; the caller syncs `folders` after."""
         descriptor = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            found = os.fstat(descriptor).st_size
+            if found != size:
+                raise StoreError(f"{part.name} has {found} bytes and not {size}", code="store.wrong-size")
+            if self.has(sha256, size):
+                part.unlink()
+                return self.path(sha256)
             os.fchmod(descriptor, 0o600)
-            os.fsync(descriptor)
+            self._settle(descriptor)
         finally:
             os.close(descriptor)
-        self._pass("blob.synced")
-        make_folders(path.parent, folders, mode=0o700)
-        part.rename(path)
-        self._pass("blob.renamed")
+        return self._shelve(part, sha256, folders)
+
+    def _keep_now(self, content: bytes, sha256: str, work: Path, folders: Folders) -> Path:
+        if self.has(sha256, len(content)):
+            return self.path(sha256)
+        part = work / f"{uuid4().hex}.part"
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            self._settle(descriptor)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+        return self._shelve(part, sha256, folders)
+
+    def _settle(self, descriptor: int) -> None:
         now = self._now().timestamp()
-        os.utime(path, (now, now))
+        os.utime(descriptor, (now, now))
+        os.fsync(descriptor)
+        self._pass("blob.synced")
+
+    def _shelve(self, part: Path, sha256: str, folders: Folders) -> Path:
+        path = self.path(sha256)
+        try:
+            part.rename(path)
+        except FileNotFoundError:  # the first on its shelf
+            make_folders(path.parent, folders, mode=0o700)
+            part.rename(path)
+        self._pass("blob.renamed")
         folders.add(path.parent)
         return path
 

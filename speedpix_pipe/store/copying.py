@@ -29,17 +29,21 @@ def reflink(source: int, target: int) -> bool:
     return True
 
 
-def copy_bytes(source: int, target: int) -> None:
-    """Copy a whole file within the kernel, or through us where it cannot."""
-    while True:
+def copy_bytes(source: int, target: int, size: int) -> None:
+    """Copy a whole file, of so many bytes as far as we know, within the kernel, or through us where it cannot."""
+    copied = 0
+    while copied < size:
         try:
-            if not os.copy_file_range(source, target, 1 << 30):
+            made = os.copy_file_range(source, target, min(size - copied, 1 << 30))
+            if not made:
                 break
+            copied += made
         except OSError as error:
             if error.errno not in _NO_RANGE:
                 raise
             break
-    while piece := os.read(source, _CHUNK):  # what the kernel left over: nothing, or all of it
+    while copied < size and (piece := os.read(source, _CHUNK)):  # what the kernel left over: all of it
+        copied += len(piece)
         view = memoryview(piece)
         while view:
             view = view[os.write(target, view) :]

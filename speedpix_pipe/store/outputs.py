@@ -80,6 +80,7 @@ class Outputs:
         self._now = now
         self._hook = hook
         self._folders: set[tuple[str, Path]] = set()  # those that our runs have written to
+        self._bytewise: set[Path] = set()  # folders into which bytes must be copied
 
     @property
     def _writer(self) -> Writer:
@@ -159,8 +160,11 @@ class Outputs:
                 folders.add(target.parent)
                 self._pass("output.moved-aside")
                 continue
-            make_folders(target.parent, folders)
-            part, printed = self._build(publication)
+            try:
+                part, printed = self._build(publication)
+            except FileNotFoundError:  # the first file in its folder
+                make_folders(target.parent, folders)
+                part, printed = self._build(publication)
             self._pass("output.synced")
             try:
                 taken = _take_name(part, target, found)
@@ -175,20 +179,18 @@ class Outputs:
 
     def _build(self, publication: _Publication) -> tuple[Path, bytes]:
         part = _part_path(publication.target, publication.run_id)
-        part.unlink(missing_ok=True)  # left by a crash of this very run
         source = os.open(publication.blob, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            # A file of the user's, so with the user's own umask.
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            made = os.open(part, flags, 0o666)
+            if os.fstat(source).st_size != publication.size:
+                raise StoreError(f"the kept file {publication.blob.name} is not whole", code="store.wrong-size")
+            made = _create(part)
             try:
-                if not reflink(source, made):
-                    copy_bytes(source, made)
+                self._copy(source, made, publication)
+                os.fsync(made)
                 found = os.fstat(made)
                 if found.st_size != publication.size:
                     raise StoreError(f"the kept file {publication.blob.name} is not whole", code="store.wrong-size")
-                os.fsync(made)
-                return part, _print(os.fstat(made))
+                return part, _print(found)
             except BaseException:
                 part.unlink(missing_ok=True)
                 raise
@@ -196,6 +198,14 @@ class Outputs:
                 os.close(made)
         finally:
             os.close(source)
+
+    def _copy(self, source: int, made: int, publication: _Publication) -> None:
+        folder = publication.target.parent
+        if folder not in self._bytewise:
+            if reflink(source, made):
+                return
+            self._bytewise.add(folder)  # its file system shares no blocks with ours: not asked again
+        copy_bytes(source, made, publication.size)
 
     def _pass(self, point: str) -> None:
         if self._hook is not None:
@@ -234,6 +244,16 @@ def _untouched(target: Path, record: Record) -> bool:
 
 def _part_path(target: Path, run_id: str) -> Path:
     return target.with_name(fit_name(".", target.name, f".{run_id}.part"))
+
+
+def _create(part: Path) -> int:
+    """A new file of the user's, so with the user's own umask."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(part, flags, 0o666)
+    except FileExistsError:
+        part.unlink(missing_ok=True)  # left by a crash of this very run
+        return os.open(part, flags, 0o666)
 
 
 def _standing(publication: _Publication) -> tuple[PublishedKind | None, os.stat_result | None]:

@@ -50,6 +50,7 @@ class AsyncCalls:
         self.answered = False  # whether anything ever answered at the endpoint
         self.random = random
         self.retry = retry
+        self._policies: dict[int, RetryPolicy] = {}  # for callers that want another number of attempts
         self.ceiling = ReadCeiling(max_reads_per_second)
         self.turns = AsyncTurns(clock, self.ceiling)
         self.auth = _auth.SpeedPixAuth(config.app_key, config.app_secret.reveal(), clock=clock.time, nonce=nonce)
@@ -60,8 +61,9 @@ class AsyncCalls:
         self._submit = getattr(self.submissions, "post", None) or AsyncPoster(self.submissions, clock).post
         self._ask = getattr(self.reads, "post", None) or AsyncPoster(self.reads, clock).post
         base = str(config.endpoint).rstrip("/")
-        self._urls = {operation: httpx.URL(base + operation.value) for operation in Operation}
-        self._paths = {operation: url.raw_path.decode("ascii") for operation, url in self._urls.items()}
+        urls = {operation: httpx.URL(base + operation.value) for operation in Operation}
+        self._urls = {operation: str(url) for operation, url in urls.items()}
+        self._paths = {operation: url.raw_path.decode("ascii") for operation, url in urls.items()}
         self._user_agent = ("User-Agent", config.user_agent)
         self._timeout = config.timeout.as_dict()
         read = config.timeout.read
@@ -82,7 +84,7 @@ class AsyncCalls:
         deadline: float | None = None,
     ) -> T:
         """Make one call, as often as it takes and the policy allows. `deadline` is monotonic."""
-        policy = self.retry if attempts is None else replace(self.retry, attempts=attempts)
+        policy = self.retry if attempts is None else self._with_attempts(attempts)
         paid, corrected, attempt = operation is Operation.SUBMIT, False, 0
         began = self.clock.monotonic()
         while True:
@@ -106,6 +108,12 @@ class AsyncCalls:
                 _LOG.info("%s again in %.1f s: %s", operation.name.lower(), pause, error)
             if pause:
                 await self.clock.sleep(pause)
+
+    def _with_attempts(self, attempts: int) -> RetryPolicy:
+        policy = self._policies.get(attempts)
+        if policy is None:
+            policy = self._policies[attempts] = replace(self.retry, attempts=attempts)
+        return policy
 
     def _at_first(self, error: SpeedPixError, wait: float | None, began: float) -> float | None:
         """Where the service never answered, its name may be wrong: whoever waits shall know within seconds."""
@@ -174,7 +182,7 @@ class AsyncPoster:
         self._clock = clock
 
     async def post(
-        self, url: httpx.URL, headers: list[tuple[str, str]], body: bytes, timeouts: dict[str, float | None]
+        self, url: str, headers: list[tuple[str, str]], body: bytes, timeouts: dict[str, float | None]
     ) -> Posted:
         request = httpx.Request("POST", url, headers=headers, content=body, extensions={"timeout": timeouts})
         response = await self._transport.handle_async_request(request)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, Self
 
@@ -36,11 +36,12 @@ _PLAIN_URL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A file that has arrived whole."""
+    """A file that has arrived whole; in `content`, if that was asked for and it is small."""
 
     sha256: str
     size: int
     content_type: str
+    content: bytes | None = field(default=None, repr=False)
 
 
 class AsyncAnswer(Protocol):
@@ -186,15 +187,17 @@ async def async_download(
     url: str,
     path: Path | str,
     *,
+    hold: bool = False,
     retry: RetryPolicy | None = None,
     clock: AsyncClock | None = None,
 ) -> Moved:
     """GET a file into `path`, which is written as bytes come and removed again if they do not all come.
 
-    A file of more than 32 MiB goes on where it broke off, if storage can. Give a name that nobody reads yet.
+    A file of more than 32 MiB goes on where it broke off, if storage can. Give a name that nobody reads yet. With
+    `hold`, one of less than 1 MiB comes back in `Moved.content` and is not written: for who puts it elsewhere anyway.
     """
     policy, clock = retry or RetryPolicy(), clock or AsyncClock()
-    return await async_download_into(http_client, url, Sink(path), retry=policy, clock=clock)
+    return await async_download_into(http_client, url, Sink(path, hold=hold), retry=policy, clock=clock)
 
 
 async def async_download_into(
@@ -280,8 +283,9 @@ class _Download:
             raise DownloadError(f"the download broke off: storage {broken_off(error)}", retryable=True) from error
         if expected is not None and not encoded and self.sink.size != expected:
             raise DownloadError(f"{self.sink.size} of {expected} bytes arrived", retryable=True)
-        digest = await async_in_thread(self.sink.finish)
-        return Moved(digest, self.sink.size, response.headers.get("content-type", ""))
+        sink = self.sink
+        digest = sink.finish() if sink.held else await async_in_thread(sink.finish)
+        return Moved(digest, sink.size, response.headers.get("content-type", ""), sink.content)
 
 
 def _plain(response: AsyncAnswer) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, Self
 
@@ -37,11 +37,12 @@ _PLAIN_URL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A file that has arrived whole."""
+    """A file that has arrived whole; in `content`, if that was asked for and it is small."""
 
     sha256: str
     size: int
     content_type: str
+    content: bytes | None = field(default=None, repr=False)
 
 
 class Answer(Protocol):
@@ -187,15 +188,17 @@ def download(
     url: str,
     path: Path | str,
     *,
+    hold: bool = False,
     retry: RetryPolicy | None = None,
     clock: Clock | None = None,
 ) -> Moved:
     """GET a file into `path`, which is written as bytes come and removed again if they do not all come.
 
-    A file of more than 32 MiB goes on where it broke off, if storage can. Give a name that nobody reads yet.
+    A file of more than 32 MiB goes on where it broke off, if storage can. Give a name that nobody reads yet. With
+    `hold`, one of less than 1 MiB comes back in `Moved.content` and is not written: for who puts it elsewhere anyway.
     """
     policy, clock = retry or RetryPolicy(), clock or Clock()
-    return download_into(http_client, url, Sink(path), retry=policy, clock=clock)
+    return download_into(http_client, url, Sink(path, hold=hold), retry=policy, clock=clock)
 
 
 def download_into(http_client: Sends, url: str, sink: Sink, *, retry: RetryPolicy, clock: Clock) -> Moved:
@@ -279,8 +282,9 @@ class _Download:
             raise DownloadError(f"the download broke off: storage {broken_off(error)}", retryable=True) from error
         if expected is not None and not encoded and self.sink.size != expected:
             raise DownloadError(f"{self.sink.size} of {expected} bytes arrived", retryable=True)
-        digest = in_thread(self.sink.finish)
-        return Moved(digest, self.sink.size, response.headers.get("content-type", ""))
+        sink = self.sink
+        digest = sink.finish() if sink.held else in_thread(sink.finish)
+        return Moved(digest, sink.size, response.headers.get("content-type", ""), sink.content)
 
 
 def _plain(response: Answer) -> Any:

@@ -143,7 +143,7 @@ async def test_a_body_without_a_length_ends_with_its_connection(serve, transport
     server = await serve(talk)
     for _ in range(2):
         assert (await get(transport, server.url + "/"))[1] == b"hello"
-    assert (await transport.post(httpx.URL(server.url), [], b"{}", SHORT)).content == b"hello"
+    assert (await transport.post(server.url, [], b"{}", SHORT)).content == b"hello"
     assert server.opened == 3
 
 
@@ -166,7 +166,7 @@ async def test_half_an_answer_is_an_error(serve, transport, half):
     with pytest.raises(httpx.RemoteProtocolError):
         await get(transport, server.url + "/")
     with pytest.raises(httpx.RemoteProtocolError):
-        await transport.post(httpx.URL(server.url), [], b"{}", SHORT)
+        await transport.post(server.url, [], b"{}", SHORT)
 
 
 async def test_a_head_stands_though_its_body_breaks_off(serve, transport):
@@ -324,7 +324,7 @@ async def test_a_server_that_drips_is_cut_off(serve, transport):
 
     server = await serve(talk)
     with pytest.raises(httpx.ReadTimeout):
-        await transport.post(httpx.URL(server.url), [], b"{}", SHORT | {"read": 0.03})
+        await transport.post(server.url, [], b"{}", SHORT | {"read": 0.03})
 
 
 async def test_an_answer_of_the_api_has_an_end(serve, transport, monkeypatch):
@@ -339,7 +339,7 @@ async def test_an_answer_of_the_api_has_an_end(serve, transport, monkeypatch):
 
     server = await serve(talk)
     with pytest.raises(httpx.RemoteProtocolError, match="more than 1000 bytes"):
-        await transport.post(httpx.URL(server.url), [], b"{}", SHORT)
+        await transport.post(server.url, [], b"{}", SHORT)
 
 
 async def test_who_waits_too_long_for_a_place_never_sent_anything(serve):
@@ -450,7 +450,7 @@ def through(url):
 async def test_https_with_a_trusted_certificate(serve, transport, server_tls, trusted):
     server = await serve(says(OK, OK), ssl=server_tls)
     for _ in range(2):
-        posted = await transport.post(httpx.URL(f"https://localhost:{server.port}/a"), [], b"{}", SHORT)
+        posted = await transport.post(f"https://localhost:{server.port}/a", [], b"{}", SHORT)
         assert posted.content == b"{}"
     assert server.opened == 1
 
@@ -458,7 +458,7 @@ async def test_https_with_a_trusted_certificate(serve, transport, server_tls, tr
 async def test_a_certificate_that_is_not_trusted_is_a_connect_error_and_says_so(serve, transport, server_tls):
     server = await serve(says(OK), ssl=server_tls)
     with pytest.raises(httpx.ConnectError, match="certificate is not trusted"):
-        await transport.post(httpx.URL(f"https://localhost:{server.port}/"), [], b"{}", SHORT)
+        await transport.post(f"https://localhost:{server.port}/", [], b"{}", SHORT)
 
 
 async def test_a_proxy_connects_through_to_https_and_its_password_goes_to_it_alone(serve, server_tls, trusted):
@@ -466,7 +466,7 @@ async def test_a_proxy_connects_through_to_https_and_its_password_goes_to_it_alo
     proxy = await serve(tunnel_to(server.port))
     transport = through(f"http://me:p%40ss@127.0.0.1:{proxy.port}")
     for _ in range(2):
-        assert (await transport.post(httpx.URL(f"https://localhost:{server.port}/"), [], b"{}", SHORT)).status == 200
+        assert (await transport.post(f"https://localhost:{server.port}/", [], b"{}", SHORT)).status == 200
     await transport.aclose()
     assert (server.opened, proxy.opened) == (1, 1)
     secret = base64.b64encode(b"me:p@ss").decode()
@@ -479,7 +479,7 @@ async def test_a_proxy_may_itself_be_reached_by_tls(serve, server_tls, trusted):
     server = await serve(says(OK), ssl=server_tls)
     proxy = await serve(tunnel_to(server.port), ssl=server_tls)
     transport = through(f"https://localhost:{proxy.port}")
-    assert (await transport.post(httpx.URL(f"https://localhost:{server.port}/"), [], b"{}", SHORT)).status == 200
+    assert (await transport.post(f"https://localhost:{server.port}/", [], b"{}", SHORT)).status == 200
     await transport.aclose()
 
 
@@ -497,7 +497,7 @@ async def test_a_proxy_that_refuses_is_a_proxy_error(serve, status):
     proxy = await serve(tunnel_to(1, status))
     transport = through(f"http://127.0.0.1:{proxy.port}")
     with pytest.raises(httpx.ProxyError, match=status[:3].decode()):
-        await transport.post(httpx.URL("https://localhost/"), [], b"{}", SHORT)
+        await transport.post("https://localhost/", [], b"{}", SHORT)
     assert not transport.is_open()
 
 
@@ -505,4 +505,4 @@ async def test_a_proxy_that_is_not_there_is_a_proxy_error():
     transport = through("http://127.0.0.1:1")
     for url in ("https://localhost/", "http://localhost/"):
         with pytest.raises(httpx.ProxyError, match=r"127\.0\.0\.1:1.*refused"):
-            await transport.post(httpx.URL(url), [], b"{}", SHORT)
+            await transport.post(url, [], b"{}", SHORT)

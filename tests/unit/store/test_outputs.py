@@ -265,7 +265,7 @@ def test_a_kept_file_that_lost_bytes_is_not_published(house: House, run: Any, ou
     blob, sha256, _ = kept(house, b"one")
     with pytest.raises(StoreError, match="not whole"):
         run(house.store.outputs.publish(blob, out / "a.png", sha256=sha256, run_id="run-1", size=7))
-    assert names(out) == []
+    assert not out.exists()
 
 
 def test_only_parts_of_the_named_runs_are_swept(house: House, tmp_path: Path) -> None:
