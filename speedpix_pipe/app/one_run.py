@@ -122,7 +122,9 @@ class OneRun:
         names = {"id": self.run_id, "date": now.date().isoformat(), "time": now.strftime("%H:%M:%S")}
         self.scopes = scopes = Scopes(self.walk, surroundings(loaded, run=names, digests=store.digests))
         self.saver = Saver(scopes, store.outputs, keeper, self.run_id, bus.emit)
-        self.lives = Lives(kit, scopes, self.saver, self.lanes, store.ledger, keeper, bus.emit, self.clock)
+        self.lives = Lives(
+            kit, scopes, self.saver, self.lanes, store.ledger, keeper, bus.emit, self.clock, store.digests
+        )
         self._checks = StaticChecks(scopes, self.lives.claim)
         self.driver = Driver(
             walk=self.walk,

@@ -8,17 +8,15 @@ journalled, applied to the walk, and shown, in that order.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import count
-from typing import Any
 
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.lanes import Lanes, Stop
 from speedpix_pipe.engine.life import Ending, Failed, Finished, InDoubt, Lives, Skipped, ending_of, output_of
+from speedpix_pipe.engine.ready import Ready
 from speedpix_pipe.engine.saving import Address
 from speedpix_pipe.errors import (
     AbsentError,
@@ -56,6 +54,7 @@ from speedpix_pipe.steps.rendered import shown, with_files
 Life = asyncio.Task[tuple[Ending, float] | None]
 LOG = logging.getLogger("speedpix_pipe")
 LOOKAHEAD = 32
+TOGETHER = 64  # tasks that are looked up at once before they start
 SLICE_SECONDS = 0.02  # how long commands are carried out before the loop may breathe
 
 
@@ -83,12 +82,11 @@ class Driver:
     check_born: Callable[[Task], None] | None = None  # static checks, while nothing has been paid for
     paid_before: set[str] = field(default_factory=set)  # predictions of this run before it was resumed
     access_error: AccessError | None = None
-    _ready: dict[StepKind, list[tuple[tuple[int, ...], int, Task]]] = field(default_factory=dict)
+    _ready: dict[StepKind, Ready] = field(default_factory=dict)
     _under_way: dict[Life, Task] = field(default_factory=dict)
     _running: dict[StepKind, int] = field(default_factory=dict)
     _endings: deque[tuple[Task, Ending, float, Life]] = field(default_factory=deque)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _number: Any = field(default_factory=count)
     _fanout: Fanout = field(init=False)
     _fatal: PipeError | None = None
     _claiming: bool = True
@@ -227,8 +225,10 @@ class Driver:
             commands = self._through(task)
             if commands is not None:
                 return commands
-        heap = self._ready.setdefault(task.node.step.kind, [])
-        heapq.heappush(heap, ((-task.depth, *task.order), next(self._number), task))
+        ready = self._ready.get(task.node.step.kind)
+        if ready is None:
+            ready = self._ready[task.node.step.kind] = Ready()
+        ready.push(task)
         return []
 
     def _through(self, task: Task) -> list[Command] | None:
@@ -259,25 +259,25 @@ class Driver:
         again, until = True, self.clock.monotonic() + SLICE_SECONDS
         while again and self.lanes.stop is None and self._fatal is None:
             again = False
-            for kind, heap in tuple(self._ready.items()):
-                while (
-                    heap and self._running.get(kind, 0) < self.widths.get(kind, LOOKAHEAD) and self.lanes.stop is None
-                ):
-                    _, _, task = heapq.heappop(heap)
-                    ended = await self._start(task)
+            for kind, ready in tuple(self._ready.items()):
+                while ready and (free := self._free(kind)) > 0 and self.lanes.stop is None:
+                    self.lives.look_ahead(ready.ahead(min(free, TOGETHER)))
+                    ended = await self._start(ready.pop())
                     if self.clock.monotonic() > until:  # signals and lives want their turn, too
                         await self.clock.sleep(0)
                         until = self.clock.monotonic() + SLICE_SECONDS
                     if ended:
                         again = True
-                        break  # the heaps may have changed
+                        break  # other kinds may have something to do
+
+    def _free(self, kind: StepKind) -> int:
+        """How many more tasks of a kind may be under way."""
+        return self.widths.get(kind, LOOKAHEAD) - self._running.get(kind, 0)
 
     async def _start(self, task: Task) -> bool:
         """Whether the task ended at once."""
         try:
-            finished = self.lives.from_cache(task) if task.node.role is Role.STEP else None
-        except LookFirstError:
-            finished = None  # it takes a request to tell
+            finished = self.lives.from_cache(task)
         except (ExpressionError, TaskError) as error:
             await self._end(task, ending_of(error), 0.0)
             return True

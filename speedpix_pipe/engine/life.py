@@ -6,11 +6,12 @@ What may happen at once is decided in `lanes`, when a life begins in `drive`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from speedpix_pipe.clock import Clock
+from speedpix_pipe.engine.foresight import Digests, Foresight, Results, Sight
 from speedpix_pipe.engine.saving import Address, Saver
 from speedpix_pipe.errors import AbsentError, ExpressionError, TaskError, TaskErrorKind
 from speedpix_pipe.events import TaskStarted
@@ -34,14 +35,6 @@ from speedpix_pipe.steps.service import ChangedError
 from speedpix_pipe.steps.together import together, unheard
 
 CHANGES = 2  # how often a task starts over because a file changed while it was uploaded
-
-
-class Results(Protocol):
-    """Finished results by fingerprint: the ledger's other side."""
-
-    def result(self, fingerprint: str) -> Result | None: ...
-
-    def keep_result(self, fingerprint: str, service: str, result: Result, *, kind: str) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +84,7 @@ class Lives:
         keeper: Keeper,
         emit: Emit,
         clock: Clock,
+        digests: Digests,
     ) -> None:
         self._kit = kit
         self._scopes = scopes
@@ -104,7 +98,8 @@ class Lives:
         self._made: set[str] = set()  # fingerprints that were, and need not be once again
         self._kinds: dict[StepKind, Kind] = {}
         self._twins: dict[str, asyncio.Future[Result]] = {}
-        self._targets: dict[Task, list[Target]] = {}
+        self._foresight = Foresight(self, results, saver, digests)
+        self._sights: dict[Task, Sight] = {}  # of tasks whose life begins
 
     def kind(self, name: StepKind) -> Kind:
         found = self._kinds.get(name)
@@ -123,37 +118,53 @@ class Lives:
 
     def claim(self, task: Task) -> None:
         """Claim the task's paths now; later ones find them taken."""
-        self._targets[task] = self._saver.claim(task)
+        self._saver.claim(task)
 
     # --- the quick way: nothing to wait for ---
 
+    def look_ahead(self, tasks: Sequence[Task]) -> None:
+        """These tasks are about to start."""
+        if tasks:
+            self._foresight.look(tasks)
+
     def from_cache(self, task: Task) -> Finished | None:
         """A task whose result is kept and whose files stand: no waiting, no thread, no task of asyncio's."""
+        sight = self._sights.pop(task, None) or self._foresight.take(task)
+        if sight is None:
+            return None
+        if sight.error is not None:
+            raise sight.error
+        if sight.saved is None or sight.result is None or sight.prepared is None:
+            self._sights[task] = sight  # its life goes on from here
+            return None
+        self._started(task, sight.prepared)
+        self._saver.tell_standing(task, sight.result, sight.saved)
+        return Finished(sight.result, sight.prepared, sight.saved, cached="cache")
+
+    def render(self, task: Task) -> dict[str, Any]:
+        """The input as it is now (`foresight.Looks`)."""
         try:
-            rendered = self._render(task)
-            if not all(file.known for _, file in files_in(rendered)):
-                return None
-            prepared = self._prepare(task, rendered)
+            return self._render(task, fresh=True)
         except OSError as error:
             raise _unreadable(error) from error
-        if prepared.expect or not self._simple(task):
-            return None
-        result = self._kept(task, prepared, self._again(task, prepared))
-        if result is None:
-            return None
-        targets = self._claimed(task)
-        saved = self._saver.standing(task, targets, result)
-        if saved is None:
-            return None
-        self._started(task, prepared)
-        self._saver.tell_standing(task, result, saved)
-        return Finished(result, prepared, saved, cached="cache")
 
-    @staticmethod
-    def _simple(task: Task) -> bool:
-        """Whether a cached result needs no further look: a contract may have changed since it was kept."""
-        workflow = task.node.step.workflow
-        return workflow is None or not workflow.output
+    def prepare(self, task: Task, rendered: Mapping[str, Any]) -> Prepared:
+        """What will be asked; a file that cannot be read is the task's error."""
+        try:
+            return self._prepare(task, rendered)
+        except OSError as error:
+            raise _unreadable(error) from error
+
+    def wants_kept(self, task: Task, prepared: Prepared) -> bool:
+        """Whether a kept result would do, without a look at pixels."""
+        return (
+            prepared.fingerprint is not None and not prepared.expect and self._again(task, prepared) is not Again.ANEW
+        )
+
+    def good(self, task: Task, result: Result) -> bool:
+        """Whether a kept result is whole, young enough, and still what its contract says."""
+        step = task.node.step
+        return self._usable(task, result) and not self.kind(step.kind).broken(step, result)
 
     # --- the whole way ---
 
@@ -204,13 +215,16 @@ class Lives:
         faults = await check_expect(expect, result.output, looked_at, inputs, self._kit.executor) if expect else []
         if faults:
             return Failed(TaskErrorKind.TASK, "task.contract", "; ".join(faults))
-        saved = await self._saver.save(entered, await seen(lambda: self._claimed(entered)), result)
+        saved = await self._saver.save(entered, await seen(lambda: self._saver.claim(entered)), result)
         return Finished(result, Prepared(None, rendered, shown(rendered)), saved)
 
     async def _prepared(self, task: Task) -> Prepared:
-        """The task rendered, with digests of its files as they are now."""
+        """The task rendered, with digests of its files as they are now, or were a moment ago."""
+        sight = self._sights.pop(task, None)
+        if sight is not None and sight.prepared is not None:
+            return sight.prepared
         try:
-            rendered = await seen(lambda: self._render(task, fresh=True))
+            rendered = sight.rendered if sight else await seen(lambda: self._render(task, fresh=True))
             unknown = [file for _, file in files_in(rendered) if not file.known]
             if unknown:
                 with self._gates.waiting(paid=False):
@@ -304,24 +318,20 @@ class Lives:
         return self.kind(step.kind).prepare(step, task.name, rendered, self._scopes.of_task(task))
 
     def _spared(self, task: Task) -> list[Target]:
-        targets = self._claimed(task)
+        targets = self._saver.claim(task)
         self._saver.spare_inputs(task, targets)
         return targets
-
-    def _claimed(self, task: Task) -> list[Target]:
-        found = self._targets.get(task)
-        if found is None:
-            found = self._targets[task] = self._saver.claim(task)
-        return found
 
     def _kept(self, task: Task, prepared: Prepared, again: Again) -> Result | None:
         """The kept result for this fingerprint, whole and young enough."""
         if prepared.fingerprint is None or again is Again.ANEW:
             return None
         result = self._results.result(prepared.fingerprint)
-        if result is None or self._too_old(task, result):
-            return None
-        return result if all(self._keeper.has(kept.sha256, kept.size) for kept in result.files) else None
+        return result if result is not None and self._usable(task, result) else None
+
+    def _usable(self, task: Task, result: Result) -> bool:
+        whole = all(self._keeper.has(kept.sha256, kept.size) for kept in result.files)
+        return whole and not self._too_old(task, result)
 
     def _too_old(self, task: Task, result: Result) -> bool:
         age = task.node.step.cache.max_age_seconds

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from speedpix_pipe.errors import TaskError, TaskErrorKind
 from speedpix_pipe.events import FileSaved, Warned
@@ -37,10 +37,15 @@ class Published(Protocol):
     def moved_aside(self) -> Address | None: ...
 
 
+Record = Any  # what the store remembers of a final file: its own business
+
+
 class Outputs(Protocol):
     """The store's final files."""
 
-    def current(self, target: Address, sha256: str) -> bool: ...
+    def records(self, targets: Iterable[Address]) -> Mapping[Address, Record]: ...
+
+    def current(self, target: Address, sha256: str, record: Record) -> bool: ...
 
     async def publish(
         self, blob: Path, target: Address, *, sha256: str, run_id: str, size: int, media_type: str
@@ -69,9 +74,16 @@ class Saver:
         self._run_id = run_id
         self._emit = emit
         self._claims = Claims()
+        self._claimed: dict[Task, list[Target]] = {}
 
     def claim(self, task: Task) -> list[Target]:
-        """Render the task's `save` and claim its paths. A bad or taken path costs nothing yet."""
+        """Render the task's `save` and claim its paths, once. A bad or taken path costs nothing yet."""
+        targets = self._claimed.get(task)
+        if targets is None:
+            targets = self._claimed[task] = self._claim(task)
+        return targets
+
+    def _claim(self, task: Task) -> list[Target]:
         targets = self._claims.claim(task, self._scopes)
         if self.forbidden is None:
             return targets
@@ -93,19 +105,31 @@ class Saver:
             if not uses(target.rule.target, "ext") and address_of(target.path(1, STAND_IN), folder) in self.reads:
                 raise _is_input(target.path(1, STAND_IN))
 
-    def standing(self, task: Task, targets: Sequence[Target], result: Result) -> dict[str, Address] | None:
-        """The saved path of each kept file, by its place, if all stand there untouched already; else None."""
+    def places(self, task: Task, result: Result) -> dict[str, Address] | None:
+        """Where each kept file of a result belongs, by its place in the output; None where a value is to be written."""
         folder = task.node.space.pipeline.folder
         found: dict[str, Address] = {}
-        for piece in _pieces(targets, result):
-            kept = piece.kept
-            if kept is None:
+        for piece in _pieces(self.claim(task), result):
+            if piece.kept is None:
                 return None
-            path = address_of(piece.target.path(piece.number, kept.extension), folder)
-            if not self._outputs.current(path, kept.sha256):
-                return None
-            found[kept.place] = path
+            found[piece.kept.place] = address_of(piece.target.path(piece.number, piece.kept.extension), folder)
         return found
+
+    def records(self, addresses: Iterable[Address]) -> Mapping[Address, Record]:
+        """What we last wrote to these."""
+        return self._outputs.records(addresses)
+
+    def standing(
+        self, places: Mapping[str, Address], result: Result, records: Mapping[Address, Record]
+    ) -> Mapping[str, Address] | None:
+        """The same places, if all files stand there untouched already; else None."""
+        for kept in result.files:
+            address = places.get(kept.place)
+            if address is not None:
+                record = records.get(address)
+                if record is None or not self._outputs.current(address, kept.sha256, record):
+                    return None
+        return places
 
     def tell_standing(self, task: Task, result: Result, saved: Mapping[str, Address]) -> None:
         """Say of files that stood there already what `save` says of those it writes."""

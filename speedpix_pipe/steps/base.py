@@ -291,6 +291,10 @@ class StepKind(Protocol):
         """The result is about to be on disk: what is noted here is noted in the same breath."""
         ...
 
+    def broken(self, step: Step, result: Result) -> list[str]:
+        """How a result breaks its contract: the part of `faults` that needs no pixels."""
+        ...
+
     async def faults(self, step: Step, prepared: Prepared, result: Result) -> list[str]:
         """What is wrong with a result: a broken contract, a missed `expect`. Asked again of a cached one."""
         ...

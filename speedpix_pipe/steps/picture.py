@@ -133,6 +133,9 @@ class ImageKind:
     def accept(self, job: Job) -> None:
         """Nothing was paid."""
 
+    def broken(self, step: Step, result: Result) -> list[str]:  # noqa: ARG002 - our own pictures have no contract
+        return []
+
     async def faults(self, step: Step, prepared: Prepared, result: Result) -> list[str]:  # noqa: ARG002 - one shape
         if not prepared.expect:
             return []

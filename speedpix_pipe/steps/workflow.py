@@ -55,9 +55,12 @@ class WorkflowKind:
     def accept(self, job: Job) -> None:
         self._predictions.settle(job)
 
-    async def faults(self, step: Step, prepared: Prepared, result: Result) -> list[str]:
+    def broken(self, step: Step, result: Result) -> list[str]:
         assert step.workflow is not None
-        wrong = check_output(step.workflow, result.output)
+        return check_output(step.workflow, result.output)
+
+    async def faults(self, step: Step, prepared: Prepared, result: Result) -> list[str]:
+        wrong = self.broken(step, result)
         if prepared.expect and not wrong:
             wrong += await self._missed(prepared, result)
         return wrong

@@ -35,6 +35,7 @@ _COMPANY = 3  # so many askers in one group: many tasks are under way, and more 
 _COMPANY_SECONDS = 0.003  # what the next group then waits for them; it halves the commits of a busy run
 _LAZY_ROWS = 512  # so many rows that nobody waits for are a group of their own
 _MOST_ROWS = 4096  # events in one transaction, so that an intent never waits behind a million of them
+_MOST_MARKS = 256  # values in one question
 _CHUNKS = (256, 64, 16, 4, 1)
 
 
@@ -70,6 +71,14 @@ class Reader:
             return self._connection.execute(statement, values).fetchone()
         except sqlite3.Error as error:
             raise translated(error, self._path) from error
+
+    def many(self, statement: str, values: Sequence[Any]) -> list[Any]:
+        """All rows for any of these values; the statement has `{marks}` in the place of their list."""
+        found: list[Any] = []
+        for start in range(0, len(values), _MOST_MARKS):
+            part = values[start : start + _MOST_MARKS]
+            found += self.all(statement.format(marks=",".join("?" * len(part))), part)
+        return found
 
     def version(self) -> int:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -54,6 +54,21 @@ class Digests:
             return None
         known = self._read(place)
         return known[1] if known is not None and known[0] == state else None
+
+    def recall_all(self, paths: Iterable[Path]) -> None:
+        """Have the digests of these files at hand, as far as they are remembered: one look for many."""
+        places = []
+        for path in paths:
+            try:
+                place = _key(path.stat())[0]
+            except OSError:
+                continue
+            if place not in self._known:
+                places.append(place)
+        rows = self._reader.many("SELECT place, state, sha256 FROM digests WHERE place IN ({marks})", places)
+        found = {place: (state, sha256) for place, state, sha256 in rows}
+        for place in places:
+            self._known[place] = found.get(place)
 
     def recall(self, place: bytes, state: bytes) -> str | None:
         """The digest of an object, remembered by its URL, in the state that its store tells of it."""

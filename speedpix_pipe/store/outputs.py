@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import struct
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -128,15 +128,18 @@ class Outputs:
             raise _refused(target, error) from error
         return published
 
-    def current(self, target: Path | ObjectUrl, sha256: str) -> bool:
-        """Whether the target holds what we last wrote there, and that is this content. One row and one stat.
+    def records(self, targets: Iterable[Path | ObjectUrl]) -> dict[Path | ObjectUrl, Record]:
+        """What we last wrote to each of these, as far as we did."""
+        by_key = {_key(target): target for target in targets}
+        rows = self._reader.many("SELECT path, sha256, stat FROM outputs WHERE path IN ({marks})", list(by_key))
+        return {by_key[path]: Record(sha256, printed) for path, sha256, printed in rows}
+
+    def current(self, target: Path | ObjectUrl, sha256: str, record: Record) -> bool:
+        """Whether the target still holds what the record says, and that is this content. One look at the file.
 
         What it would take a request to tell is not known here: False.
         """
-        if isinstance(target, ObjectUrl):
-            return False
-        row = self._reader.one("SELECT sha256, stat FROM outputs WHERE path = ?", (_key(target),))
-        return row is not None and row[0] == sha256 and _untouched(target, Record(*row))
+        return isinstance(target, Path) and record.sha256 == sha256 and _untouched(target, record)
 
     def recorded(self, target: Path | ObjectUrl) -> str | None:
         """The digest of what we last wrote there."""

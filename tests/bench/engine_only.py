@@ -58,6 +58,9 @@ class NoopKind:
     def accept(self, _job: Job) -> None:
         return
 
+    def broken(self, step: Step, result: Result) -> list[str]:
+        return []
+
     async def faults(self, _step: Step, _prepared: Prepared, _result: Result) -> list[str]:
         return []
 

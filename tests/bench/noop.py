@@ -69,6 +69,9 @@ class NoopKind:
 
     def accept(self, job: Job) -> None: ...
 
+    def broken(self, step: Step, result: Result) -> list[str]:
+        return []
+
     async def faults(self, step: Step, prepared: Prepared, result: Result) -> list[str]:
         return []
 

@@ -106,7 +106,7 @@ def test_a_deleted_object_is_restored_and_an_edited_one_left_alone(cli, spec, ph
     photos.put("out/b.png", b"edited by hand")
     again = cli("run", spec, "--local", "--json")
     assert again.json["tasks"]["cached"] == 5
-    assert "s3://shop/out/b.png was edited since it was saved and is left alone" in again.err
+    assert "s3://shop/out/b.png was changed since it was saved: it is left alone" in again.err
     assert photos.get("out/b.png") == b"edited by hand"
     assert photos.get("out/a.png").startswith(b"\x89PNG")
 
@@ -385,7 +385,7 @@ def test_a_run_from_bucket_to_bucket_of_oss(cli, spec, oss, photo):
     assert oss.objects["shop", "sheet.png"][3] == "image/png"
     assert cli("run", spec, "--local", "--json").json["tasks"]["cached"] == 5
     oss.put("out/a.png", b"edited by hand")
-    assert "was edited since it was saved" in cli("run", spec, "--local").err
+    assert "was changed since it was saved" in cli("run", spec, "--local").err
 
 
 def test_no_endpoint_of_oss_is_told(cli, spec, oss, monkeypatch):
