@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -41,13 +41,8 @@ class Lane:
         """Whether somebody waits."""
         return bool(self._waiting)
 
-    @asynccontextmanager
-    async def turn(self, order: Order = (), *, owner: object = None) -> AsyncIterator[None]:
-        await self.enter(order, owner)
-        try:
-            yield
-        finally:
-            self.leave()
+    def turn(self, order: Order = (), *, owner: object = None) -> Turn:
+        return Turn(self, order, owner)
 
     def widen(self, more: int) -> None:
         """So many further ones at once. Asked for before anybody waits."""
@@ -102,6 +97,21 @@ class Lane:
         heapq.heapify(staying)
         self._waiting = staying
         self._tell_calm()
+
+
+class Turn(AbstractAsyncContextManager[None]):
+    """A place in a lane, for as long as one is inside."""
+
+    __slots__ = ("_lane", "_order", "_owner")
+
+    def __init__(self, lane: Lane, order: Order, owner: object) -> None:
+        self._lane, self._order, self._owner = lane, order, owner
+
+    async def __aenter__(self) -> None:
+        await self._lane.enter(self._order, self._owner)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lane.leave()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,17 +229,13 @@ class Lanes:
                 with self._window():
                     yield
 
-    @asynccontextmanager
-    async def uploading(self) -> AsyncIterator[None]:
+    def uploading(self) -> Turn:
         self.check()
-        async with self._roads.uploads.turn(owner=self):
-            yield
+        return self._roads.uploads.turn(owner=self)
 
-    @asynccontextmanager
-    async def downloading(self) -> AsyncIterator[None]:
+    def downloading(self) -> Turn:
         # Never refused: what is paid for is fetched, also while the run is stopping.
-        async with self._roads.downloads.turn():
-            yield
+        return self._roads.downloads.turn()
 
     async def _admit(self, price: float | None, task: str) -> None:
         # What is paid for comes first: while a full load of results waits to be fetched, nothing more is bought.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from speedpix_pipe.clock import Clock
@@ -19,6 +20,7 @@ from speedpix_pipe.files import FileValue
 from speedpix_pipe.files.objects import ObjectFile, seen
 from speedpix_pipe.files.storage import ChangedObjectError
 from speedpix_pipe.files.storage.threads import in_thread
+from speedpix_pipe.files.threads import Threads
 from speedpix_pipe.model import Json, Result, StepKind, Submission
 from speedpix_pipe.plan.graph import Role
 from speedpix_pipe.plan.inner import inner_files, inner_result
@@ -34,6 +36,7 @@ from speedpix_pipe.steps.rendered import files_in, shown
 from speedpix_pipe.steps.service import ChangedError
 from speedpix_pipe.steps.together import together, unheard
 
+DIGESTING = 2  # threads: a digest runs at disk speed
 CHANGES = 2  # how often a task starts over because a file changed while it was uploaded
 
 
@@ -98,6 +101,7 @@ class Lives:
         self._made: set[str] = set()  # fingerprints that were, and need not be once again
         self._kinds: dict[StepKind, Kind] = {}
         self._twins: dict[str, asyncio.Future[Result]] = {}
+        self._digesting = Threads(DIGESTING, "speedpix-digest")
         self._foresight = Foresight(self, results, saver, digests)
         self._sights: dict[Task, Sight] = {}  # of tasks whose life begins
 
@@ -236,7 +240,7 @@ class Lives:
     async def _hash_all(self, files: list[FileValue]) -> None:
         here = [file for file in files if not isinstance(file, ObjectFile)]
         if here:
-            await asyncio.to_thread(_hash_all, here)
+            await self._digesting.run(partial(_hash_all, here))
         await together([self._measure(file) for file in files if isinstance(file, ObjectFile)])
 
     async def _measure(self, file: ObjectFile) -> None:
@@ -376,7 +380,7 @@ class Lives:
 
 def _hash_all(files: list[FileValue]) -> None:
     for file in files:
-        _ = file.sha256
+        file.study()
 
 
 def _unreadable(error: OSError) -> TaskError:

@@ -7,7 +7,7 @@ uploading files is left to `store`, `executors` and `steps`.
 
 from speedpix_pipe.files.access import FileAccess, FolderFiles
 from speedpix_pipe.files.canonical import canonical_json
-from speedpix_pipe.files.content import Sniffed, image_size, sha256_file, sniff
+from speedpix_pipe.files.content import Sniffed, Studied, image_size, sha256_file, sniff, study_file
 from speedpix_pipe.files.paths import (
     address_of,
     collision_key,
@@ -33,6 +33,7 @@ __all__ = [
     "ObjectUrl",
     "Sniffed",
     "StorageError",
+    "Studied",
     "address_of",
     "canonical_json",
     "collision_key",
@@ -49,4 +50,5 @@ __all__ = [
     "shown_address",
     "shown_path",
     "sniff",
+    "study_file",
 ]

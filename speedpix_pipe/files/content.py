@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import warnings
 from pathlib import Path
 from typing import IO, NamedTuple
 
 HEAD_BYTES = 4096  # how much of a file `sniff` looks at
+_BLOCK = 1 << 20
 
 
 class Sniffed(NamedTuple):
@@ -41,6 +44,38 @@ def sha256_file(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Studied(NamedTuple):
+    """What one reading of a file tells."""
+
+    sha256: str
+    stat: os.stat_result
+    head: bytes
+
+
+def study_file(path: Path) -> tuple[Studied, bool]:
+    """Read a regular file once; whether it stayed as it was meanwhile. Does not wait for a pipe that took its place."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            raise OSError(errno.EINVAL, "is not a file", str(path))
+        digest = hashlib.sha256()
+        head = block = os.read(descriptor, min(before.st_size + 1, _BLOCK))
+        while block:
+            digest.update(block)
+            # A small file came whole: the byte more that was asked for was not there.
+            block = b"" if block is head and len(head) == before.st_size else os.read(descriptor, _BLOCK)
+        after = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    same = _state(before) == _state(after)
+    return Studied(digest.hexdigest(), before, head[:HEAD_BYTES]), same
+
+
+def _state(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def head_of(path: Path) -> bytes:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from speedpix_pipe.files.content import image_size, sha256_file, sniff
+from speedpix_pipe.files.content import Studied, image_size, sha256_file, sniff, study_file
 from speedpix_pipe.files.paths import shown_address, shown_path
 from speedpix_pipe.files.storage.base import Entry
 from speedpix_pipe.files.storage.urls import ObjectUrl
@@ -30,6 +30,10 @@ class Digests(Protocol):
 
     def peek(self, path: Path) -> str | None:
         """The digest if it is remembered and the file has not changed since."""
+        ...
+
+    def study(self, path: Path) -> Studied:
+        """What one reading of the file tells; the digest is remembered."""
         ...
 
     def recall(self, place: bytes, state: bytes) -> str | None:
@@ -53,11 +57,12 @@ class Home:
 class _Facts:
     """What was found out about one file so far."""
 
-    __slots__ = ("blob", "image", "image_known", "kept", "path", "saved", "sha256", "stat")
+    __slots__ = ("blob", "image", "image_known", "kept", "media_type", "path", "saved", "sha256", "stat")
 
     def __init__(self) -> None:
         self.stat: os.stat_result | None = None
         self.sha256: str | None = None
+        self.media_type: str | None = None
         self.image: tuple[int, int, str] | None = None
         self.image_known = False
         self.kept: KeptFile | None = None
@@ -138,7 +143,10 @@ class FileValue:
     @property
     def media_type(self) -> str:
         """By content."""
-        return sniff(self.absolute).media_type
+        facts = self._know()
+        if facts.media_type is None:
+            facts.media_type = sniff(self.absolute).media_type
+        return facts.media_type
 
     @property
     def dir(self) -> str:
@@ -191,6 +199,13 @@ class FileValue:
             digests = self._home.digests
             facts.sha256 = sha256_file(self.absolute) if digests is None else digests.digest(self.absolute)
         return facts.sha256
+
+    def study(self) -> None:
+        """Find out, by one reading, what sending it takes. Blocks."""
+        facts, digests = self._know(), self._home.digests
+        if facts.sha256 is None:
+            found = study_file(self.absolute)[0] if digests is None else digests.study(self.absolute)
+            facts.sha256, facts.stat, facts.media_type = found.sha256, found.stat, sniff(found.head).media_type
 
     @property
     def known(self) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.errors import AccessError, TaskError, TaskErrorKind
 from speedpix_pipe.events import UploadFinished
-from speedpix_pipe.files import Entry, FileValue, sniff
+from speedpix_pipe.files import Entry, FileValue
 from speedpix_pipe.files.storage import ChangedObjectError
 from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.model import KeptFile
@@ -195,7 +195,7 @@ class Service:
                 place: Path | Entry = self._keeper.path(kept.sha256)
                 digest, size = kept.sha256, kept.size
                 name = kept.name or f"{digest[:16]}.{kept.extension}"
-                media_type = sniff(self._keeper.path(digest)).media_type
+                media_type = kept.media_type
             else:
                 assert isinstance(file, FileValue)
                 name, digest = file.name, digests.get(file.path) or file.sha256

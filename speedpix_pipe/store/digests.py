@@ -7,13 +7,12 @@ of the file system's clock and so leave no trace.
 from __future__ import annotations
 
 import os
-import stat
 import struct
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
-from speedpix_pipe.store.copying import sha256_of
+from speedpix_pipe.files import Studied, study_file
 from speedpix_pipe.store.db import Reader, Writer, row_kind
 
 _SETTLED_NS = 3_000_000_000
@@ -44,7 +43,7 @@ class Digests:
         known = self._read(place)
         if known is not None and known[0] == state:
             return known[1]
-        return self._hash(path)
+        return self.study(path).sha256
 
     def peek(self, path: Path) -> str | None:
         """The digest if it is remembered and nobody has written to the file since; never reads the file."""
@@ -87,21 +86,19 @@ class Digests:
             self._known[place] = None if row is None else (row[0], row[1])
         return self._known[place]
 
-    def _hash(self, path: Path) -> str:
+    def study(self, path: Path) -> Studied:
+        """Read a file: digest, facts and beginning, by as few system calls as it takes."""
         for _ in range(_TRIES):
-            before = path.stat()
             began = int(self._now().timestamp() * 1_000_000_000)
-            if not stat.S_ISREG(before.st_mode):
-                raise OSError(f"{path} is not a file")
-            sha256 = sha256_of(path)
-            place, state = _key(before)
-            if (place, state) == _key(path.stat()):
-                if began - before.st_mtime_ns >= _SETTLED_NS:
-                    self._known[place] = state, sha256
+            found, settled = study_file(path)
+            if settled:
+                if began - found.stat.st_mtime_ns >= _SETTLED_NS:
+                    place, state = _key(found.stat)
+                    self._known[place] = state, found.sha256
                     if self._writer is not None:
-                        self._writer.put(_REMEMBER, (place, state, sha256))
+                        self._writer.put(_REMEMBER, (place, state, found.sha256))
                 break
-        return sha256  # of a file that keeps changing: the uploader will find out, from the bytes it sends
+        return found  # of a file that keeps changing: the uploader will find out, from the bytes it sends
 
 
 def _key(found: os.stat_result) -> tuple[bytes, bytes]:
