@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from speedpix_pipe.events import Event
 from speedpix_pipe.words import words_for
+
+if TYPE_CHECKING:
+    from speedpix_pipe.events import Event
 
 
 class Subscriber(Protocol):

@@ -8,7 +8,6 @@ their rooms lie above.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
@@ -24,6 +23,8 @@ from speedpix_pipe.model import Json, Result, Step, Submission, SubmissionState
 from speedpix_pipe.spec.scope import Scope
 
 if TYPE_CHECKING:
+    import asyncio
+
     from speedpix_pipe.events import Event
     from speedpix_pipe.steps.service import Service
 

@@ -5,10 +5,10 @@ Where specs are tested offline, nothing may reach a bucket.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 from speedpix_pipe.files.storage.base import ChangedObjectError, Entry, TakenError
 from speedpix_pipe.files.storage.urls import ObjectUrl
@@ -63,7 +63,7 @@ class FolderStorage:
             raise TakenError(url.text)
         path = stand_in_path(self._root, url)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = self._root / f"{uuid4().hex}.part"  # beside all stores, where no listing meets it
+        part = self._root / f"{os.urandom(16).hex()}.part"  # beside all stores, where no listing meets it
         shutil.copyfile(source, part)
         part.rename(path)
         return _entry(url.text, path)
