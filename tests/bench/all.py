@@ -9,7 +9,18 @@ import argparse
 import sys
 from importlib import import_module
 
-NAMES = ("startup", "engine", "scale", "polling", "memory", "hot", "service", "walk_simulation", "cluster_jobs")
+NAMES = (
+    "startup",
+    "engine",
+    "scale",
+    "polling",
+    "memory",
+    "objects",
+    "hot",
+    "service",
+    "walk_simulation",
+    "cluster_jobs",
+)
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ from speedpix_pipe.files.storage import (
     stand_in_path,
     standing_in,
 )
-from speedpix_pipe.files.storage.bytes import ObjectReader, blocks_of, fetch_object, sha256_of_object
+from speedpix_pipe.files.storage.bytes import BLOCK, ObjectReader, blocks_of, fetch_object, sha256_of_object
 
 pytestmark = pytest.mark.slow
 LARGE = 20 * 1024 * 1024 + 5
@@ -143,7 +143,7 @@ def test_a_large_object_is_read_in_blocks(store, tmp_path):
     store.put("large.bin", data)
     entry = store.seen("large.bin")
     digest = hashlib.sha256(data).hexdigest()
-    assert max(map(len, blocks_of(entry))) <= 8 * 1024 * 1024
+    assert max(map(len, blocks_of(entry))) <= BLOCK
     assert sha256_of_object(entry) == digest
     assert fetch_object(entry, tmp_path / "copy") == digest
     assert (tmp_path / "copy").read_bytes() == data

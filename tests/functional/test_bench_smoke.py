@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 BENCH = Path(__file__).parents[1] / "bench"
-SCRIPTS = ("startup", "engine", "scale", "polling", "memory", "hot", "service", "walk_simulation")
+SCRIPTS = ("startup", "engine", "scale", "polling", "memory", "objects", "hot", "service", "walk_simulation")
 pytestmark = pytest.mark.slow
 
 

@@ -18,7 +18,7 @@ from speedpix_pipe.files.storage.urls import ObjectUrl
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-BLOCK = 8 * 1024 * 1024  # so much of an object is in memory at once
+BLOCK = 4 * 1024 * 1024  # so much of an object is in memory at once
 _NEAR = 64 * 1024  # what a look at a header asks for
 
 
