@@ -94,6 +94,12 @@ class Settings:
     def state_dir(self) -> Path | None:
         """What SPEEDPIX_STATE_DIR says; a relative one counts from the current folder."""
         value = self._text(STATE_DIR)
+        if "://" in value:
+            raise UsageError(
+                f"{STATE_DIR} must be a folder on this machine's disk, not a URL: locks and the journal need one",
+                code="usage.state-dir",
+                hint="name a local folder; what a spec saves may go to s3:// all the same",
+            )
         return Path(value).expanduser().absolute() if value else None
 
     @property

@@ -3,6 +3,8 @@
 Asking takes a request, and a request takes time that an event loop does not have. So on a loop's thread a fact that is
 not known yet raises `LookFirstError`, which carries the request; whoever evaluates there lets `seen` make it in a
 thread and evaluates again. Anywhere else the request is made at once.
+
+What makes requests is imported when the first is made: most specs name no object.
 """
 
 from __future__ import annotations
@@ -15,11 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from speedpix_pipe.errors import AccessError, ExpressionError, PipeError, UsageError
 from speedpix_pipe.files.content import UNKNOWN, image_size, sniff
-from speedpix_pipe.files.finding import find_objects, no_match
 from speedpix_pipe.files.read import READ_LIMIT, parse_file, too_large
 from speedpix_pipe.files.storage import Entry, ObjectUrl, StorageError, object_url, open_storage
 from speedpix_pipe.files.storage.base import ChangedObjectError
-from speedpix_pipe.files.storage.bytes import blocks_of, head_of_object, header_reader, sha256_of_object
 from speedpix_pipe.files.value import Digests, FileValue, Home
 from speedpix_pipe.model import Json
 
@@ -107,6 +107,8 @@ class ObjectFacts:
 
     def measure(self) -> str:
         """The digest of the object as it is now."""
+        from speedpix_pipe.files.storage.bytes import sha256_of_object
+
         for left in reversed(range(TRIES)):
             known = None if self.stale else self.recall()
             if known is not None:
@@ -135,11 +137,15 @@ class ObjectFacts:
         return self.sha256
 
     def look_at_picture(self) -> None:
+        from speedpix_pipe.files.storage.bytes import header_reader
+
         entry = self.entry or self.renew()
         self.image = image_size(header_reader(entry))
         self.image_known = True
 
     def look_at_head(self) -> str:
+        from speedpix_pipe.files.storage.bytes import head_of_object
+
         if self.unread:
             return UNKNOWN.media_type
         if self.media_type is None:
@@ -249,6 +255,8 @@ class Objects:
     # --- what expressions call ---
 
     def glob(self, pattern: str, folder: str, *, allow_empty: bool = False) -> list[FileValue]:
+        from speedpix_pipe.files.finding import find_objects, no_match
+
         url = object_url(pattern, pattern=True)
         prefix, entries = self.ask(("glob", url.text), partial(find_objects, url))
         if not entries and not allow_empty:
@@ -354,6 +362,8 @@ def _looked_at(url: ObjectUrl) -> Entry:
 
 
 def _parsed(url: ObjectUrl) -> Json:
+    from speedpix_pipe.files.storage.bytes import blocks_of
+
     entry = _looked_at(url)
     if entry.size > READ_LIMIT:
         raise too_large(url.text)

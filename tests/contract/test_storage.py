@@ -19,10 +19,10 @@ from speedpix_pipe.files.storage import (
     TakenError,
     close_storages,
     open_storage,
-    stand_in_path,
     standing_in,
 )
 from speedpix_pipe.files.storage.bytes import BLOCK, ObjectReader, blocks_of, fetch_object, sha256_of_object
+from speedpix_pipe.files.storage.folder import stand_in_path
 
 pytestmark = pytest.mark.slow
 LARGE = 20 * 1024 * 1024 + 5

@@ -15,7 +15,8 @@ from typing import Any
 from speedpix_pipe.app.spectest.casefile import Case
 from speedpix_pipe.errors import ExpressionError, PipeError, UsageError
 from speedpix_pipe.files import find_files, names_object, safe_join
-from speedpix_pipe.files.storage import object_url, stand_in_path
+from speedpix_pipe.files.storage import object_url
+from speedpix_pipe.files.storage.folder import stand_in_path
 from speedpix_pipe.spec.build import load_pipeline
 
 OBJECTS = ".objects"  # what stands in for stores, beside the spec and all that it may find

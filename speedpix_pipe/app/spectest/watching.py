@@ -22,7 +22,7 @@ from speedpix_pipe.events import (
     TaskUnknown,
 )
 from speedpix_pipe.files import ObjectUrl, names_object
-from speedpix_pipe.files.storage import stand_in_path
+from speedpix_pipe.files.storage.folder import stand_in_path
 from speedpix_pipe.model import Json, KeptFile, TaskStatus
 
 

@@ -17,7 +17,6 @@ from speedpix_pipe.files.storage.base import (
     StorageError,
     TakenError,
 )
-from speedpix_pipe.files.storage.folder import FolderStorage, stand_in_path
 from speedpix_pipe.files.storage.registry import PACKAGES, STORAGES
 from speedpix_pipe.files.storage.urls import ObjectUrl, covered, names_object, object_url, secret_in
 
@@ -36,7 +35,6 @@ __all__ = [
     "object_url",
     "open_storage",
     "secret_in",
-    "stand_in_path",
     "standing_in",
 ]
 
@@ -52,6 +50,8 @@ def open_storage(scheme: str) -> Storage:
         return found
     with _opening:
         if _stand_in is not None:
+            from speedpix_pipe.files.storage.folder import FolderStorage
+
             return _opened.setdefault(scheme, FolderStorage(_stand_in))
         if scheme not in _opened:
             module, _, name = STORAGES[scheme].partition(":")
