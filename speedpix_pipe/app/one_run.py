@@ -8,9 +8,11 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from speedpix_pipe import __version__
+from speedpix_pipe.app.buckets import buckets_of, look_for
 from speedpix_pipe.app.keeper import RunKeeper
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.resolved import resolved_spec
@@ -147,6 +149,9 @@ class OneRun:
 
     async def prepare(self) -> None:
         """All tasks that are known beforehand. SpecError where that already shows that something is wrong."""
+        buckets = buckets_of(self.loaded) if self._strict else []
+        if buckets:
+            await in_thread(partial(look_for, buckets))
         await self.driver.prepare()
         await self._look_at_objects()
         self._selection.check()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
+from speedpix_pipe.app.buckets import buckets_of, look_for
 from speedpix_pipe.app.connection import LOCAL, Connection, service_name, to_service
 from speedpix_pipe.app.forecast import foresee
 from speedpix_pipe.app.request import SpecRequest
@@ -47,6 +48,7 @@ def plan(request: PlanRequest) -> Plan:
         digests = store.digests if store else None
         objects = Objects(digests, most_read=MOST_READ)
         loaded = require(spec, digests=digests, objects=objects)
+        look_for(buckets_of(loaded))
         measure_some(loaded.params.values())
         selection = select(loaded.graph, request.only, request.start_from)
         connection = planned_connection(loaded.settings, local=request.local)

@@ -13,10 +13,12 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from speedpix_pipe.app.batches import Batches
+from speedpix_pipe.app.buckets import buckets_of, look_for
 from speedpix_pipe.app.budget import DayBudget
 from speedpix_pipe.app.one_run import Subscribe
 from speedpix_pipe.app.reload import Reloader
@@ -27,6 +29,7 @@ from speedpix_pipe.app.stopping import signals
 from speedpix_pipe.engine.drive import lookahead
 from speedpix_pipe.errors import ExecutorError, PipeError, UsageError
 from speedpix_pipe.files.objects import Objects
+from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.model import Watch
 from speedpix_pipe.store import Store
 from speedpix_pipe.summary import RunSummary
@@ -81,6 +84,9 @@ async def watch(
                 f"{loaded.pipeline.shown} has no `watch` section", code="watch.none", hint="say which folder to watch"
             )
         check_places(loaded.pipeline)
+        buckets = buckets_of(loaded)
+        if buckets:
+            await in_thread(partial(look_for, buckets))
         store = stack.enter_context(Store.open(spec.settings.state_folder(folder), now=request.run.clock.now))
         loaded = await required(spec, objects, digests=store.digests, skip_watched=True)
         objects.begun = True  # from here on a store's trouble is a task's

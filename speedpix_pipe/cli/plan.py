@@ -1,5 +1,6 @@
 """What a run would do now: tasks per step, what is cached, bytes, time, cost. No network, no credentials.
 
+The one exception: objects that the spec names (s3://, oss://) are listed, since they are the items.
 Tasks that wait for the output of one that would run are counted as "when known". With --json, stdout is one object:
 steps (step, total, run, cached, join, unknown, when_known), upload_bytes, seconds, cost; null is what cannot be known.
 """

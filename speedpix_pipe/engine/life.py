@@ -16,7 +16,7 @@ from speedpix_pipe.engine.foresight import Digests, Foresight, Results, Sight
 from speedpix_pipe.engine.saving import Address, Saver
 from speedpix_pipe.errors import AbsentError, ExpressionError, TaskError, TaskErrorKind
 from speedpix_pipe.events import TaskStarted
-from speedpix_pipe.files import FileValue
+from speedpix_pipe.files import Entry, FileValue
 from speedpix_pipe.files.objects import ObjectFile, seen
 from speedpix_pipe.files.storage import ChangedObjectError
 from speedpix_pipe.files.storage.threads import in_thread
@@ -104,6 +104,7 @@ class Lives:
         self._digesting = Threads(DIGESTING, "speedpix-digest")
         self._foresight = Foresight(self, results, saver, digests)
         self._sights: dict[Task, Sight] = {}  # of tasks whose life begins
+        self._reading: dict[Entry, asyncio.Future[str]] = {}  # objects whose digests are being made
 
     def kind(self, name: StepKind) -> Kind:
         found = self._kinds.get(name)
@@ -112,6 +113,8 @@ class Lives:
         return found
 
     async def aclose(self) -> None:
+        for reading in list(self._reading.values()):  # nobody waits for them any more
+            reading.cancel()
         for kind in self._kinds.values():
             await kind.aclose()
 
@@ -248,9 +251,22 @@ class Lives:
         entry = await in_thread(file.renew)
         if not file.known:
             try:
-                file.measured(entry, entry.sha256 or await self._kit.executor.hash(entry))
+                file.measured(entry, entry.sha256 or await self._digest(entry))
             except ChangedObjectError as error:
                 raise ChangedError(entry.url) from error
+
+    async def _digest(self, entry: Entry) -> str:
+        """Read once, however many tasks begin with it at this moment."""
+        reading = self._reading.get(entry)
+        if reading is None:
+            reading = self._reading[entry] = asyncio.ensure_future(self._kit.executor.hash(entry))
+            reading.add_done_callback(partial(self._read, entry))
+        return await asyncio.shield(reading)
+
+    def _read(self, entry: Entry, reading: asyncio.Future[str]) -> None:
+        self._reading.pop(entry, None)
+        if not reading.cancelled():
+            reading.exception()  # seen, also where everybody who waited for it has left
 
     async def _result(self, task: Task, prepared: Prepared, kind: Kind, job: Job) -> tuple[Result, str | None]:
         fingerprint = prepared.fingerprint

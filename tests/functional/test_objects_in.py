@@ -332,3 +332,25 @@ def test_nothing_of_fsspec_is_imported_unless_a_url_is_used(project, photo):
     for arguments in (["validate", "spec.yaml"], ["plan", "spec.yaml", "--local"], ["run", "spec.yaml", "--local"]):
         ran = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr
+
+
+def test_an_object_that_two_steps_begin_with_is_read_once_for_its_digest(cli, project, bucket, photo, s3):
+    bucket.put("inbox/a.jpg", photo("a"))
+    spec = written(
+        project,
+        """
+  small:
+    image: [{resize: {width: 24}}]
+    for_each: ${{ glob('s3://shop/inbox/*.jpg') }}
+    input: {image: "${{ item }}"}
+  large:
+    image: [{resize: {width: 96}}]
+    for_each: ${{ glob('s3://shop/inbox/*.jpg') }}
+    input: {image: "${{ item }}"}
+outputs: {small: "${{ steps.small.files }}", large: "${{ steps.large.files }}"}
+""",
+    )
+    s3.requests.clear()
+    assert cli("run", spec, "--local").code == 0
+    assert s3.count("GET", "a.jpg") == 3  # one digest, and a copy for each picture
+    assert sum("list-type" in asked.query for asked in s3.requests) == 1

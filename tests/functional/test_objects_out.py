@@ -475,3 +475,48 @@ def test_a_state_folder_that_is_a_url_is_refused(cli, spec, photos, monkeypatch)
         assert ran.code == 2, command
         assert "must be a folder on this machine's disk, not a URL" in ran.err
     assert not (spec.parent / "s3:").exists()
+
+
+def test_a_bucket_that_is_not_there_is_told_before_anything_is_paid(cli, project, photos):
+    spec = one_step(project, "s3://nobucket/out/${{ item.stem }}.${{ ext }}")
+    for command in (["run", spec, "--local", "--json"], ["plan", spec, "--local"]):
+        ran = cli(*command)
+        assert ran.code == 2
+        assert "nothing can be saved to s3://nobucket/: no such bucket" in ran.err
+    assert cli("validate", spec).code == 0
+
+
+def test_a_store_that_results_cannot_reach_is_told_before_anything_is_paid(cli, project, photos, photo, monkeypatch):
+    from speedpix_pipe.files.storage import close_storages
+
+    (project / "a.jpg").write_bytes(photo("a"))
+    spec = one_step(project, "s3://shop/out/${{ item.stem }}.${{ ext }}", each="*.jpg")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    close_storages()
+    ran = cli("run", spec, "--local")
+    assert ran.code == 3
+    assert "AWS_ENDPOINT_URL" in ran.err
+
+
+def test_who_may_write_and_not_list_can_save(cli, project, photos, photo, s3):
+    (project / "a.jpg").write_bytes(photo("a"))
+    spec = one_step(project, "s3://shop/out/${{ item.stem }}.${{ ext }}", each="*.jpg")
+    s3.before = lambda asked: "403 Access Denied" if "list-type" in asked.query else None
+    assert cli("run", spec, "--local").code == 0
+    s3.before = None
+    assert photos.keys("out/") == ["out/a.jpg"]
+
+
+def test_a_missing_package_is_told_before_anything_is_paid(project, photo):
+    import subprocess
+    import sys
+
+    (project / "a.jpg").write_bytes(photo("a"))
+    spec = one_step(project, "s3://shop/out/${{ item.stem }}.${{ ext }}", each="*.jpg")
+    code = "import sys; sys.modules['s3fs'] = None\nfrom speedpix_pipe.cli import main\nsys.exit(main(sys.argv[1:]))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "run", str(spec), "--local"], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2
+    assert "pip install 'speedpix-pipe[s3]'" in ran.stderr

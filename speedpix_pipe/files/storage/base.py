@@ -59,6 +59,10 @@ class DeniedError(StorageError):
     """The store knows us not, or does not let us."""
 
 
+class NobodyError(DeniedError):
+    """There are no credentials at all: nothing can be had and nothing be written."""
+
+
 class ChangedObjectError(StorageError):
     """The object is not the one that was seen."""
 

@@ -17,13 +17,21 @@ import s3fs
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from fsspec.asyn import sync
 
-from speedpix_pipe.files.storage.base import ChangedObjectError, DeniedError, Entry, StorageError, TakenError
+from speedpix_pipe.files.storage.base import (
+    ChangedObjectError,
+    DeniedError,
+    Entry,
+    NobodyError,
+    StorageError,
+    TakenError,
+)
 from speedpix_pipe.files.storage.quiet import quieten
 from speedpix_pipe.files.storage.urls import ObjectUrl
 
 WHOLE = 8 * 1024 * 1024  # up to this size one PUT; above, parts of at least this size
 MOST_PARTS = 9000
 LARGEST_COPY = 5 * 1024**3  # of one request
+READ_SECONDS = 60  # the clock also runs while a part goes up: s3fs's own 15 s ask for 4.5 Mbit/s
 TRIES = 3  # of one part of a body that breaks off
 
 _DENIED = frozenset({"AccessDenied", "403", "401", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch",
@@ -40,6 +48,7 @@ class S3Storage:
         quieten("s3fs", "botocore", "aiobotocore", "fsspec")
         # Listings of our own, so that none is older than we know.
         self._fs: s3fs.S3FileSystem = fsspec.filesystem(scheme, use_listings_cache=False)
+        self._fs.read_timeout = READ_SECONDS  # what `config_kwargs` of fsspec's configuration say goes over it
         self.exact = True
         self._conditional_puts = True
 
@@ -65,7 +74,9 @@ class S3Storage:
 
     def read(self, entry: Entry, start: int, end: int) -> bytes:
         url = ObjectUrl(entry.url)
-        asked: dict[str, Any] = {"Bucket": url.bucket, "Key": url.key, "IfMatch": entry.etag}
+        asked: dict[str, Any] = {"Bucket": url.bucket, "Key": url.key}
+        if entry.etag:
+            asked["IfMatch"] = entry.etag
         if start > 0 or end < entry.size:
             asked["Range"] = f"bytes={start}-{end - 1}"
         if entry.version is not None:
@@ -239,7 +250,7 @@ def _whole_digest(found: dict[str, Any]) -> str | None:
 def _told(url: str, error: Exception) -> OSError:
     if isinstance(error, NoCredentialsError):
         hint = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use the machine's own role"
-        return DeniedError(url, "no credentials for S3 were found", hint)
+        return NobodyError(url, "no credentials for S3 were found", hint)
     cause = error if isinstance(error, ClientError) else error.__cause__
     if isinstance(cause, ClientError):
         return _answered(url, cause)
