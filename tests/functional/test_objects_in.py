@@ -354,3 +354,76 @@ outputs: {small: "${{ steps.small.files }}", large: "${{ steps.large.files }}"}
     assert cli("run", spec, "--local").code == 0
     assert s3.count("GET", "a.jpg") == 3  # one digest, and a copy for each picture
     assert sum("list-type" in asked.query for asked in s3.requests) == 1
+
+
+def test_no_request_to_a_store_is_made_on_the_event_loops_thread(cli, project, photo, tmp_path, monkeypatch):
+    import asyncio
+
+    from speedpix_pipe.files import ObjectUrl
+    from speedpix_pipe.files.storage import standing_in
+    from speedpix_pipe.files.storage.folder import FolderStorage, stand_in_path
+
+    asked = []
+
+    def watched(name):
+        real = getattr(FolderStorage, name)
+
+        def call(storage, *args, **kwargs):
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                asked.append(name)
+                return real(storage, *args, **kwargs)
+            raise AssertionError(f"{name} on the loop's thread")
+
+        monkeypatch.setattr(FolderStorage, name, call)
+
+    for name in ("look", "list", "read", "put", "copy"):
+        watched(name)
+    spec = written(
+        project,
+        """
+  each:
+    workflow: upscale
+    for_each: ${{ glob('s3://shop/in/*.jpg') }}
+    matrix: {size: "${{ read(file('s3://shop/sizes.json')) }}"}
+    key: ${{ item.stem }}-${{ item.size }}
+    when: item.width == 48 and file('s3://shop/in/a.jpg').height == 32
+    input: {image: "${{ item }}", scale: "${{ matrix.size }}"}
+    save: s3://shop/out/${{ item.sha256[:8] }}-${{ matrix.size }}-${{ file('s3://shop/note.txt').size }}.${{ ext }}
+    expect: {images: {min_bytes: "${{ file('s3://shop/note.txt').size }}"}}
+  sheet:
+    image: [{composite: {over: "s3://shop/in/a.jpg"}}]
+    input: {image: "${{ file('s3://shop/in/b.jpg') }}"}
+    save: s3://shop/sheet.png
+  inner:
+    pipeline: ./inner.yaml
+    input: {photo: "${{ file('s3://shop/in/a.jpg') }}"}
+    save: s3://shop/inner.png
+    expect: {big: {min_width: "${{ file('s3://shop/in/a.jpg').width }}"}}
+outputs: {note: "${{ read(file('s3://shop/note.txt')) }}", wide: "${{ file('s3://shop/in/b.jpg').width }}"}
+""",
+    )
+    (project / "inner.yaml").write_text(
+        """
+apiVersion: speedpix-pipe/v1
+name: inner
+params: {photo: {type: file}, more: {type: files, default: "s3://shop/in/*.jpg"}}
+steps:
+  up: {workflow: upscale, input: {image: "${{ params.photo }}", scale: "${{ params.more | length }}"}}
+outputs: {big: "${{ steps.up.file }}"}
+"""
+    )
+    with standing_in(tmp_path / "objects"):
+        texts = {"sizes.json": b"[2, 3]", "note.txt": b"a note"}
+        for key, data in {"in/a.jpg": photo("a"), "in/b.jpg": photo("b"), **texts}.items():
+            path = stand_in_path(tmp_path / "objects", ObjectUrl(f"s3://shop/{key}"))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        for _ in range(2):
+            ran = cli("run", spec, "--local", "--json")
+            assert ran.code == 0, ran.err
+            assert ran.json["outputs"] == {"note": "a note", "wide": 48}
+        assert ran.json["tasks"]["cached"] == 6
+        assert cli("plan", spec, "--local").code == 0
+    assert set(asked) == {"look", "list", "read", "put"}
