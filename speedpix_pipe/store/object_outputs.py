@@ -83,8 +83,12 @@ class ObjectOutputs:
                 placed = await self.put(
                     wanted.blob, url, sha256=wanted.sha256, media_type=wanted.media_type, over=found
                 )
-            except (TakenError, FileNotFoundError):  # somebody wrote, or removed it, this very moment: look again
+            except TakenError:  # somebody wrote this very moment: look again
                 continue
+            except FileNotFoundError:
+                if found is None:
+                    raise  # it is the bucket that is not there
+                continue  # somebody removed it
             self._pass("output.put")
             self._digests.remember(placed.place, placed.state, wanted.sha256)
             return Published(PublishedKind.REPLACED if moved or kind is None else kind, url, moved), placed.state

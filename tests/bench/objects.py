@@ -57,13 +57,15 @@ def serve() -> None:
             sent[key] = sent.get(key, 0) + await swallow(request)
             if "partNumber" not in query:
                 made[key] = sent.pop(key)
+                return web.Response(headers={"ETag": f'"{made[key]}"'})
             return web.Response(headers={"ETag": '"part"'})
         if request.method == "POST":
             await request.read()
             name = "InitiateMultipartUploadResult" if query == "uploads" else "CompleteMultipartUploadResult"
             if query != "uploads":
                 made[key] = sent.pop(key)
-            text = f"<{name}><Bucket>shop</Bucket><Key>{key}</Key><UploadId>one</UploadId><ETag>x</ETag></{name}>"
+            etag = f'<ETag>"{made.get(key)}"</ETag>'
+            text = f"<{name}><Bucket>shop</Bucket><Key>{key}</Key><UploadId>one</UploadId>{etag}</{name}>"
             return web.Response(text=text, content_type="application/xml")
         size = int(key.rpartition("/")[2]) if key.startswith("in/") else made.get(key)
         if size is None:

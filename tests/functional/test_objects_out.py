@@ -158,6 +158,24 @@ def test_who_edits_between_our_copy_and_our_put_is_not_overwritten(cli, project,
     assert photos.get("out/a.jpg").startswith(b"\xff\xd8")
 
 
+def test_who_writes_right_after_our_put_is_not_taken_for_us(cli, project, photos, s3):
+    spec = one_step(project, "s3://shop/out/${{ item.stem }}.${{ ext }}")
+    put = []
+
+    def write(asked):
+        if asked.path.endswith("/out/a.jpg"):
+            put.append(asked.method)
+            if put[-2:] == ["PUT", "HEAD"]:
+                s3.before = None
+                photos.put("out/a.jpg", b"another writer's")
+
+    s3.before = write
+    assert cli("run", spec, "--local").code == 0
+    assert s3.before is None
+    assert photos.get("out/a.edited-1.jpg") == b"another writer's"
+    assert photos.get("out/a.jpg").startswith(b"\xff\xd8")
+
+
 def test_a_store_without_conditions_is_looked_at_before_each_put(cli, project, photos, s3):
     spec = one_step(project, "s3://shop/out/${{ item.stem }}.${{ ext }}")
 

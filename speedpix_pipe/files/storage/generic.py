@@ -70,8 +70,8 @@ class FsspecStorage:
         self.expect(url, over)
         self._words(url.text, lambda: self.fs.put_file(str(source), _plain(url)))
         found = self.look(url)
-        if found is None:
-            raise TakenError(url.text, "was removed the moment it was published")
+        if found is None or found.size != source.stat().st_size:
+            raise TakenError(url.text, "was written to, or removed, the moment it was published")
         return found
 
     def copy(self, entry: Entry, url: ObjectUrl) -> None:

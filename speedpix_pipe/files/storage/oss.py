@@ -89,15 +89,15 @@ class OssStorage:
         headers = {"Content-Type": media_type, **(_NOTHING_THERE if over is None else {})}
         if source.stat().st_size <= WHOLE:
             data = source.read_bytes()
-            self._ask(url, lambda bucket: bucket.put_object(url.key, data, headers=headers), tries=1)
+            done = self._ask(url, lambda bucket: bucket.put_object(url.key, data, headers=headers), tries=1)
         else:
-            self._put_parts(source, url, headers)
-        found = self.look(url)
-        if found is None:
-            raise TakenError(url.text, "was removed the moment it was published")
+            done = self._put_parts(source, url, headers)
+        found, etag = self.look(url), str(done.etag or "").strip('"')  # not every answer tells the ETag
+        if found is None or found.size != source.stat().st_size or (etag and found.etag != etag):
+            raise TakenError(url.text, "was written to, or removed, the moment it was published")
         return found
 
-    def _put_parts(self, source: Path, url: ObjectUrl, headers: dict[str, str]) -> None:
+    def _put_parts(self, source: Path, url: ObjectUrl, headers: dict[str, str]) -> Any:
         part_size = max(WHOLE, -(-source.stat().st_size // MOST_PARTS))
         upload: str = self._ask(
             url, lambda bucket: bucket.init_multipart_upload(url.key, headers=headers).upload_id, tries=1
@@ -108,7 +108,7 @@ class OssStorage:
                 while piece := file.read(part_size):
                     parts.append(self._part(url, upload, len(parts) + 1, piece))
             over = {name: value for name, value in headers.items() if name in _NOTHING_THERE}
-            self._ask(
+            return self._ask(
                 url, lambda bucket: bucket.complete_multipart_upload(url.key, upload, parts, headers=over), tries=1
             )
         except BaseException:

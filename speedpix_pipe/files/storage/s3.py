@@ -111,29 +111,27 @@ class S3Storage:
         send = self._put_whole if size <= WHOLE else self._put_parts
         if self._conditional_puts:
             try:
-                send(source, url, where, sha256, media_type, only_if)
-                return self._after(url)
+                return self._after(url, send(source, url, where, sha256, media_type, only_if))
             except _CannotError:  # an imitation of S3 that does not know conditions
                 self._conditional_puts = False
         now = self.look(url)
         if (now is None) != (over is None) or (now is not None and over is not None and now.state != over.state):
             raise TakenError(url.text)
-        send(source, url, where, sha256, media_type, {})
-        return self._after(url)
+        return self._after(url, send(source, url, where, sha256, media_type, {}))
 
-    def _after(self, url: ObjectUrl) -> Entry:
-        """What stands there now: a listing and a later look will say the same of it."""
+    def _after(self, url: ObjectUrl, etag: str) -> Entry:
+        """What a listing and a later look will say of it; TakenError if it is somebody else's by now."""
         found = self.look(url)
-        if found is None:
-            raise TakenError(url.text, "was removed the moment it was published")
+        if found is None or found.etag != etag:
+            raise TakenError(url.text, "was written to, or removed, the moment it was published")
         return found
 
     def _put_whole(
         self, source: Path, url: ObjectUrl, where: dict[str, str], sha256: str, media_type: str, only_if: dict[str, str]
-    ) -> None:
+    ) -> str:
         # The service refuses other bytes than these, and knows the digest of the object from then on.
         checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
-        self._ask(
+        done = self._ask(
             url.text,
             "put_object",
             **where,
@@ -143,6 +141,7 @@ class S3Storage:
             ChecksumAlgorithm="SHA256",
             ChecksumSHA256=checksum,
         )
+        return str(done["ETag"])
 
     def _put_parts(
         self,
@@ -152,7 +151,7 @@ class S3Storage:
         sha256: str,  # noqa: ARG002 - the shape of `_put_whole`; parts have no digest of the whole
         media_type: str,
         only_if: dict[str, str],
-    ) -> None:
+    ) -> str:
         part_size = max(WHOLE, -(-source.stat().st_size // MOST_PARTS))
         upload = self._ask(url.text, "create_multipart_upload", **where, ContentType=media_type)["UploadId"]
         parts: list[dict[str, Any]] = []
@@ -162,7 +161,7 @@ class S3Storage:
                     number = len(parts) + 1
                     sent = self._ask(url.text, "upload_part", **where, UploadId=upload, PartNumber=number, Body=piece)
                     parts.append({"PartNumber": number, **{k: sent[k] for k in _PART_FACTS if k in sent}})
-            self._ask(
+            done = self._ask(
                 url.text,
                 "complete_multipart_upload",
                 **where,
@@ -170,6 +169,7 @@ class S3Storage:
                 UploadId=upload,
                 MultipartUpload={"Parts": parts},
             )
+            return str(done["ETag"])
         except BaseException:
             self._abort(url, where, upload)
             raise
