@@ -130,6 +130,8 @@ class Foresight:
             assert sight.result is not None
             try:
                 there = self._saver.places(task, sight.result)
+            except LookFirstError:
+                continue  # it takes a request to tell where they would stand
             except (ExpressionError, TaskError) as error:
                 sight.error = error
                 continue
