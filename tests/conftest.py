@@ -113,32 +113,30 @@ def s3(s3_service: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Serv
     """An S3 server with nothing in it; the environment names it, as it would a real one."""
     import urllib.request
 
-    import fsspec
-
-    from speedpix_pipe.files.storage import close_storages
+    from tests.objects import forget_connections
 
     urllib.request.urlopen(urllib.request.Request(f"{s3_service.url}/moto-api/reset", method="POST")).close()
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_service.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    close_storages()
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    forget_connections("s3")
     s3_service.requests.clear()
     s3_service.before = None
     yield s3_service
     s3_service.before = None
-    close_storages()
+    forget_connections("s3")
 
 
 @pytest.fixture
-def bucket(s3: S3Server) -> Bucket:
+def bucket(s3: S3Server) -> Iterator[Bucket]:
     """The bucket `shop`, empty."""
     from tests.objects import open_bucket
 
     made = open_bucket(s3.url, "shop")
     s3.requests.clear()
-    return made
+    yield made
+    made.client.close()
 
 
 @pytest.fixture
@@ -165,13 +163,12 @@ def oss(monkeypatch: pytest.MonkeyPatch) -> Iterator[OssServer]:
     """An OSS server with an empty bucket `shop`; the environment names it, as it would the real one."""
     import fsspec
 
-    from speedpix_pipe.files.storage import close_storages
+    from tests.objects import forget_connections
     from tests.oss import oss_server
 
     with oss_server() as server:
         monkeypatch.setenv("OSS_ENDPOINT", server.url)
         monkeypatch.setitem(fsspec.config.conf, "oss", {"key": "test", "secret": "test"})
-        close_storages()
-        fsspec.get_filesystem_class("oss").clear_instance_cache()
+        forget_connections("oss")
         yield server
-    close_storages()
+        forget_connections("oss")

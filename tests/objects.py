@@ -109,3 +109,20 @@ def memory_storage(scheme: str) -> Any:
     from speedpix_pipe.files.storage.generic import FsspecStorage
 
     return FsspecStorage(scheme)
+
+
+def forget_connections(scheme: str) -> None:
+    """Close what a store of this scheme has open, and forget it: the next use reads the environment anew."""
+    import fsspec
+    from fsspec.asyn import sync
+
+    from speedpix_pipe.files.storage import close_storages
+
+    close_storages()
+    kind = fsspec.get_filesystem_class(scheme)
+    for system in list(kind._cache.values()):
+        if getattr(system, "_s3", None) is not None:
+            sync(system.loop, system._s3creator.__aexit__, None, None, None)
+        elif hasattr(getattr(system, "_session", None), "session"):
+            system._session.session.close()
+    kind.clear_instance_cache()

@@ -41,6 +41,7 @@ class OssStorage:
             found = self._ask(url, lambda bucket: bucket.head_object(url.key))
         except FileNotFoundError:
             return None
+        found.resp.read()  # there is nothing to read, and without it the connection is never used again
         version = found.headers.get("x-oss-version-id")
         return self._entry(url.text, found.content_length, found, version if version != "null" else None)
 
