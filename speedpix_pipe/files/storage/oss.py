@@ -41,7 +41,6 @@ class OssStorage:
             found = self._ask(url, lambda bucket: bucket.head_object(url.key))
         except FileNotFoundError:
             return None
-        found.resp.read()  # there is nothing to read, and without it the connection is never used again
         version = found.headers.get("x-oss-version-id")
         return self._entry(url.text, found.content_length, found, version if version != "null" else None)
 
@@ -150,7 +149,10 @@ class OssStorage:
             raise StorageError(url.text, "no endpoint of OSS is known", hint)
         for left in reversed(range(tries)):
             try:
-                return ask(self._fs._get_bucket(url.bucket))
+                answer = ask(self._fs._get_bucket(url.bucket))
+                if hasattr(answer, "resp"):
+                    answer.resp.read()  # whatever is left: else the connection is never used again
+                return answer
             except oss2.exceptions.RequestError as error:
                 if not left:
                     hint = "check the network and OSS_ENDPOINT, then run again"
