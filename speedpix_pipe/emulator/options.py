@@ -21,7 +21,8 @@ class EmulatorOptions:
     working any pixels, for benchmarks. `workflows` adds to or replaces ours; a callable gets the inputs and returns
     the result, in a worker thread. `fallback(workflow_id, inputs)` may answer an unknown workflow, or return
     None. `failed_result_status` is what the result call's envelope says of a failed task, 20 or 10: which of the
-    two the real service uses is not known.
+    two the real service uses is not known. `accounts` are further applications, their secrets by their keys: a
+    prediction belongs to the one that made it.
     """
 
     port: int = 0
@@ -38,3 +39,4 @@ class EmulatorOptions:
     resource_configs: tuple[str, ...] = ("default",)
     upload_ttl: float = 3600.0
     failed_result_status: int = 20
+    accounts: Mapping[str, str] = field(default_factory=dict)

@@ -53,7 +53,7 @@ class Service:
         self.clock = clock
         self.bucket = Bucket()
         self.faults = FaultPlan(options.faults)
-        self.gatekeeper = Gatekeeper(options.app_key, options.app_secret)
+        self.gatekeeper = Gatekeeper({**options.accounts, options.app_key: options.app_secret})
         self.counters: Counter[str] = Counter()
         self.workers = max(2, min(4, os.cpu_count() or 2))
         self.queue = TaskQueue(options.slots, options.latency, options.jitter)

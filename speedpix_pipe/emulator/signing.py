@@ -60,9 +60,8 @@ def sign(secret: str, text: str, method: str = "HmacSHA256") -> str:
 class Gatekeeper:
     """Checks one request after another; remembers the nonces of the last quarter of an hour."""
 
-    def __init__(self, app_key: str, app_secret: str) -> None:
-        self._app_key = app_key
-        self._app_secret = app_secret
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._secrets = secrets  # by key
         self._nonces: set[tuple[str, str]] = set()
         self._by_age: deque[tuple[float, tuple[str, str]]] = deque()
 
@@ -75,7 +74,8 @@ class Gatekeeper:
         key = headers.get("x-ca-key", "")
         if not key:
             return Refusal(400, "A400MA", "Need authorization, X-Ca-Key or Authorization is required")
-        if key != self._app_key:
+        secret = self._secrets.get(key)
+        if secret is None:
             return Refusal(400, "A400IK", "Invalid AppKey")
         signature = headers.get("x-ca-signature", "")
         if not signature:
@@ -84,7 +84,7 @@ class Gatekeeper:
             self._stale(headers, now)
             or self._replayed(key, headers, now)
             or _wrong_md5(headers, body)
-            or self._mismatch(method, target, headers, signature)
+            or self._mismatch(secret, method, target, headers, signature)
         )
         if refusal is None:
             self._remember(key, headers, now)
@@ -113,12 +113,13 @@ class Gatekeeper:
             self._nonces.add((key, nonce))
             self._by_age.append((now, (key, nonce)))
 
-    def _mismatch(self, method: str, target: str, headers: Mapping[str, str], signature: str) -> Refusal | None:
+    @staticmethod
+    def _mismatch(secret: str, method: str, target: str, headers: Mapping[str, str], signature: str) -> Refusal | None:
         algorithm = headers.get("x-ca-signature-method", "") or "HmacSHA256"
         if algorithm not in _DIGESTS:
             return Refusal(400, "I400HD", "Invalid Header X-Ca-Signature-Method")
         text = server_string_to_sign(method, target, headers)
-        if hmac.compare_digest(sign(self._app_secret, text, algorithm).encode(), signature.encode()):
+        if hmac.compare_digest(sign(secret, text, algorithm).encode(), signature.encode()):
             return None
         shown = text.replace("\n", "#")
         return Refusal(403, "A403IS", f"Invalid Signature, Server StringToSign:`{shown}`")

@@ -39,6 +39,7 @@ class Task:
     number: int
     service_seconds: float
     expected_seconds: float
+    owner: str = ""
     return_temp_files: bool = False
     broken_contract: bool = False
     place: int = 0

@@ -20,6 +20,11 @@ class Call:
     headers: Mapping[str, str]
     fault: Fault | None = None
 
+    @property
+    def owner(self) -> str:
+        """The application that calls."""
+        return self.headers.get("x-ca-key", "")
+
     def suffers(self, kind: FaultKind) -> bool:
         return self.fault is not None and self.fault.kind is kind
 
@@ -40,7 +45,7 @@ def find_task(service: Service, call: Call) -> Task | BusinessError:
     now = service.clock.now()
     service.queue.advance(now)
     task = service.queue.tasks.get(task_id)
-    if task is None:
+    if task is None or task.owner != call.owner:
         return BusinessError("Emulator.TaskNotFound", f"there is no task {task_id}")
     if call.suffers(FaultKind.TASK_FAILED):
         service.queue.fail(task, scripted_failure(), now)

@@ -77,6 +77,7 @@ def predictions(service: Service) -> list[dict[str, Any]]:
 def _shown(task: Task) -> dict[str, Any]:
     return {
         "id": task.id,
+        "owner": task.owner,
         "workflow": task.workflow,
         "inputs": dict(task.inputs),
         "created_at": task.created,

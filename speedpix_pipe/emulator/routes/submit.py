@@ -44,6 +44,7 @@ async def answer(service: Service, call: Call) -> dict[str, Any] | BusinessError
     temp_files = bool(call.payload.get("return_temp_files"))
     task = service.start(workflow_id, inputs, run, return_temp_files=temp_files)
     task.broken_contract = call.suffers(FaultKind.BROKEN_CONTRACT)
+    task.owner = call.owner
     task.note = note
     return {
         "taskId": task.id,

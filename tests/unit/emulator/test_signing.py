@@ -74,7 +74,7 @@ def _with(headers, name, value):
 
 @pytest.fixture
 def gate():
-    return Gatekeeper(KEY, SECRET)
+    return Gatekeeper({KEY: SECRET})
 
 
 @pytest.mark.parametrize("name", VECTORS)

@@ -218,6 +218,7 @@ def test_control_counts_lists_resets_and_refuses_foreign_hosts(echo):
     assert (counted["predictions"], counted["calls"]["submit"], counted["calls"]["result"]) == (1, 1, 1)
     assert echo.control("predictions")[0] | {"id": 0, "created_at": 0, "started_at": 0, "finished_at": 0} == {
         "id": 0,
+        "owner": "local",
         "workflow": "echo",
         "inputs": {"text": "x"},
         "created_at": 0,

@@ -172,6 +172,40 @@ def test_the_two_forms_of_an_accent_are_two_files(house: House, run: Any, out: P
     assert len(names(out)) == 2
 
 
+@pytest.mark.parametrize("refusal", sorted(copying._NO_REFLINK), ids=errno.errorcode.get)
+def test_a_file_system_that_cannot_share_blocks_gets_a_copy(
+    house: House, run: Any, out: Path, monkeypatch: pytest.MonkeyPatch, refusal: int
+) -> None:
+    asked = []
+
+    def refuse(target: int, request: int, source: int) -> None:
+        asked.append((request, os.fstat(source).st_size, os.fstat(target).st_size))
+        raise OSError(refusal, os.strerror(refusal))
+
+    monkeypatch.setattr(copying.fcntl, "ioctl", refuse)
+    content = os.urandom(3_000_000)
+    blob, _, _ = kept(house, content)
+    assert publish(house, run, content, out / "a.png").kind is Kind.NEW
+    assert asked == [(copying._FICLONE, len(content), 0)]
+    assert (out / "a.png").read_bytes() == content
+    assert not (out / "a.png").samefile(blob)
+    with (out / "a.png").open("r+b") as file:  # an editor that writes in place
+        file.write(b"mine")
+    assert blob.read_bytes() == content
+
+
+def test_a_full_disk_is_no_reason_to_copy_instead(
+    house: House, run: Any, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(copying.fcntl, "ioctl", full)
+    with pytest.raises(TaskError, match="the disk is full"):
+        publish(house, run, b"one", out / "a.png")
+    assert names(out) == []
+
+
 def test_without_reflinks_and_kernel_copies_the_bytes_are_the_same(
     house: House, run: Any, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
