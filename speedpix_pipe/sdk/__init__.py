@@ -16,10 +16,9 @@ from speedpix_pipe.sdk._media import detect_mime_type_from_buffer, get_content_t
 from speedpix_pipe.sdk._models import File, NodeState, PredictionState, Status
 from speedpix_pipe.sdk._policy import RetryPolicy
 from speedpix_pipe.sdk._sleep import AsyncClock, Clock
-from speedpix_pipe.sdk._sync.client import SpeedPix
 from speedpix_pipe.sdk._sync.outputs import FileOutput
 from speedpix_pipe.sdk._sync.prediction import Prediction
-from speedpix_pipe.sdk._twins import Client
+from speedpix_pipe.sdk._twins import SpeedPix
 from speedpix_pipe.sdk.errors import (
     APIError,
     AuthenticationError,
@@ -47,6 +46,8 @@ from speedpix_pipe.sdk.errors import (
     UploadError,
     WaitCanceledError,
 )
+
+Client = SpeedPix  # as the official SDK calls it
 
 __all__ = [
     "APIError",

@@ -113,7 +113,7 @@ class SpeedPixAuth(httpx.Auth):
         self.app_key = app_key
         self._secret = app_secret
         self._clock = clock
-        self._nonce = nonce
+        self.nonce = nonce
         self.offset = 0.0
 
     def __repr__(self) -> str:
@@ -128,7 +128,7 @@ class SpeedPixAuth(httpx.Auth):
         return self._clock() + self.offset
 
     def headers(self, path: str, body: bytes) -> list[tuple[str, str]]:
-        return sign_headers(self.app_key, self._secret, path, body, now=self.now(), nonce=self._nonce())
+        return sign_headers(self.app_key, self._secret, path, body, now=self.now(), nonce=self.nonce())
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         signed = self.headers(request.url.raw_path.decode("ascii"), request.content)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 from speedpix_pipe.sdk._async.client import AsyncSpeedPix
-from speedpix_pipe.sdk._sync.client import SpeedPix
-from speedpix_pipe.sdk._twins import Client
+from speedpix_pipe.sdk._twins import SpeedPix
 from speedpix_pipe.sdk.errors import ConfigurationError
 
 _lock = threading.Lock()
 _defaults: dict[str, SpeedPix | AsyncSpeedPix] = {}
-_ours: list[Client] = []
+_ours: list[SpeedPix] = []
 _busy: dict[AsyncSpeedPix, int] = {}
 
 
@@ -29,7 +28,7 @@ def get_default_client() -> SpeedPix | AsyncSpeedPix:
     """The client behind the module's `run` and `async_run`."""
     with _lock:
         if "client" not in _defaults:
-            made = Client()
+            made = SpeedPix()
             _defaults["client"] = made
             _ours.append(made)
         return _defaults["client"]
@@ -56,17 +55,17 @@ async def async_run(
     workflow_id: str,
     input: Any,  # noqa: A002  # as everywhere
     *,
-    client: Client | AsyncSpeedPix | None = None,
+    client: SpeedPix | AsyncSpeedPix | None = None,
     **options: Any,
 ) -> Any:
     """The same for coroutines. The default client's connections are closed when its last run ends."""
     chosen = client or get_default_client()
-    if isinstance(chosen, Client):
-        face, call = chosen.asynchronous(), cast("Callable[..., Awaitable[Any]]", chosen.async_run)
-    elif isinstance(chosen, AsyncSpeedPix):
-        face, call = chosen, chosen.run
+    face: AsyncSpeedPix
+    call: Callable[..., Awaitable[Any]]
+    if isinstance(chosen, SpeedPix):
+        face, call = chosen.asynchronous(), chosen.async_run
     else:
-        raise ConfigurationError("the default client is synchronous: call run, or pass client=AsyncSpeedPix(...)")
+        face, call = chosen, chosen.run
     _busy[face] = _busy.get(face, 0) + 1
     try:
         return await call(workflow_id, input, **options)

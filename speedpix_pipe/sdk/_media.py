@@ -60,7 +60,7 @@ _BRANDS: Final = {
     b"heix": "image/heic",
     b"M4A ": "audio/mp4",
 }
-_SVG: Final = re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!DOCTYPE svg[^>]*>\s*)?<svg[\s>]", re.DOTALL)
+_SVG: Final = re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!DOCTYPE svg[^>]*>\s*)?<svg[\s>/]", re.DOTALL)
 
 
 def detect_mime_type_from_buffer(data: bytes | bytearray | memoryview) -> str:

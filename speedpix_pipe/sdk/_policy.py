@@ -205,6 +205,9 @@ def refusal(answer: Answer) -> SpeedPixError:
         code,
         answer.invoke_id,
         sub_error_code=answer.sub_code,
+        err_code=answer.code,
+        err_message=answer.text,
+        sub_err_message=answer.sub_text,
         http_status=answer.http_status,
         request_id=header("x-ca-request-id"),
         retryable=verdict.repeat is not Repeat.NEVER

@@ -1,4 +1,4 @@
-"""`Client`: the synchronous client with `async_*` twins, so that code written for the official SDK runs as it is.
+"""`SpeedPix`, also called `Client`: with `async_*` twins, so that code written for the official SDK runs as it is.
 
 A twin is thin: it asks an asynchronous client made with the same settings, and carries the state over.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from speedpix_pipe.sdk._async.client import AsyncSpeedPix
 from speedpix_pipe.sdk._async.outputs import AsyncFileOutput
 from speedpix_pipe.sdk._async.prediction import AsyncPrediction
 from speedpix_pipe.sdk._async.predictions import AsyncPredictions
 from speedpix_pipe.sdk._models import File, PredictionState
-from speedpix_pipe.sdk._sync.client import SpeedPix
+from speedpix_pipe.sdk._sync.client import SpeedPix as Threaded
 from speedpix_pipe.sdk._sync.files import Files
 from speedpix_pipe.sdk._sync.outputs import FileOutput
 from speedpix_pipe.sdk._sync.prediction import Prediction
@@ -68,7 +68,7 @@ class TwinPrediction(Prediction):
 
 
 class TwinPredictions(Predictions):
-    """The predictions of a `Client`."""
+    """The predictions of a `SpeedPix`."""
 
     face: Callable[[], AsyncSpeedPix]
 
@@ -96,7 +96,7 @@ class TwinPredictions(Predictions):
 
 
 class TwinFiles(Files):
-    """The uploads of a `Client`."""
+    """The uploads of a `SpeedPix`."""
 
     face: Callable[[], AsyncSpeedPix]
 
@@ -104,17 +104,16 @@ class TwinFiles(Files):
         return await self.face().files.create(file, filename=filename, content_type=content_type)
 
 
-class Client(SpeedPix):
-    """`SpeedPix`, and for each call that talks an `async_` twin."""
+class SpeedPix(Threaded):
+    """A client of the SpeedPix service, for threads; for each call that talks there is an `async_` twin as well.
+
+    `app_key`, `app_secret` and `endpoint` default to `SPEEDPIX_APP_KEY`, `SPEEDPIX_APP_SECRET` and
+    `SPEEDPIX_ENDPOINT`. One client holds at most 96 connections, shared by everything that it does.
+    """
 
     predictions: TwinPredictions
     files: TwinFiles
-
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        self._arguments = arguments
-        self._settings = settings
-        self._face: AsyncSpeedPix | None = None
-        super().__init__(*arguments, **settings)
+    _face: AsyncSpeedPix | None = None
 
     def _assemble(self) -> None:
         self.files = TwinFiles(self._calls, max_uploads=self._max_uploads)
@@ -128,11 +127,28 @@ class Client(SpeedPix):
         self.files.face = self.predictions.face = self.asynchronous
 
     def asynchronous(self) -> AsyncSpeedPix:
-        """The asynchronous client with the same settings; made when first asked for."""
+        """The asynchronous client with the same settings; made when first asked for.
+
+        A transport or a clock belongs to one face; the other one gets its own.
+        """
         if self._face is None:
-            # A transport or a clock belongs to one face; the other one gets its own.
-            mine = {name: value for name, value in self._settings.items() if name not in ("transport", "clock")}
-            self._face = AsyncSpeedPix(*self._arguments, **mine)
+            config, calls = self._config, self._calls
+            self._face = AsyncSpeedPix(
+                config.app_key,
+                config.app_secret.reveal(),
+                str(config.endpoint),
+                config.timeout,
+                config.user_agent,
+                use_file_output=self._use_file_output,
+                file_encoding_strategy=config.file_encoding.value,
+                detect_paths=self._detect_paths,
+                retry=calls.retry,
+                max_reads_per_second=self._max_reads_per_second,
+                max_uploads=self._max_uploads,
+                trust_env=self._trust_env,
+                nonce=calls.auth.nonce,
+                random=calls.random,
+            )
         return self._face
 
     async def async_run(self, workflow_id: str, input: Any, **options: Any) -> Any:  # noqa: A002  # as run
@@ -160,7 +176,7 @@ class Client(SpeedPix):
         if self._face is not None:
             await self._face.aclose()
 
-    async def __aenter__(self) -> Client:  # noqa: PYI034  # Client is what it returns
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

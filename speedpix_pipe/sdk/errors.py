@@ -67,10 +67,13 @@ class SpeedPixError(Exception):
         message: str,
         error_code: str | None = None,
         api_invoke_id: str | None = None,
-        *,
         sub_error_code: str | None = None,
         http_status: int | None = None,
         request_id: str | None = None,
+        *,
+        err_code: str | None = None,
+        err_message: str | None = None,
+        sub_err_message: str | None = None,
         retryable: bool = False,
         surely_never_ran: bool = False,
         definite: bool = False,
@@ -80,7 +83,12 @@ class SpeedPixError(Exception):
         super().__init__(message)
         self.message = message
         self.error_code = error_code
+        """The code that says most: the application's own, else the gateway's."""
         self.sub_error_code = sub_error_code
+        self.err_code = err_code
+        """As they came, beside `sub_error_code`: an envelope has two codes and two messages."""
+        self.err_message = err_message
+        self.sub_err_message = sub_err_message
         self.api_invoke_id = api_invoke_id
         self.http_status = http_status
         self.request_id = request_id
@@ -223,6 +231,9 @@ class SubmissionUnknownError(SpeedPixError):
             sub_error_code=cause.sub_error_code,
             http_status=cause.http_status,
             request_id=cause.request_id,
+            err_code=cause.err_code,
+            err_message=cause.err_message,
+            sub_err_message=cause.sub_err_message,
         )
         self.workflow_id = workflow_id
 

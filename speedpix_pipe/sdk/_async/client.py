@@ -57,6 +57,8 @@ class AsyncSpeedPix:
         self._use_file_output = use_file_output
         self._detect_paths = detect_paths
         self._max_uploads = max_uploads
+        self._max_reads_per_second = max_reads_per_second
+        self._trust_env = trust_env
         self._calls = AsyncCalls(
             self._config,
             retry=retry or RetryPolicy(),

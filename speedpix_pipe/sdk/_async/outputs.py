@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,26 +101,31 @@ class AsyncFileOutput(str):
 
     async def read(self) -> bytes:
         """All bytes, fetched anew each time; for a big file use `save` or `iter_bytes`."""
-        return b"".join([chunk async for chunk in self.iter_bytes()])
+        if self._inline():
+            return _bytes.decode_data_uri(self.url)[0]
+        calls, attempt = self._owner.calls, 0
+        while True:
+            attempt += 1
+            response = await self._open()
+            try:
+                return b"".join([chunk async for chunk in _whole(response)])
+            except DownloadError as error:  # it broke off: what kept it from opening was repeated there
+                pause = calls.retry.pause(error, attempt, paid=False, random=calls.random)
+                if pause is None:
+                    raise
+            await calls.clock.sleep(pause)
 
     async def iter_bytes(self) -> AsyncIterator[bytes]:
-        """The bytes as they arrive; a body that ends early raises `DownloadError`."""
+        """The bytes as they arrive; a body that ends early raises `DownloadError`, since what came is gone."""
         if self._inline():
             yield _bytes.decode_data_uri(self.url)[0]
             return
-        response = await self._open()
-        received = 0
+        body = _whole(await self._open())
         try:
-            async for chunk in response.aiter_raw():
-                received += len(chunk)
+            async for chunk in body:
                 yield chunk
-        except httpx.HTTPError as error:
-            raise DownloadError(f"the download broke off: storage {broken_off(error)}", retryable=True) from error
-        finally:
-            await response.aclose()
-        length = response.headers.get("content-length", "")
-        if length.isdigit() and received != int(length):
-            raise DownloadError(f"{received} of {length} bytes arrived", retryable=True)
+        finally:  # whoever looks at the beginning only leaves the rest on the wire
+            await body.aclose()
 
     # unasync: append to next  # type: ignore[override]  # a file's parts are its chunks
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -154,3 +159,19 @@ class AsyncFileOutput(str):
     def content_type(self) -> str:
         """The media type that the name in the URL suggests."""
         return _media.get_content_type(httpx.URL(self.url).path) if not self._inline() else self[5:].split(";")[0]
+
+
+async def _whole(response: AsyncAnswer) -> AsyncGenerator[bytes]:
+    """A body in pieces, to its very end."""
+    received = 0
+    try:
+        async for chunk in response.aiter_raw():
+            received += len(chunk)
+            yield chunk
+    except httpx.HTTPError as error:
+        raise DownloadError(f"the download broke off: storage {broken_off(error)}", retryable=True) from error
+    finally:
+        await response.aclose()
+    length = response.headers.get("content-length", "")
+    if length.isdigit() and received != int(length):
+        raise DownloadError(f"{received} of {length} bytes arrived", retryable=True)

@@ -58,6 +58,8 @@ class SpeedPix:
         self._use_file_output = use_file_output
         self._detect_paths = detect_paths
         self._max_uploads = max_uploads
+        self._max_reads_per_second = max_reads_per_second
+        self._trust_env = trust_env
         self._calls = Calls(
             self._config,
             retry=retry or RetryPolicy(),

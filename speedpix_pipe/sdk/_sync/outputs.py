@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,26 +102,31 @@ class FileOutput(str):
 
     def read(self) -> bytes:
         """All bytes, fetched anew each time; for a big file use `save` or `iter_bytes`."""
-        return b"".join([chunk for chunk in self.iter_bytes()])
+        if self._inline():
+            return _bytes.decode_data_uri(self.url)[0]
+        calls, attempt = self._owner.calls, 0
+        while True:
+            attempt += 1
+            response = self._open()
+            try:
+                return b"".join([chunk for chunk in _whole(response)])
+            except DownloadError as error:  # it broke off: what kept it from opening was repeated there
+                pause = calls.retry.pause(error, attempt, paid=False, random=calls.random)
+                if pause is None:
+                    raise
+            calls.clock.sleep(pause)
 
     def iter_bytes(self) -> Iterator[bytes]:
-        """The bytes as they arrive; a body that ends early raises `DownloadError`."""
+        """The bytes as they arrive; a body that ends early raises `DownloadError`, since what came is gone."""
         if self._inline():
             yield _bytes.decode_data_uri(self.url)[0]
             return
-        response = self._open()
-        received = 0
+        body = _whole(self._open())
         try:
-            for chunk in response.iter_raw():
-                received += len(chunk)
+            for chunk in body:
                 yield chunk
-        except httpx.HTTPError as error:
-            raise DownloadError(f"the download broke off: storage {broken_off(error)}", retryable=True) from error
-        finally:
-            response.close()
-        length = response.headers.get("content-length", "")
-        if length.isdigit() and received != int(length):
-            raise DownloadError(f"{received} of {length} bytes arrived", retryable=True)
+        finally:  # whoever looks at the beginning only leaves the rest on the wire
+            body.close()
 
     def __iter__(self) -> Iterator[bytes]:  # type: ignore[override]  # a file's parts are its chunks
         """Chunks of the file, not letters of the URL."""
@@ -154,3 +159,19 @@ class FileOutput(str):
     def content_type(self) -> str:
         """The media type that the name in the URL suggests."""
         return _media.get_content_type(httpx.URL(self.url).path) if not self._inline() else self[5:].split(";")[0]
+
+
+def _whole(response: Answer) -> Generator[bytes]:
+    """A body in pieces, to its very end."""
+    received = 0
+    try:
+        for chunk in response.iter_raw():
+            received += len(chunk)
+            yield chunk
+    except httpx.HTTPError as error:
+        raise DownloadError(f"the download broke off: storage {broken_off(error)}", retryable=True) from error
+    finally:
+        response.close()
+    length = response.headers.get("content-length", "")
+    if length.isdigit() and received != int(length):
+        raise DownloadError(f"{received} of {length} bytes arrived", retryable=True)

@@ -19,6 +19,7 @@ CASES = [
     (b"PK\x05\x06....", "application/zip"),
     (b"PK\x07\x08....", "application/zip"),
     (b"<svg xmlns='x'>", "image/svg+xml"),
+    (b"<?xml version='1.0'?><svg/>", "image/svg+xml"),
     (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- c --> <svg>", "image/svg+xml"),
     (b"<?xml version='1.0'?><a/>", "application/xml"),
     ("智能工坊 hello".encode(), "text/plain"),

@@ -72,8 +72,7 @@ def test_another_client_can_be_passed_or_set(service, wire):
         assert sdk.run("wf", {}, client=mine)
         sdk.set_default_client(mine)
         assert sdk.run("wf", {})
-        with pytest.raises(ConfigurationError, match="the default client is synchronous"):
-            asyncio.run(sdk.async_run("wf", {}))
+        assert asyncio.run(sdk.async_run("wf", {}))
     sdk.set_default_client(AsyncSpeedPix(wire.KEY, wire.SECRET, service.url))
     with pytest.raises(ConfigurationError, match="the default client is asynchronous"):
         sdk.run("wf", {})
@@ -101,6 +100,34 @@ async def test_cancelling_a_task_ends_its_wait(both, service):
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+def test_the_official_name_means_the_same_client():
+    assert Client is SpeedPix
+    assert repr(Client("key", "secret", "https://api.example")) == "SpeedPix('key', '***', 'https://api.example')"
+
+
+def test_the_twin_has_the_settings_of_its_client():
+    policy = sdk.RetryPolicy(attempts=2)
+    client = SpeedPix(
+        "key", "secret", "https://api.example/prefix", 7.5, "mine/1", use_file_output=False, detect_paths=False,
+        file_encoding_strategy="auto", retry=policy, max_reads_per_second=9.0, max_uploads=3, trust_env=False,
+    )  # fmt: skip
+    twin = client.asynchronous()
+    assert twin is client.asynchronous()
+    for name in (
+        "_use_file_output",
+        "_detect_paths",
+        "_max_uploads",
+        "_max_reads_per_second",
+        "_trust_env",
+        "endpoint",
+    ):
+        assert getattr(twin, name) == getattr(client, name), name
+    for name in ("app_key", "endpoint", "timeout", "user_agent", "file_encoding"):
+        assert getattr(twin._config, name) == getattr(client._config, name), name
+    assert twin._config.app_secret.reveal() == "secret"
+    assert twin._calls.retry is policy
 
 
 def test_everything_named_is_there():

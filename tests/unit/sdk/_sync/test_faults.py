@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from speedpix_pipe.sdk import SpeedPixError, SubmissionUnknownError
+from speedpix_pipe.sdk import DownloadError, SpeedPixError, SubmissionUnknownError
 
 pytestmark = pytest.mark.anyio
 
@@ -173,6 +173,42 @@ def test_an_interrupted_download_above_32_mib_goes_on_where_it_broke_off(client,
     assert len(service.calls("get")) == 2
     assert saved.stat().st_size == len(content)
     assert saved.read_bytes()[half:] == content[half:]
+
+
+def test_a_body_that_breaks_off_is_read_again_as_often_as_it_takes(client, service, wire):
+    service.answer("get", wire.Reply(wire.PNG, drop="half"), wire.Reply(wire.PNG))
+    output = client.run("wf", {})
+    assert output["images"]["url"].read() == wire.PNG
+    service.answer("get", wire.Reply(wire.PNG, drop="half"))
+    before = len(service.calls("get"))
+    with pytest.raises(DownloadError, match="closed the connection"):
+        output["images"]["url"].read()
+    assert len(service.calls("get")) - before == client._calls.retry.attempts
+
+
+def test_a_read_that_is_refused_is_not_repeated_on_two_floors(client, service, wire):
+    service.answer("get", wire.Reply(b"", 500))
+    output = client.run("wf", {})
+    with pytest.raises(DownloadError):
+        output["images"]["url"].read()
+    assert len(service.calls("get")) == client._calls.retry.attempts
+
+
+def test_an_error_keeps_both_codes_and_both_messages(client, service, wire):
+    told = {
+        "errCode": "B_API_ServiceError",
+        "errMessage": "outer",
+        "subErrCode": "Inner.Code",
+        "subErrMessage": "inner",
+    }
+    service.answer("progress", wire.Reply(wire.envelope(None, status=20, **told)))
+    with pytest.raises(SpeedPixError) as caught:
+        client.predictions.get("t")
+    error = caught.value
+    assert (error.message, error.error_code) == ("inner", "Inner.Code")
+    assert (error.err_code, error.err_message) == ("B_API_ServiceError", "outer")
+    assert (error.sub_error_code, error.sub_err_message) == ("Inner.Code", "inner")
+    assert error.api_invoke_id
 
 
 def test_the_table_in_the_documentation_is_this_one():
