@@ -29,6 +29,9 @@ from speedpix_pipe.store.syncing import SyncPool
 from speedpix_pipe.store.uploads import Uploads
 
 
+_A_DAY = timedelta(hours=25)  # the longest there is, when clocks are put back
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -119,9 +122,12 @@ class Store:
         return 0 if self._writer is None else self._writer.rows
 
     def prune(self, *, max_bytes: int | None = BUDGET_BYTES, max_age: timedelta | None = None) -> Pruned:
-        """Remove old blobs and the history of old runs; nothing that an unfinished run needs, and no submission."""
+        """Remove old blobs and the history of old runs; nothing that an unfinished run needs, and no submission.
+
+        The runs of the last day stay whatever the age: `limits.per_day` counts by them.
+        """
         if max_age is not None:
-            self.journal.forget_before(self._now() - max_age)
+            self.journal.forget_before(self._now() - max(max_age, _A_DAY))
         return self.blobs.prune(needed=self._needed(), max_bytes=max_bytes, max_age=max_age)
 
     def _needed(self) -> set[str]:

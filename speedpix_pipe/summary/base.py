@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from speedpix_pipe.errors import PipeError, Severity, SpecError
+from speedpix_pipe.errors import PipeError, RunInterruptedError, Severity, SpecError
 from speedpix_pipe.model import Json, RunStatus, TaskStatus
 
 # Numbers, ids and quoted names differ from task to task where the reason is the same
@@ -170,7 +170,7 @@ def exit_code(summary: RunSummary) -> int:
 
 
 def refusal(error: PipeError) -> RunSummary:
-    """The summary of a run that never began (exit 2 and 3): no id, no tasks, every problem as an error."""
+    """The summary of a run that never began (exit 2, 3, or 130): no id, no tasks, every problem as an error."""
     if isinstance(error, SpecError):
         wrong = [p for p in error.problems if p.severity is Severity.ERROR] or error.problems
         failures = tuple(Failure(None, None, problem.code, str(problem)) for problem in wrong)
@@ -178,7 +178,7 @@ def refusal(error: PipeError) -> RunSummary:
         failures = (Failure(None, None, error.code, error.message),)
     return RunSummary(
         run_id=None,
-        status=RunStatus.FAILED,
+        status=RunStatus.CANCELLED if isinstance(error, RunInterruptedError) else RunStatus.FAILED,
         resumable=False,
         tasks=dict.fromkeys(TaskStatus, 0),
         failures=failures,

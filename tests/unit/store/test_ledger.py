@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from speedpix_pipe.events import PredictionCreated, PredictionRequested, RunResumed
-from speedpix_pipe.model import KeptFile, Result, SubmissionState
+from speedpix_pipe.events import PredictionCreated, PredictionRequested, RunFinished, RunResumed
+from speedpix_pipe.model import KeptFile, Result, RunStatus, SubmissionState
 from speedpix_pipe.store import AlreadyOpenError, Store
 
 from .conftest import House
@@ -212,8 +212,15 @@ def test_predictions_of_a_day_are_counted_over_all_runs_of_a_spec(house: House, 
         await house.intend("f4", run_id="run-3")
         assert house.store.ledger.spent_since("/specs/shots.yaml", morning) == 2
         assert house.store.ledger.spent_since("/specs/shots.yaml", morning - timedelta(days=1)) == 3
+        end = RunFinished(
+            run_id="run-1", seq=90, at=house.clock(), status=RunStatus.SUCCEEDED, resumable=False, seconds=1.0
+        )
+        await house.store.journal.finish_run(end)
 
     run(main())
+    house.clock.pass_seconds(60)
+    house.store.prune(max_age=timedelta(0))  # the day's budget is counted by the day's runs
+    assert house.store.ledger.spent_since("/specs/shots.yaml", house.clock() - timedelta(minutes=2)) == 2
 
 
 def test_unknown_are_those_said_to_be_and_those_whose_run_died(house: House, run: Any) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from speedpix_pipe.errors import AccessError, Problem, Severity, SpecError, UsageError
+from speedpix_pipe.errors import AccessError, Problem, RunInterruptedError, Severity, SpecError, UsageError
 from speedpix_pipe.events import (
     Event,
     FileSaved,
@@ -292,6 +292,11 @@ def test_a_wrong_spec_is_a_summary_without_a_run():
 @pytest.mark.parametrize("error", [UsageError("bad param"), AccessError("no key")])
 def test_other_refusals_say_their_code(error):
     assert refusal(error).to_json()["errors"][0]["type"] == error.code
+
+
+def test_who_said_no_before_paying_has_cancelled():
+    said = refusal(RunInterruptedError("nothing was sent", code="run.declined")).to_json()
+    assert (said["run_id"], said["status"], said["resumable"]) == (None, "cancelled", False)
 
 
 def test_reasons_that_differ_in_names_and_numbers_are_the_same():
