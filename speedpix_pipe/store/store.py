@@ -28,7 +28,6 @@ from speedpix_pipe.store.outputs import Outputs
 from speedpix_pipe.store.syncing import SyncPool
 from speedpix_pipe.store.uploads import Uploads
 
-
 _A_DAY = timedelta(hours=25)  # the longest there is, when clocks are put back
 
 
