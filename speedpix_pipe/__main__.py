@@ -19,6 +19,8 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text streams of this process
     gc.set_threshold(_ALLOCATIONS, 20, 20)
+    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
+        _as_ctrl_c()
     code = command()
     if code == INTERRUPTED:
         _deaf()
@@ -31,6 +33,21 @@ def _nowhere(mode: str) -> io.TextIOWrapper:
     It takes the lowest free descriptor, which is that of the stream: no journal may ever lie there.
     """
     return io.TextIOWrapper(io.FileIO(os.devnull, mode), encoding="utf-8")
+
+
+def _as_ctrl_c() -> None:
+    """Until a run has begun, and in all that is no run, being asked to end is Ctrl-C: told, with our exit code.
+
+    Not by Python's own handler: asyncio takes that one for its own, and then waits for what blocks.
+    """
+    import signal
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, interrupt)
 
 
 def _deaf() -> None:

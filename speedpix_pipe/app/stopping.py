@@ -12,7 +12,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def signals(stop: Callable[[], Awaitable[None]], leave: Callable[[], None]) -> Iterator[None]:
-    """While inside: `stop()` is started by the first signal, `leave()` called by every further one."""
+    """While inside: `stop()` is started by the first signal, `leave()` called by every further one.
+
+    A hang-up that is ignored (`nohup`) stays so: whoever asked for that wants us to outlive the terminal.
+    """
     loop = asyncio.get_running_loop()
     stopping: list[asyncio.Future[None]] = []
 
@@ -24,6 +27,8 @@ def signals(stop: Callable[[], Awaitable[None]], leave: Callable[[], None]) -> I
 
     installed = []
     for number in SIGNALS:
+        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue
         try:
             loop.add_signal_handler(number, caught)
             installed.append(number)

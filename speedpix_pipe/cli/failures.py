@@ -21,7 +21,7 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 def tell(error: BaseException, arguments: Sequence[str]) -> int:
     """Say what went wrong, on stderr and (with --json) as JSON on stdout; the exit code."""
-    if isinstance(error, KeyboardInterrupt):
+    if _is_interrupt(error):
         error = RunInterruptedError("interrupted", code="run.interrupted")
     if isinstance(error, OSError) and error.errno in FULL:
         # What fills up unforeseen is what stdout was sent to: all other writing says itself what it could not write
@@ -32,6 +32,17 @@ def tell(error: BaseException, arguments: Sequence[str]) -> int:
     show(error)
     _as_json(error, arguments)
     return error.exit_code
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Ctrl-C, also where Python has wrapped it (a class that was being made says RuntimeError instead)."""
+    while not isinstance(error, PipeError):
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        if error.__cause__ is None:
+            return False
+        error = error.__cause__
+    return False
 
 
 def show(error: PipeError) -> None:

@@ -99,6 +99,20 @@ def test_a_typing_mistake_exits_2_with_a_hint(cli, arguments, hint):
     assert hint in ran.err
 
 
+def test_ctrl_c_that_python_wrapped_is_no_bug(cli, project, monkeypatch):
+    def interrupted(_arguments):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise RuntimeError("Error calling __set_name__") from error
+
+    monkeypatch.setattr("speedpix_pipe.cli._dispatch", interrupted)
+    ran = cli("run", "x.yaml", "--json")
+    assert ran.code == 130
+    assert "bug" not in ran.err
+    assert ran.json["errors"][0]["type"] == "run.interrupted"
+
+
 def test_a_bug_is_written_down_and_told_in_a_sentence(cli, project, monkeypatch):
     def broken(*_):
         raise RuntimeError("no such luck")

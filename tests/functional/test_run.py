@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -269,6 +270,44 @@ def until(true, seconds: float = 30.0) -> None:
     while not true():
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_anything_was_begun_exits_130_with_json(cli, project, number):
+    Path("words.yaml").write_text(one_step())
+    os.mkfifo("params.yaml")
+    process = start("run", "words.yaml", "--params-file", "params.yaml", "--local", "--json")
+
+    held: list[int] = []
+
+    def reading() -> bool:
+        with contextlib.suppress(OSError):  # nobody reads yet
+            held.append(os.open("params.yaml", os.O_WRONLY | os.O_NONBLOCK))
+        return bool(held)
+
+    until(reading)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    os.close(held[0])
+    assert process.returncode == 130
+    assert json.loads(out)["status"] == "cancelled"
+    assert json.loads(out)["run_id"] is None
+    assert "Traceback" not in err
+
+
+def test_a_hangup_that_is_ignored_does_not_end_a_run(cli, project):
+    Path("words.yaml").write_text(one_step())
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` leaves it to what it starts
+    try:
+        with EmulatorThread(EmulatorOptions(latency=1.0)) as slow:
+            process = start("run", "words.yaml", "--json", url=slow.url)
+            until(lambda: len(slow.predictions()) == 3)
+            process.send_signal(signal.SIGHUP)
+            out, _ = process.communicate(timeout=60)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert process.returncode == 0
+    assert json.loads(out)["status"] == "succeeded"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
