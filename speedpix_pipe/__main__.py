@@ -19,9 +19,12 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text streams of this process
     gc.set_threshold(_ALLOCATIONS, 20, 20)
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
-        _as_ctrl_c()
-    code = command()
+    try:
+        if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
+            _as_ctrl_c()
+        code = command()
+    except KeyboardInterrupt:  # while the first modules were being read
+        code = INTERRUPTED
     if code == INTERRUPTED:
         _deaf()
     return code
