@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from speedpix_pipe.app.selection import matches
@@ -63,7 +63,7 @@ def summary_of(store: Store, row: RunRow) -> RunSummary:
     tally = Tally()
     for event in store.journal.events(row.id):
         tally.add(event)
-    return tally.summary()
+    return replace(tally.summary(), under_way=row.lives)
 
 
 def task_to_json(task: TaskRow) -> dict[str, Json]:

@@ -47,7 +47,9 @@ def _headline(summary: RunSummary, ink: Ink) -> str:
     name = ink.bold(printable(summary.pipeline) or ink.say("run"))
     took = ink.dim(ink.say("took", time=duration(summary.seconds)))
     counts = ", ".join(_counts(summary, ink)) or ink.say("nothing_to_do")
-    if summary.status is RunStatus.CANCELLED:
+    if summary.under_way:
+        word = ink.yellow(ink.say("is_under_way"))
+    elif summary.status is RunStatus.CANCELLED:
         word = ink.yellow(ink.say("was_interrupted" if summary.resumable else "was_cancelled"))
     elif exit_code(summary):
         fatal = summary.tasks[TaskStatus.FAILED] - summary.ignored
@@ -55,7 +57,7 @@ def _headline(summary: RunSummary, ink: Ink) -> str:
     else:
         word = ink.green(ink.say("did_succeed"))
     line = ink.say("headline", name=name, what=word, took=took, counts=counts)
-    if not summary.reason or not exit_code(summary):
+    if not summary.reason or not exit_code(summary) or summary.under_way:
         return line
     return f"{line}\n{ink.say('stopped_because', reason=printable(summary.reason))}"
 
@@ -66,7 +68,7 @@ def _counts(summary: RunSummary, ink: Ink) -> Iterator[str]:
         count = summary.tasks[status]
         if not count:
             continue
-        text = ink.say(status.value, count=count)
+        text = ink.say(_state(summary, status), count=count)
         if status is TaskStatus.CACHED:
             text = ink.say("from_cache", count=count)
         elif status is TaskStatus.FAILED and summary.ignored:
@@ -74,6 +76,10 @@ def _counts(summary: RunSummary, ink: Ink) -> Iterator[str]:
         elif status is TaskStatus.SKIPPED and summary.skipped_by_failure:
             text += ink.say("because_of_failures", count=summary.skipped_by_failure)
         yield paint.get(status, str)(text)
+
+
+def _state(summary: RunSummary, status: TaskStatus) -> str:
+    return "to_come" if summary.under_way and status is TaskStatus.CANCELLED else status.value
 
 
 def _failed(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
@@ -167,13 +173,16 @@ def _steps(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
     name_cells = min(24, max((len(step.name) for step in steps), default=0)) + 2
     for number, step in enumerate(steps[:MOST_STEPS]):
         name = pad(clip(printable(step.name), name_cells - 2), name_cells)
-        yield ink.dim(pad("" if number else ink.say("steps"), LABEL)) + clip(name + _step(step, ink), width - LABEL)
+        yield ink.dim(pad("" if number else ink.say("steps"), LABEL)) + clip(
+            name + _step(summary, step, ink), width - LABEL
+        )
     if len(steps) > MOST_STEPS:
         yield " " * LABEL + ink.say("more", count=len(steps) - MOST_STEPS)
 
 
-def _step(step: StepTally, ink: Ink) -> str:
-    words = [ink.say(status.value, count=step.counts[status]) for status in TaskStatus if step.counts[status]]
+def _step(summary: RunSummary, step: StepTally, ink: Ink) -> str:
+    counted = [status for status in TaskStatus if step.counts[status]]
+    words = [ink.say(_state(summary, status), count=step.counts[status]) for status in counted]
     succeeded = step.counts[TaskStatus.SUCCEEDED]
     if succeeded:
         took = duration(step.seconds / succeeded)
@@ -205,9 +214,11 @@ def _cost(summary: RunSummary, ink: Ink) -> str:
 def _next(summary: RunSummary) -> Iterator[str]:
     run, spec = summary.run_id or "", printable(summary.spec_path) or "SPEC"
     spec = f"'{spec}'" if " " in spec else spec
+    if summary.under_way:
+        return
     if summary.resumable:
         yield f"{COMMAND} run {spec} --resume"
-    elif summary.tasks[TaskStatus.CANCELLED] and summary.status is RunStatus.FAILED:
+    elif summary.reason and summary.tasks[TaskStatus.CANCELLED] and summary.status is RunStatus.FAILED:
         yield f"{COMMAND} run {spec}"  # turned away by the service: to redo what failed would leave out the rest
     elif summary.tasks[TaskStatus.FAILED] > summary.ignored:
         yield f"{COMMAND} runs redo {run} --failed"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from speedpix_pipe.errors import UsageError
 from speedpix_pipe.model import Json
 from speedpix_pipe.pages import embed, environment, policy, script_of
 from speedpix_pipe.pages.pictures import Thumbnail, make_thumbnail
@@ -70,8 +71,11 @@ def build_report(
         outputs=_pretty(run.outputs),
         commands=commands(run),
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _write(target, pieces)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(target, pieces)
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}", code="usage.report-file") from error
     return target
 
 

@@ -117,6 +117,7 @@ class RunSummary:
     uploaded_bytes: int = 0
     warnings: tuple[tuple[str, str], ...] = ()
     started_at: datetime | None = None
+    under_way: bool = False  # it goes on: what counts as cancelled is still to come
 
     @property
     def total(self) -> int:

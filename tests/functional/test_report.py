@@ -60,3 +60,12 @@ def test_a_report_of_any_run_goes_where_it_is_asked_for(cli, spec, emulator):
 
 def test_without_a_run_it_exits_2(cli, project):
     assert cli("report").code == 2
+
+
+def test_a_place_that_cannot_be_written_is_told_in_a_sentence(cli, spec, emulator):
+    assert cli("run", "shots.yaml").code == 0
+    (spec.parent / "taken").mkdir()
+    ran = cli("report", "-o", "taken", "--json")
+    assert ran.code == 2
+    assert ran.json["errors"][0]["type"] == "usage.report-file"
+    assert "Is a directory" in ran.err

@@ -54,8 +54,8 @@ def _whole(store: Store, row: RunRow, *, as_json: bool) -> int:
     from speedpix_pipe.console.closing import render_closing
 
     color = sys.stdout.isatty() and terminal().color
-    if row.lives or row.died:
-        print(f"run {row.id} {'is under way' if row.lives else 'died; it can be resumed'}")
+    if row.died:
+        print(f"run {row.id} died; it can be resumed")
     print(f"{printable(row.spec_path)} on {row.service}, {row.started_at.astimezone():%Y-%m-%d %H:%M:%S}")
     if started.commit:
         print(f"at commit {started.commit[:12]}{', with changes that were not committed' if started.dirty else ''}")

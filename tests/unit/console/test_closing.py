@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 
 import pytest
 
@@ -112,6 +113,17 @@ def test_a_run_that_was_turned_away_is_run_again_as_a_whole(story):
     story.work("white", 0, fail="Invalid AppKey")
     story.tell(RunFinished, status=RunStatus.FAILED, resumable=False, seconds=3, reason="Invalid AppKey")
     assert render_closing(story.tally.summary()).endswith("next      speedpix-pipe run shots.yaml")
+
+
+def test_a_run_that_goes_on_was_not_interrupted(story):
+    story.begin("white")
+    story.find("white", 3)
+    story.work("white", 0)
+    text = render_closing(replace(story.tally.summary(), under_way=True))
+    assert text.startswith("product-shots is under way in ")
+    assert "1 succeeded, 2 to come" in text
+    for word in ("interrupted", "cancelled", "stopped", "next"):
+        assert word not in text
 
 
 def test_ignored_failures_ask_for_nothing(story):
