@@ -14,7 +14,7 @@ from typing import Any
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.foresight import Digests, Foresight, Results, Sight
 from speedpix_pipe.engine.saving import Address, Saver
-from speedpix_pipe.errors import AbsentError, ExpressionError, TaskError, TaskErrorKind
+from speedpix_pipe.errors import AbsentError, ExpressionError, StoreError, TaskError, TaskErrorKind
 from speedpix_pipe.events import TaskStarted
 from speedpix_pipe.files import Entry, FileValue
 from speedpix_pipe.files.objects import ObjectFile, seen
@@ -203,7 +203,13 @@ class Lives:
             if faults:
                 message = "; ".join(faults)
                 return Failed(TaskErrorKind.TASK, "task.contract", message, job.attempts, result.prediction_id)
-            saved = await self._saver.save(task, targets, result)
+            try:
+                saved = await self._saver.save(task, targets, result, verify=cached == "cache")
+            except StoreError as error:
+                if error.code != "store.spoiled":
+                    raise
+                result, cached = await self._result(task, prepared, kind, job)  # no longer kept: fetched again
+                saved = await self._saver.save(task, targets, result)
         except TaskError as error:
             return ending_of(error, job.attempts)
         return Finished(result, prepared, saved, cached, job.attempts)

@@ -48,7 +48,7 @@ class Outputs(Protocol):
     def current(self, target: Address, sha256: str, record: Record) -> bool: ...
 
     async def publish(
-        self, blob: Path, target: Address, *, sha256: str, run_id: str, size: int, media_type: str
+        self, blob: Path, target: Address, *, sha256: str, run_id: str, size: int, media_type: str, verify: bool
     ) -> Published: ...
 
 
@@ -137,8 +137,13 @@ class Saver:
             if kept.place in saved:
                 self._tell(task, saved[kept.place], kept.sha256, kept.size, kept.media_type)
 
-    async def save(self, task: Task, targets: Sequence[Target], result: Result) -> dict[str, Address]:
-        """Publish what `save` names; the saved path of each kept file, by its place."""
+    async def save(
+        self, task: Task, targets: Sequence[Target], result: Result, *, verify: bool = False
+    ) -> dict[str, Address]:
+        """Publish what `save` names; the saved path of each kept file, by its place.
+
+        `verify`: its files come from the cache. StoreError `store.spoiled` where one is no longer what it was.
+        """
         folder = task.node.space.pipeline.folder
         saved: dict[str, Address] = {}
         for piece in _pieces(targets, result):
@@ -152,7 +157,13 @@ class Saver:
             if path in self.reads:
                 raise _is_input(shown_address(path, folder))
             published = await self._outputs.publish(
-                self._keeper.path(digest), path, sha256=digest, run_id=self._run_id, size=size, media_type=media_type
+                self._keeper.path(digest),
+                path,
+                sha256=digest,
+                run_id=self._run_id,
+                size=size,
+                media_type=media_type,
+                verify=verify and piece.kept is not None,
             )
             self._report(task, path, published)
             self._tell(task, path, digest, size, media_type)

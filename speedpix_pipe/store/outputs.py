@@ -51,6 +51,12 @@ class _Publication:
     record: Record | None
 
 
+def _check(blob: Path, sha256: str) -> None:
+    if sha256_of(blob) != sha256:
+        blob.unlink(missing_ok=True)
+        raise StoreError(f"the kept file {sha256[:12]} has rotted on the disk", code="store.spoiled")
+
+
 def _key(target: Path | ObjectUrl) -> bytes:
     return target.text.encode() if isinstance(target, ObjectUrl) else os.fsencode(target)
 
@@ -97,18 +103,24 @@ class Outputs:
         run_id: str,
         size: int,
         media_type: str = "application/octet-stream",
+        verify: bool = False,
     ) -> Published:
         """Save a kept file under its final name (an absolute path, or a URL). Done and recorded when this returns.
+
+        `verify` reads the kept file first, for one that has lain there for long: what its digest does not fit is
+        thrown away, with a StoreError `store.spoiled`, so that it is made or fetched again.
 
         Raises `TaskError` of kind `output` where the target cannot be written.
         """
         row = self._reader.one("SELECT sha256, stat FROM outputs WHERE path = ?", (_key(target),))
         record = None if row is None else Record(row[0], row[1])
+        if record is not None and record.sha256 == sha256 and isinstance(target, Path) and _untouched(target, record):
+            return Published(PublishedKind.SAME, target)  # the usual answer when all is done: no thread, no sync
+        if verify:
+            await self._sync.run(lambda _folders: _check(blob, sha256))
         if isinstance(target, ObjectUrl):
             published, printed = await self.objects.publish(Wanted(blob, target, sha256, size, media_type), record)
         else:
-            if record is not None and record.sha256 == sha256 and _untouched(target, record):
-                return Published(PublishedKind.SAME, target)  # the usual answer when all is done: no thread, no sync
             published, printed = await self._to_disk(_Publication(blob, target, sha256, run_id, size, record))
         if printed is not None and record != Record(sha256, printed):
             await self._writer.ask(_RECORD, (_key(target), sha256, run_id, printed, to_stamp(self._now())))

@@ -96,6 +96,24 @@ def test_a_lost_blob_is_fetched_again_and_not_paid_again(tmp_path: Path) -> None
         assert scene.made == 1
 
 
+def test_a_blob_whose_bytes_have_rotted_is_not_given_out_as_the_result(tmp_path: Path) -> None:
+    with hurried(), emulator() as running:
+        scene = Scene(tmp_path / "scene", running)
+        scene.run()
+        [output] = (scene.folder / "out").iterdir()
+        content = output.read_bytes()
+        output.unlink()
+        (blob,) = (scene.folder / ".speedpix" / "blobs").glob("*/*")
+        rotten = bytearray(content)
+        rotten[len(rotten) // 2] ^= 255
+        blob.chmod(0o600)
+        blob.write_bytes(rotten)  # the same size: a look at the file does not tell
+        assert scene.run().status == "succeeded"
+        assert output.read_bytes() == blob.read_bytes() == content
+        assert scene.summary.resumed == 1
+        assert scene.made == 1
+
+
 def test_results_of_the_emulator_never_answer_for_the_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
