@@ -249,35 +249,39 @@ def _rows(source: sqlite3.Connection, table: str, columns: list[str], gaps: list
 
     def read(after: int, limit: int) -> list[tuple[Any, ...]] | None:
         try:
-            return source.execute(statement, (after, limit)).fetchall()
+            rows = source.execute(statement, (after, limit)).fetchall()
         except sqlite3.DatabaseError:
             return None
+        # What lies between may lead back to where we were: rows that do not go on are as good as unreadable.
+        return rows if all(isinstance(row[0], int) and row[0] > after for row in rows) else None
 
-    last = -1
+    last, in_vain = -1, 0
     while True:
         rows = read(last, _PAGE_ROWS)
         if rows is None:
             rows = read(last, 1)  # up to the very row that cannot be read
         if rows is None:
             gaps[0] += 1
-            beyond = _leap(last, read)
+            beyond = _leap(last, read, gap=1 << in_vain)  # further each time, where nothing came of the last one
             if beyond is None:
                 return
-            last = beyond
+            last, in_vain = beyond, in_vain + 1
         elif not rows:
             return
         else:
             yield from rows
-            last = rows[-1][0]
+            last, in_vain = rows[-1][0], 0
 
 
-def _leap(last: int, read: Callable[[int, int], list[tuple[Any, ...]] | None]) -> int | None:
-    """The first number after which rows can be read again: found by doubling, then by halving."""
-    bad, gap = last, 1
-    while read(last + gap, 1) is None:
+def _leap(last: int, read: Callable[[int, int], list[tuple[Any, ...]] | None], gap: int) -> int | None:
+    """The first number after which rows can be read again: found by doubling from `gap`, then by halving."""
+    bad = last + gap - 1
+    while last + gap <= _LAST:
+        if read(last + gap, 1) is not None:
+            break
         bad, gap = last + gap, gap * 2
-        if last + gap > _LAST:
-            return None
+    else:
+        return None
     good = last + gap
     while good - bad > 1:
         middle = (good + bad) // 2

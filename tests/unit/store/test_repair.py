@@ -16,6 +16,7 @@ from speedpix_pipe.events import PredictionCreated, PredictionRequested, RunFini
 from speedpix_pipe.model import Result, RunStatus, SubmissionState
 from speedpix_pipe.store import Store, repair
 from speedpix_pipe.store.folder import MENDING
+from speedpix_pipe.store.repair import _rows
 
 from .conftest import House
 
@@ -164,6 +165,41 @@ def test_a_file_that_was_cut_off_gives_back_what_lies_before_the_cut(full: Path,
     assert 0 < report.rows["submissions"] + report.rebuilt < ROWS
     in_doubt = {name: ("unknown", None) for name, (state, _) in whole().items() if state == "requested"}
     assert states(full).items() <= whole().items() | in_doubt.items()
+
+
+class Moody:
+    """A table whose pages answer as spoiled ones may: not at all, otherwise than a moment ago, or with what was before."""
+
+    def __init__(self, answer: Callable[[int, int, int], list[Any] | None]) -> None:
+        self.asked, self._answer = 0, answer
+
+    def execute(self, _statement: str, values: tuple[int, int]) -> Moody:
+        self.asked += 1
+        self.rows = self._answer(self.asked, *values)
+        if self.rows is None:
+            raise sqlite3.DatabaseError("malformed")
+        return self
+
+    def fetchall(self) -> list[Any]:
+        return self.rows or []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _, after, limit: [(0, "the same again")],
+        lambda _, after, limit: [(after, "the same again")],
+        lambda _, after, limit: [(None, "no number")],
+        lambda asked, after, limit: None if asked % 3 else [],
+        lambda asked, after, limit: None if limit > 1 or asked % 2 else [(after + 1, "one by one")][: after < 50],
+        lambda _, after, limit: None,
+    ],
+)
+def test_whatever_spoiled_pages_answer_the_reading_comes_to_an_end(answer: Any) -> None:
+    table, gaps = Moody(answer), [0]
+    rows = list(_rows(table, "events", ["id", "body"], gaps))  # type: ignore[arg-type]  # a connection's one method
+    assert table.asked < 6000
+    assert [row[0] for row in rows] == sorted({row[0] for row in rows})
 
 
 @pytest.mark.parametrize("gone", [True, False])
