@@ -19,6 +19,7 @@ Only `cli` turns an error into text and an exit code.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,6 +58,15 @@ class Problem:
         }
 
 
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Files as they first appear, places within them in order, errors before warnings at one place, no doubles."""
+    once: dict[tuple[str, int, int, str, str], Problem] = {}
+    for problem in problems:
+        once.setdefault((problem.path, problem.line, problem.column, problem.code, problem.message), problem)
+    files = {path: number for number, path in enumerate(dict.fromkeys(p.path for p in once.values()))}
+    return sorted(once.values(), key=lambda p: (files[p.path], p.line, p.column, p.severity is Severity.WARNING))
+
+
 class PipeError(Exception):
     """Base of all errors of the runner. `code` is stable, `hint` says what to do."""
 
@@ -82,10 +92,10 @@ class SpecError(PipeError):
     code = "spec.error"
     exit_code = 2
 
-    def __init__(self, problems: list[Problem]) -> None:
-        errors = [p for p in problems if p.severity is Severity.ERROR]
-        super().__init__("\n".join(str(p) for p in (errors or problems)))
-        self.problems = problems
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = in_order(problems)
+        errors = [p for p in self.problems if p.severity is Severity.ERROR]
+        super().__init__("\n".join(str(p) for p in (errors or self.problems)))
 
 
 class PlanError(PipeError):

@@ -10,7 +10,7 @@ from speedpix_pipe.app.forecast import Note, foresee
 from speedpix_pipe.app.plan import past, planned_connection
 from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.app.selection import Selection
-from speedpix_pipe.app.specs import Loaded, load
+from speedpix_pipe.app.specs import Loaded, require
 from speedpix_pipe.clock import Clock, SystemClock
 from speedpix_pipe.errors import PipeError, SpecError
 from speedpix_pipe.files.objects import MOST_READ, Objects
@@ -82,11 +82,11 @@ def diff(request: DiffRequest) -> Difference:
 def _side(request: DiffRequest, revision: str | None) -> Loaded:
     """The spec as it is written, whatever files and params there are."""
     wanted = replace(request.spec, rev=revision, check_files=False, params={}, params_file=None)
-    loaded, problems = load(wanted, unknown_ok=True, skip_watched=True)
-    if loaded is None:
+    try:
+        return require(wanted, unknown_ok=True, skip_watched=True)
+    except SpecError as error:
         where = f"{revision}:" if revision is not None else ""
-        raise SpecError([replace(problem, path=f"{where}{problem.path}") for problem in problems])
-    return loaded
+        raise SpecError([replace(problem, path=f"{where}{problem.path}") for problem in error.problems]) from None
 
 
 def _tasks(request: DiffRequest) -> tuple[StepOutlook, ...]:
@@ -112,9 +112,7 @@ def _tasks(request: DiffRequest) -> tuple[StepOutlook, ...]:
 def _foresee(request: DiffRequest, revision: str | None, store: Store | None, note: Note) -> tuple[StepEstimate, ...]:
     digests = store.digests if store else None
     objects = Objects(digests, most_read=MOST_READ)
-    loaded, problems = load(replace(request.spec, rev=revision), digests=digests, objects=objects)
-    if loaded is None:
-        raise SpecError(problems)
+    loaded = require(replace(request.spec, rev=revision), digests=digests, objects=objects)
     connection = planned_connection(loaded.settings, local=request.local)
     foreseen = foresee(loaded, Selection(), connection, store, request.clock, note=note)
     if foreseen.problems:

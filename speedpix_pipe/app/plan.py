@@ -14,7 +14,7 @@ from speedpix_pipe.app.forecast import foresee
 from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.app.resolved import resolved_spec
 from speedpix_pipe.app.selection import select
-from speedpix_pipe.app.specs import Loaded, load, require
+from speedpix_pipe.app.specs import Loaded, require
 from speedpix_pipe.clock import Clock, SystemClock
 from speedpix_pipe.errors import AccessError, Problem, SpecError, StoreError
 from speedpix_pipe.files.objects import MOST_READ, Objects, measure_some
@@ -104,7 +104,4 @@ def drawn_graph(request: SpecRequest, form: str) -> str:
 
 def _written(request: SpecRequest) -> Loaded:
     """The spec as it is written, whatever files there are."""
-    loaded, problems = load(replace(request, check_files=False), unknown_ok=True)
-    if loaded is None:
-        raise SpecError(problems)
-    return loaded
+    return require(replace(request, check_files=False), unknown_ok=True)

@@ -101,13 +101,11 @@ def load(
     objects: Objects | None = None,
     unknown_ok: bool = False,
     skip_watched: bool = False,
-    salvage: bool = False,
 ) -> tuple[Loaded | None, list[Problem]]:
-    """Everything known about a spec, and everything wrong with it. None where it cannot be walked.
+    """Everything known about a spec, and everything wrong with it; with errors, what can be walked nevertheless.
 
-    Without `objects`, none is looked at, and a param that names some has no value.
+    None where nothing can. Without `objects`, none is looked at, and a param that names some has no value.
     `skip_watched`: the files of params that a watched folder fills are not looked for.
-    `salvage`: of a spec with errors, what can be walked nevertheless.
     """
     spec = request.spec
     pipeline, problems = load_pipeline(
@@ -132,10 +130,9 @@ def load(
     )
     problems += [_with_snippet(problem, pipeline) for problem in wrong]
     look_at_git = cache(partial(_git_facts, request, pipeline.path))
+    problems = _unique(problems)
     loaded = Loaded(pipeline, graph, params, problems, settings, look_at_git, objects or Objects(digests))
-    if not has_errors(problems):
-        return loaded, _unique(problems)
-    return (_salvaged(loaded) if salvage else None), _unique(problems)
+    return (_salvaged(loaded) if has_errors(problems) else loaded), problems
 
 
 def _salvaged(loaded: Loaded) -> Loaded | None:
@@ -151,13 +148,23 @@ def require(
     *,
     digests: Digests | None = None,
     objects: Objects | None = None,
+    unknown_ok: bool = False,
     skip_watched: bool = False,
 ) -> Loaded:
-    """A spec that may be run; SpecError with every problem otherwise. Looks at objects: see `required`."""
-    loaded, problems = load(request, digests=digests, objects=objects or Objects(digests), skip_watched=skip_watched)
-    if loaded is None:
-        raise SpecError(problems)
-    return replace(loaded, warnings=problems)
+    """A spec that may be run, with its warnings; SpecError with every problem otherwise.
+
+    Looks at objects: see `required`. With `unknown_ok`, where the spec counts only as it is written, it does not.
+    """
+    if objects is None and not unknown_ok:
+        objects = Objects(digests)
+    loaded, problems = load(request, digests=digests, objects=objects, unknown_ok=unknown_ok, skip_watched=skip_watched)
+    if loaded is not None and not has_errors(problems):
+        return loaded
+    if loaded is not None:
+        from speedpix_pipe.app.values import value_problems  # here: most specs are sound
+
+        problems += value_problems(loaded, files=request.check_files)
+    raise SpecError(problems)
 
 
 async def required(

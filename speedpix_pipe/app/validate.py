@@ -1,37 +1,13 @@
-"""The use case `validate`: everything that can be found wrong without a service, a credential or a task's output.
-
-A param that was not given is an unknown value: what depends on it is not evaluated, so nothing is said about it.
-"""
+"""The use case `validate`: everything that can be found wrong without a service, a credential or a task's output."""
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import Any, NoReturn
-
 from speedpix_pipe.app.request import SpecRequest
-from speedpix_pipe.app.specs import Loaded, load, surroundings
-from speedpix_pipe.app.unknowns import KnownParams, NoFiles, NoObjects, UnknownValueError
-from speedpix_pipe.errors import Problem, Severity
-from speedpix_pipe.model import Mark, Pipeline
-from speedpix_pipe.plan.checks import StaticChecks
-from speedpix_pipe.plan.claims import Claims
-from speedpix_pipe.plan.estimate import Forecast
-from speedpix_pipe.plan.graph import Node
-from speedpix_pipe.plan.names import problem_at
-from speedpix_pipe.plan.scopes import Scopes
-from speedpix_pipe.plan.tasks import Command, Decide, Expand, Task
-from speedpix_pipe.plan.walk import Walk
+from speedpix_pipe.app.specs import load
+from speedpix_pipe.app.values import value_problems
+from speedpix_pipe.errors import Problem, in_order
 
 CASES = ".test.yaml"
-# Of one list, shared among the steps that may follow from each; a run and a plan look at all.
-MOST_ELEMENTS, FEWEST_ELEMENTS = 60_000, 200
-SECONDS = 1.0  # of the processor, for values
-PART = "plan.part"
-_HINT = "plan and run look at all of it"
-RUN_NAMES = {"id": "00000000T000000-000000", "date": "2000-01-01", "time": "00:00:00"}  # of the run that is not
 
 
 def validate(request: SpecRequest) -> list[Problem]:
@@ -40,92 +16,7 @@ def validate(request: SpecRequest) -> list[Problem]:
         from speedpix_pipe.app.spectest.casefile import case_file_problems
 
         return case_file_problems(request)
-    loaded, problems = load(request, unknown_ok=True, skip_watched=True, salvage=True)
-    if loaded is None:
-        return problems
-    return list(dict.fromkeys([*problems, *_expanded(loaded, files=request.check_files)]))
-
-
-def _expanded(loaded: Loaded, *, files: bool) -> list[Problem]:
-    """What shows only when lists are expanded: keys, paths, values of each task."""
-    around = surroundings(replace(loaded, objects=NoObjects()), run=RUN_NAMES, digests=None)
-    around.params = KnownParams(loaded.params)
-    if not files:
-        around.files = dict.fromkeys(around.files, NoFiles())
-    walk = Walk(loaded.graph)
-    scopes = Scopes(walk, around)
-    claims = Claims()
-
-    def claim(task: Task) -> None:
-        claims.claim(task, scopes)
-
-    share = _Share()
-    checks = _Checks(scopes, claim)
-    checks.share = share
-    most = max(FEWEST_ELEMENTS, MOST_ELEMENTS // max(1, len(walk.graph.nodes)))
-    walked = _Walked(walk, scopes, _nothing_is_known, on_static_error=checks.unit, check_born=checks.task, most=most)
-    walked.share = share
-    walked.begin()
-    return [*checks.problems, *walked.left_out(), *share.left_out(loaded.pipeline)]
-
-
-class _Share:
-    """The time that a check may take for what depends on values: a spec can ask for hours of it."""
-
-    def __init__(self) -> None:
-        self._until = time.process_time() + SECONDS
-        self.is_spent = False
-
-    def has_time(self) -> bool:
-        self.is_spent = self.is_spent or time.process_time() > self._until
-        return not self.is_spent
-
-    def left_out(self, pipeline: Pipeline) -> Iterator[Problem]:
-        if self.is_spent:
-            message = "this spec takes long to evaluate, and validate looked at a part of it only"
-            yield problem_at(pipeline, pipeline.mark, PART, message, hint=_HINT, severity=Severity.WARNING)
-
-
-def _nothing_is_known(task: Task) -> NoReturn:
-    raise AssertionError(f"a check does not look {task.name} up")
-
-
-class _Walked(Forecast):
-    """What needs an unknown value stays open, and nothing that hangs on it is born."""
-
-    share: _Share
-
-    def _one(self, command: Command) -> list[Command]:
-        if isinstance(command, Expand | Decide) and not self.share.has_time():
-            return []
-        try:
-            return super()._one(command)
-        except UnknownValueError:
-            return []
-
-    def left_out(self) -> Iterator[Problem]:
-        """Steps of which only the beginning was looked at."""
-        for index, length in self._fanout.shortened.items():
-            node = self.walk.graph.nodes[index]
-            most = self._fanout.most
-            message = f"{node.name} runs for {length:,} elements, and validate looked at the first {most:,}"
-            mark = node.step.for_each.mark if node.step.for_each else node.step.mark
-            yield problem_at(node.space.pipeline, mark, PART, message, hint=_HINT, severity=Severity.WARNING)
-
-
-class _Checks(StaticChecks):
-    """Static checks where some values are unknown."""
-
-    share: _Share
-
-    def task(self, task: Task) -> None:
-        if self.share.has_time():
-            super().task(task)
-
-    def _try(self, node: Node, mark: Mark, work: Callable[[], Any]) -> None:
-        with contextlib.suppress(UnknownValueError):
-            super()._try(node, mark, work)
-
-    def _check_contract(self, task: Task) -> None:
-        with contextlib.suppress(UnknownValueError):
-            super()._check_contract(task)
+    loaded, problems = load(request, unknown_ok=True, skip_watched=True)
+    if loaded is not None:
+        problems += value_problems(loaded, files=request.check_files)
+    return in_order(problems)

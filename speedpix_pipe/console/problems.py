@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from speedpix_pipe.console.base import Ink, cell_width, printable
-from speedpix_pipe.errors import PipeError, Problem, Severity
+from speedpix_pipe.errors import PipeError, Problem, Severity, in_order
 
 MOST_SHOWN = 100
 TAB = 4
@@ -25,7 +25,7 @@ def render_problems(
 ) -> str:
     """All problems as one text without a final line break; past `limit` only their number."""
     ink = Ink(color, language)
-    ordered = _in_order(problems)
+    ordered = in_order(problems)
     blocks = [_block(problem, ink, width) for problem in ordered[:limit]]
     if len(ordered) > limit:
         blocks.append(ink.say("more", count=len(ordered) - limit))
@@ -43,13 +43,6 @@ def render_error(error: PipeError, *, color: bool = False, language: str = "en")
 
 def _lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
-
-
-def _in_order(problems: Sequence[Problem]) -> list[Problem]:
-    """Files as they first appear, places within them in order, errors before warnings at one place, no doubles."""
-    files = {path: number for number, path in enumerate(dict.fromkeys(p.path for p in problems))}
-    once = {(p.path, p.line, p.column, p.code, p.message): p for p in reversed(problems)}
-    return sorted(once.values(), key=lambda p: (files[p.path], p.line, p.column, p.severity is Severity.WARNING))
 
 
 def _count(problems: Sequence[Problem], ink: Ink) -> str:

@@ -87,7 +87,7 @@ def test_what_follows_a_wrong_step_is_not_judged(checked):
         '  d: {workflow: x, input: {p: "x${{ null }}"}}\n'
         "outputs: {o: '${{ steps.b.key }}'}\n"
     )
-    assert codes(checked(body)) == [(4, "spec.unknown-key"), (8, "spec.lacks-fan-out"), (7, "expression.text")]
+    assert codes(checked(body)) == [(4, "spec.unknown-key"), (7, "expression.text"), (8, "spec.lacks-fan-out")]
 
 
 def test_a_wrong_operation_is_told_once(checked):

@@ -137,3 +137,41 @@ def test_a_wrong_command_line_exits_2(cli, project, wrong):
     ran = cli("validate", "shots.yaml", wrong, "--json")
     assert ran.code == 2
     assert [problem["severity"] for problem in ran.json] == ["error"]
+
+
+BROKEN = """
+apiVersion: speedpix-pipe/v1
+name: shots
+params:
+  caption: {type: string, default: much too long, maxLength: 8}
+steps:
+  one: {workflow: x, timeout: 5x}
+  two: {workflow: x, input: {a: "${{ steps.none.output }}"}}
+  three: {workflow: x, for_each: [1, 1], input: {a: "${{ item }}"}}
+  four: {workflow: x, input: {a: "b${{ null }}"}, save: out/a}
+  five: {workflow: x, for_each: "${{ steps.four }}", input: {a: "${{ item }}"}}
+"""
+
+
+@pytest.mark.parametrize("command", [["plan"], ["plan", "--local"], ["run", "--local"], ["watch", "--local", "--once"]])
+def test_every_command_tells_all_that_is_wrong_and_not_its_first_layer_only(cli, project, command):
+    write(BROKEN)
+    everything = cli("validate", "shots.yaml")
+    assert [everything.err.count(f"shots.yaml:{line}:") for line in (5, 7, 8, 9, 10, 11)] == [1] * 6
+    ran = cli(command[0], "shots.yaml", *command[1:])
+    assert (ran.code, ran.err) == (2, everything.err)
+
+
+def test_a_param_that_is_missing_hides_nothing_that_does_not_depend_on_it(cli, project):
+    write(SPEC + '  two: {workflow: x, input: {a: "b${{ null }}"}}\n')
+    ran = cli("plan", "shots.yaml")
+    assert ran.code == 2
+    assert [ran.err.count(f"shots.yaml:{line}:") for line in (5, 6, 13)] == [1, 1, 2]  # a warning is among them
+
+
+def test_what_has_no_files_tells_all_that_is_wrong_too(cli, project):
+    write(BROKEN)
+    everything = cli("validate", "shots.yaml", "--no-files")
+    for more in (["--resolved"], ["--graph=dot"]):
+        ran = cli("plan", "shots.yaml", *more)
+        assert (ran.code, ran.out, ran.err) == (2, "", everything.err)
