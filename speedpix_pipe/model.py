@@ -220,7 +220,7 @@ class Step:
     pipeline: Pipeline | None = None
     operations: tuple[ImageOperation, ...] = ()
     description: str | None = None
-    needs: tuple[str, ...] = ()
+    needs: Mapping[str, Mark] = field(default_factory=dict)  # where each stands
     for_each: Template | None = None
     chained_from: str | None = None  # the X of `for_each: ${{ steps.X }}`
     for_each_normal: str = ""  # the text that decides whether two steps share a fan-out

@@ -104,8 +104,8 @@ class _Weaver:
         for reference in (*chain, *[r for group in step_edges(step).values() for r in group]):
             if self.known(pipeline, reference.step, reference.mark, width=reference.width):
                 found.add(reference.step)
-        for other in step.needs:
-            if self.known(pipeline, other, step.mark, width=len(step.name)):
+        for other, mark in step.needs.items():
+            if self.known(pipeline, other, mark, width=len(other)):
                 found.add(other)
         return found
 

@@ -273,6 +273,12 @@ def texts_of(node: Node | None) -> tuple[str, ...]:
     return tuple(item.value for item in node.items if isinstance(item.value, str))
 
 
+def places_of(node: Node | None) -> dict[str, Mark]:
+    """The texts of a list, each with the place of its first character."""
+    items = node.items if node is not None and node.is_list else ()
+    return {item.value: item.locator()(0) for item in items if isinstance(item.value, str)}
+
+
 # --- templates as text ---
 
 

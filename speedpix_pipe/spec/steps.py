@@ -41,6 +41,7 @@ from speedpix_pipe.spec.draft import (
     member,
     normal_text,
     number_of,
+    places_of,
     text_of,
     texts_of,
 )
@@ -95,7 +96,7 @@ def build_step(draft: Draft, name: str, key: Node, node: Node, around: Surroundi
         pipeline=pipeline,
         operations=_operations(draft, fields.get("image")) if kind is StepKind.IMAGE else (),
         description=text_of(fields.get("description")),
-        needs=texts_of(fields.get("needs")),
+        needs=places_of(fields.get("needs")),
         for_each=for_each,
         chained_from=chain[1] if chain else None,
         for_each_normal=normal_text(for_each) if for_each is not None else "",

@@ -29,8 +29,8 @@ def test_an_unknown_step_in_a_chain_is_named_at_the_reference() -> None:
     assert problems(text) == ['p.yaml:10:20: no step "onne"']
 
 
-def test_an_unknown_step_in_needs_is_a_problem_of_the_step() -> None:
-    assert problems(ONE + "  two:\n    workflow: w\n    needs: [three]\n") == ['p.yaml:8:3: no step "three"']
+def test_an_unknown_step_in_needs_is_named_where_it_stands() -> None:
+    assert problems(ONE + "  two:\n    workflow: w\n    needs: [three]\n") == ['p.yaml:10:13: no step "three"']
 
 
 def test_an_unknown_step_in_outputs_is_a_problem() -> None:
