@@ -12,7 +12,7 @@ from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.app.selection import Selection
 from speedpix_pipe.app.specs import Loaded, require
 from speedpix_pipe.clock import Clock, SystemClock
-from speedpix_pipe.errors import PipeError, SpecError
+from speedpix_pipe.errors import PipeError, Severity, SpecError
 from speedpix_pipe.files.objects import MOST_READ, Objects
 from speedpix_pipe.model import Json
 from speedpix_pipe.plan.diff import Change, compare
@@ -73,10 +73,16 @@ def diff(request: DiffRequest) -> Difference:
     try:
         tasks = _tasks(request)
     except PipeError as error:  # a param without a value, a file that is gone: the rest of the answer stands
-        why_not = error.problems[0].message if isinstance(error, SpecError) else error.message
+        why_not = _first_error(error)
     return Difference(
         new.pipeline.name, _shown(request, request.before), _shown(request, request.after), changes, tasks, why_not
     )
+
+
+def _first_error(error: PipeError) -> str:
+    if not isinstance(error, SpecError):
+        return error.message
+    return next(problem.message for problem in error.problems if problem.severity is Severity.ERROR)
 
 
 def _side(request: DiffRequest, revision: str | None) -> Loaded:
@@ -114,10 +120,7 @@ def _foresee(request: DiffRequest, revision: str | None, store: Store | None, no
     objects = Objects(digests, most_read=MOST_READ)
     loaded = require(replace(request.spec, rev=revision), digests=digests, objects=objects)
     connection = planned_connection(loaded.settings, local=request.local)
-    foreseen = foresee(loaded, Selection(), connection, store, request.clock, note=note)
-    if foreseen.problems:
-        raise SpecError(foreseen.problems)
-    return foreseen.estimate.steps
+    return foresee(loaded, Selection(), connection, store, request.clock, note=note).steps
 
 
 def _shown(request: DiffRequest, revision: str | None) -> str:

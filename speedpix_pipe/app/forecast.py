@@ -14,7 +14,7 @@ from speedpix_pipe.app.specs import Loaded, surroundings
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.life import output_of
 from speedpix_pipe.engine.saving import saved_paths
-from speedpix_pipe.errors import AccessError, Problem
+from speedpix_pipe.errors import AccessError
 from speedpix_pipe.events import Event
 from speedpix_pipe.files import FileValue, StorageError
 from speedpix_pipe.model import OPEN_STATES, OnUnknownSubmit, Result, StepKind, SubmissionState
@@ -40,12 +40,6 @@ Note = Callable[[Task, str | None, Outlook], None]  # a task, its fingerprint, w
 AskAgain = Callable[[Task], Again]
 
 
-@dataclass(frozen=True, slots=True)
-class Foreseen:
-    estimate: Estimate
-    problems: list[Problem]
-
-
 def foresee(
     loaded: Loaded,
     selection: Selection,
@@ -58,9 +52,10 @@ def foresee(
     concurrency: int | None = None,
     note: Note | None = None,
     again: AskAgain | None = None,
-) -> Foreseen:
-    """What a run would do now. `run_id` is that of the run, where it is known: uncached steps have it in their key.
+) -> Estimate:
+    """What a run would do now; SpecError where it would refuse.
 
+    `run_id` is that of the run, where it is known: uncached steps have it in their key.
     `note` is told of each task that is judged. `again` says what is set aside for a task because somebody asked.
     """
     walk = Walk(loaded.graph, nodes=selection.nodes, demand=selection.demand)
@@ -74,17 +69,18 @@ def foresee(
     def claim(task: Task) -> None:
         claims.claim(task, scopes)
 
-    checks = StaticChecks(scopes, claim)
+    checks = StaticChecks(scopes, claim, warnings=loaded.warnings)
     forecast = Forecast(walk, scopes, outlooks.judge, on_static_error=checks.unit, check_born=checks.task)
     selection.attach(walk)
     forecast.begin()
     selection.check()
+    checks.refuse()
     forecast.look_ahead()
     steps = forecast.steps(selection.nodes)
     for task in forecast.waiting():
         outlooks.will_need(task)
     needs = {node.name: {loaded.graph.nodes[i].name for i in loaded.graph.needs_of(node)} for node in loaded.graph}
-    estimate = Estimate(
+    return Estimate(
         steps=steps,
         upload_bytes=None if _uploads_unknown(loaded, steps) else outlooks.upload_bytes(),
         seconds=seconds_of(
@@ -95,7 +91,6 @@ def foresee(
         ),
         cost=cost_of(steps),
     )
-    return Foreseen(estimate, checks.problems)
 
 
 class _Outlooks:

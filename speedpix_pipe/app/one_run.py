@@ -25,7 +25,6 @@ from speedpix_pipe.engine.drive import Driver, lookahead
 from speedpix_pipe.engine.lanes import Lanes, Spent, Stop
 from speedpix_pipe.engine.life import Lives
 from speedpix_pipe.engine.saving import Saver
-from speedpix_pipe.errors import SpecError
 from speedpix_pipe.events import RunFinished, RunResumed, RunStarted, Warned
 from speedpix_pipe.files.objects import seen
 from speedpix_pipe.files.storage.threads import in_thread
@@ -127,7 +126,7 @@ class OneRun:
         self.lives = Lives(
             kit, scopes, self.saver, self.lanes, store.ledger, keeper, bus.emit, self.clock, store.digests
         )
-        self._checks = StaticChecks(scopes, self.lives.claim)
+        self._checks = StaticChecks(scopes, self.lives.claim, warnings=loaded.warnings)
         self.driver = Driver(
             walk=self.walk,
             scopes=scopes,
@@ -155,8 +154,7 @@ class OneRun:
         await self.driver.prepare()
         await self._look_at_objects()
         self._selection.check()
-        if self._checks.problems:
-            raise SpecError([*self._checks.problems, *self.loaded.warnings])
+        self._checks.refuse()
 
     async def _look_at_objects(self) -> None:
         """Checks that take requests, many at a time."""

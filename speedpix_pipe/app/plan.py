@@ -16,7 +16,7 @@ from speedpix_pipe.app.resolved import resolved_spec
 from speedpix_pipe.app.selection import select
 from speedpix_pipe.app.specs import Loaded, require
 from speedpix_pipe.clock import Clock, SystemClock
-from speedpix_pipe.errors import AccessError, Problem, SpecError, StoreError
+from speedpix_pipe.errors import AccessError, Problem, StoreError
 from speedpix_pipe.files.objects import MOST_READ, Objects, measure_some
 from speedpix_pipe.model import Json
 from speedpix_pipe.plan.estimate import Estimate
@@ -52,10 +52,8 @@ def plan(request: PlanRequest) -> Plan:
         measure_some(loaded.params.values())
         selection = select(loaded.graph, request.only, request.start_from)
         connection = planned_connection(loaded.settings, local=request.local)
-        foreseen = foresee(loaded, selection, connection, store, request.clock)
-    if foreseen.problems:
-        raise SpecError([*foreseen.problems, *loaded.warnings])
-    return Plan(loaded, foreseen.estimate, loaded.warnings)
+        estimate = foresee(loaded, selection, connection, store, request.clock)
+    return Plan(loaded, estimate, loaded.warnings)
 
 
 def planned_connection(settings: Settings, *, local: bool) -> Connection:

@@ -24,7 +24,8 @@ def remainder(pipeline: Pipeline, problems: Iterable[Problem]) -> Pipeline | Non
     if not names:
         return None
     starts = [_place(pipeline.steps[name]) for name in names]
-    end = _end_of_steps(pipeline, starts[-1][0])
+    lines = pipeline.text.split("\n")
+    end = _end_of_steps(lines, starts[-1][0])
     faulty: set[str] = set()
     for problem in problems:
         if problem.severity is not Severity.ERROR:
@@ -33,7 +34,7 @@ def remainder(pipeline: Pipeline, problems: Iterable[Problem]) -> Pipeline | Non
             faulty |= {name for name, step in pipeline.steps.items() if step.pipeline is not None}
         elif starts[0] <= (problem.line, problem.column) and problem.line < end:
             faulty.add(names[bisect_right(starts, (problem.line, problem.column)) - 1])
-        elif not problem.code.startswith(_HARMLESS) and not _section(pipeline, problem.line).startswith(_APART):
+        elif not problem.code.startswith(_HARMLESS) and not _section(lines, problem.line).startswith(_APART):
             return None
     sound = _without_followers(pipeline, faulty)
     return replace(pipeline, steps=sound, outputs=None, watch=()) if sound else None
@@ -43,31 +44,32 @@ def _place(step: Step) -> tuple[int, int]:
     return step.mark.line, step.mark.column
 
 
-def _end_of_steps(pipeline: Pipeline, last: int) -> int:
+def _end_of_steps(lines: list[str], last: int) -> int:
     """The line of the first key of the spec behind its steps."""
-    lines = pipeline.text.split("\n")
     for number in range(last + 1, len(lines) + 1):
         if lines[number - 1][:1] not in _INSIDE:
             return number
     return len(lines) + 1
 
 
-def _section(pipeline: Pipeline, line: int) -> str:
+def _section(lines: list[str], line: int) -> str:
     """The line with the key of the spec that a line belongs to."""
-    lines = pipeline.text.split("\n")[:line]
-    return next((text for text in reversed(lines) if text[:1] not in _INSIDE), "")
+    return next((text for text in reversed(lines[:line]) if text[:1] not in _INSIDE), "")
 
 
 def _without_followers(pipeline: Pipeline, faulty: set[str]) -> dict[str, Step]:
     """Steps that neither are faulty nor refer, over whatever way, to one that is."""
-    sound = {name: step for name, step in pipeline.steps.items() if name not in faulty}
-    needs = {name: _named(step) for name, step in sound.items()}
-    while True:
-        lost = [name for name in sound if not needs[name] <= sound.keys()]
-        if not lost:
-            return sound
-        for name in lost:
-            del sound[name]
+    users: dict[str, list[str]] = {}
+    for name, step in pipeline.steps.items():
+        for other in _named(step):
+            users.setdefault(other, []).append(name)
+    lost = {*faulty, *(other for other in users if other not in pipeline.steps)}
+    open_ = list(lost)
+    while open_:
+        followers = set(users.get(open_.pop(), ())) - lost
+        lost |= followers
+        open_.extend(followers)
+    return {name: step for name, step in pipeline.steps.items() if name not in lost}
 
 
 def _named(step: Step) -> set[str]:

@@ -262,8 +262,7 @@ def _problem(pipeline: Pipeline, mark: Mark, code: str, message: str, hint: str 
 def _with_snippet(problem: Problem, pipeline: Pipeline) -> Problem:
     if problem.snippet is not None or problem.path != pipeline.shown:
         return problem
-    lines = lines_of(pipeline.text)
-    return replace(problem, snippet=lines[problem.line - 1]) if 0 < problem.line <= len(lines) else problem
+    return replace(problem, snippet=lines_of(pipeline.text).line(problem.line))
 
 
 def _unique(problems: list[Problem]) -> list[Problem]:

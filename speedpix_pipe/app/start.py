@@ -55,10 +55,9 @@ async def may_begin(
     # A forecast may have to ask for many objects, one after another; nothing else goes on yet.
     if loaded.objects.used:
         await in_thread(lambda: measure_some(loaded.params.values()))
-        foreseen = await in_thread(look)
+        estimate = await in_thread(look)
     else:
-        foreseen = look()
-    estimate = foreseen.estimate
+        estimate = look()
     _refuse(estimate, limits, spent)
     question = question_of(estimate)
     if asks and question is not None:

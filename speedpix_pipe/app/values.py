@@ -15,7 +15,7 @@ from speedpix_pipe.app.specs import Loaded, surroundings
 from speedpix_pipe.app.unknowns import KnownParams, NoFiles, NoObjects, UnknownValueError
 from speedpix_pipe.errors import Problem, Severity
 from speedpix_pipe.model import Mark, Pipeline
-from speedpix_pipe.plan.checks import StaticChecks
+from speedpix_pipe.plan.checks import PART, StaticChecks, partly_looked_at
 from speedpix_pipe.plan.claims import Claims
 from speedpix_pipe.plan.estimate import Forecast
 from speedpix_pipe.plan.graph import Node
@@ -25,9 +25,8 @@ from speedpix_pipe.plan.tasks import Command, Decide, Expand, Task
 from speedpix_pipe.plan.walk import Walk
 
 # Of one list, shared among the steps that may follow from each; a run and a plan look at all.
-MOST_ELEMENTS, FEWEST_ELEMENTS = 60_000, 200
-SECONDS = 1.0  # of the processor, for values
-PART = "plan.part"
+MOST_ELEMENTS, FEWEST_ELEMENTS = 20_000, 200
+SECONDS = 0.7  # of the processor, for values; no more than half of it for finding out which tasks there are
 _HINT = "plan and run look at all of it"
 RUN_NAMES = {"id": "00000000T000000-000000", "date": "2000-01-01", "time": "00:00:00"}  # of the run that is not
 
@@ -59,17 +58,17 @@ class _Share:
     """The time that a check may take for what depends on values: a spec can ask for hours of it."""
 
     def __init__(self) -> None:
-        self._until = time.process_time() + SECONDS
+        self._began = time.process_time()
         self.is_spent = False
 
-    def has_time(self) -> bool:
-        self.is_spent = self.is_spent or time.process_time() > self._until
-        return not self.is_spent
+    def has_time(self, share: float = 1.0) -> bool:
+        over = time.process_time() - self._began > SECONDS * share
+        self.is_spent = self.is_spent or over
+        return not over
 
     def left_out(self, pipeline: Pipeline) -> Iterator[Problem]:
         if self.is_spent:
-            message = "this spec takes long to evaluate, and validate looked at a part of it only"
-            yield problem_at(pipeline, pipeline.mark, PART, message, hint=_HINT, severity=Severity.WARNING)
+            yield partly_looked_at(pipeline, hint=_HINT)
 
 
 def _nothing_is_known(task: Task) -> NoReturn:
@@ -82,7 +81,7 @@ class _Walked(Forecast):
     share: _Share
 
     def _one(self, command: Command) -> list[Command]:
-        if isinstance(command, Expand | Decide) and not self.share.has_time():
+        if isinstance(command, Expand | Decide) and not self.share.has_time(0.5):
             return []
         try:
             return super()._one(command)
@@ -94,7 +93,7 @@ class _Walked(Forecast):
         for index, length in self._fanout.shortened.items():
             node = self.walk.graph.nodes[index]
             most = self._fanout.most
-            message = f"{node.name} runs for {length:,} elements, and validate looked at the first {most:,}"
+            message = f"{node.name} runs {length:,} times, and validate looked at the first {most:,}"
             mark = node.step.for_each.mark if node.step.for_each else node.step.mark
             yield problem_at(node.space.pipeline, mark, PART, message, hint=_HINT, severity=Severity.WARNING)
 
@@ -103,6 +102,7 @@ class _Checks(StaticChecks):
     """Static checks where some values are unknown."""
 
     share: _Share
+    patience_seconds = None  # the share ends before it does
 
     def task(self, task: Task) -> None:
         if self.share.has_time():

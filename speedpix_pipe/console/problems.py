@@ -6,7 +6,7 @@ Finding problems is `spec`'s work; this room only shows them, all at once and in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from speedpix_pipe.console.base import Ink, cell_width, printable
 from speedpix_pipe.errors import PipeError, Problem, Severity, in_order
@@ -83,20 +83,21 @@ def _window(problem: Problem, room: int) -> tuple[str, int, int]:
     line, start = line[dropped : start + 2 * room], start - dropped
     stop = min(start + max(1, problem.width), len(line)) if start < len(line) else start
     pieces = _drawn(line)
+    before = list(accumulate(map(cell_width, pieces), initial=0))  # the cells before each piece
     left, right = 0, len(pieces)
     # A line that is too long loses its far end first, then its beginning, until the caret run is in sight.
-    while right > max(stop, start + 1) and _cells(pieces[left:right]) > room - 1:
+    while right > max(stop, start + 1) and before[right] - before[left] > room - 1:
         right -= 1
-    while left < start and _cells(pieces[left:right]) > room - 2:
+    while left < start and before[right] - before[left] > room - 2:
         left += 1
-    if _cells(pieces[left:right]) > room - 2:
-        while right > start + 1 and _cells(pieces[left:right]) > room - 2:
+    if before[right] - before[left] > room - 2:
+        while right > start + 1 and before[right] - before[left] > room - 2:
             right -= 1
         stop = min(stop, right)
     head = "…" if left or dropped else ""
     tail = "…" if right < len(pieces) or cut else ""
     shown = head + "".join(pieces[left:right]) + tail
-    return shown, len(head) + _cells(pieces[left:start]), _cells(pieces[start:stop])
+    return shown, len(head) + before[start] - before[left], before[max(start, stop)] - before[start]
 
 
 def _drawn(line: str) -> list[str]:
@@ -108,7 +109,3 @@ def _drawn(line: str) -> list[str]:
         column += cell_width(piece)
         drawn.append(piece)
     return drawn
-
-
-def _cells(pieces: Sequence[str]) -> int:
-    return sum(map(cell_width, pieces))

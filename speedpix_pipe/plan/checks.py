@@ -7,16 +7,19 @@ tasks that are skipped in any case have been; what they would have rendered is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from speedpix_pipe.errors import ExpressionError, Problem, TaskError
+from speedpix_pipe.errors import ExpressionError, Problem, Severity, SpecError, TaskError
 from speedpix_pipe.files.objects import LookFirstError
 from speedpix_pipe.model import Entry, FileText, Mark, Pipeline, Step, TaskStatus, Template, Workflow
 from speedpix_pipe.plan.covers import covers, message_of, patterns_of, variants
 from speedpix_pipe.plan.graph import Node, Role, expressions_in, run_templates
+from speedpix_pipe.plan.names import problem_at
 from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.targets import STAND_IN, render_path
 from speedpix_pipe.plan.tasks import Effect, Phase, Task, Unit
@@ -29,6 +32,8 @@ VARYING = frozenset({"item", "index", "matrix", "run"})
 _OF_TASKS = frozenset({"item", "index", "matrix"})
 LOOKED_AT = 10  # tasks of a step whose rendered paths are held against the spec's patterns
 MOST = 50  # problems; more of the same say nothing new
+PATIENCE_SECONDS = 0.7  # of the processor, for more problems once there is one: a spec can ask for hours
+PART = "plan.part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,10 @@ class StaticChecks:
     """Collects problems; `claim` reserves the save paths of a task.
 
     `unknown` are errors that say that a value is not known here: nothing is wrong then, and nothing more is said.
+    `warnings` are shown beside what makes the command refuse.
     """
+
+    patience_seconds: float | None = PATIENCE_SECONDS
 
     def __init__(
         self,
@@ -54,6 +62,7 @@ class StaticChecks:
         claim: Callable[[Task], None] | None = None,
         *,
         unknown: tuple[type[Exception], ...] = (),
+        warnings: Sequence[Problem] = (),
     ) -> None:
         self.problems: list[Problem] = []
         self.unknown = unknown
@@ -65,13 +74,31 @@ class StaticChecks:
         self._known: dict[int, _Known] = {}
         self._done: set[int] = set()
         self._looked: dict[int, int] = {}
+        self._patterns: dict[Path, list[str]] = {}  # of a pipeline, by its path
         self._seen: set[tuple[str, int, int, str]] = set()
+        self._warnings = warnings
+        self._began = time.process_time()
+
+    def refuse(self) -> None:
+        """SpecError with all that was found, if anything was."""
+        if self.problems:
+            raise SpecError([*self.problems, *self._warnings])
+
+    def _lose_patience(self) -> None:
+        """What is wrong already will not be carried out; the rest is looked at while that is quick."""
+        if not self.problems or self.patience_seconds is None:
+            return
+        if time.process_time() - self._began > self.patience_seconds:
+            pipeline = self._scopes.walk.graph.pipeline
+            self.problems.append(partly_looked_at(pipeline, hint="mend what is wrong, and look again"))
+            self.refuse()
 
     def unit(self, asker: Unit | Task, error: ExpressionError) -> None:
         """A list, a condition or a sub-pipeline's input that cannot be evaluated."""
         step = asker.node.step
         mark = step.for_each.mark if isinstance(asker, Unit) and step.for_each else step.mark
         self._add(asker.node.space.pipeline, error, mark)
+        self._lose_patience()
 
     def _outputs(self) -> None:
         """What the spec's own `outputs` give without any step, and names that mean nothing there."""
@@ -86,6 +113,7 @@ class StaticChecks:
                 self._try(node, entry.value.mark, partial(render, entry.value, self._scopes.of_outputs()))
 
     def task(self, task: Task) -> None:
+        self._lose_patience()
         if not self._outputs_seen:
             self._outputs_seen = True
             self._outputs()
@@ -123,9 +151,15 @@ class StaticChecks:
         looked = self._looked.get(node.index, 0)
         if looked < LOOKED_AT:
             self._looked[node.index] = looked + 1
-            for pattern in patterns_of(node.space.pipeline):
+            for pattern in self._patterns_of(node.space.pipeline):
                 if any(covers(pattern, variant) for variant in variants(path, STAND_IN)):
                     raise ExpressionError(message_of(node.step, pattern), code="spec.save-covered")
+
+    def _patterns_of(self, pipeline: Pipeline) -> list[str]:
+        found = self._patterns.get(pipeline.path)
+        if found is None:
+            found = self._patterns[pipeline.path] = list(patterns_of(pipeline))
+        return found
 
     def _claim_paths(self, task: Task) -> None:
         assert self._claim is not None
@@ -167,6 +201,11 @@ class StaticChecks:
             self.problems.append(problem)
 
 
+def partly_looked_at(pipeline: Pipeline, *, hint: str) -> Problem:
+    message = "this spec takes long to evaluate, and a part of it only was looked at"
+    return problem_at(pipeline, pipeline.mark, PART, message, hint=hint, severity=Severity.WARNING)
+
+
 def problem_of(error: ExpressionError | TaskError, mark: Mark, pipeline: Pipeline) -> Problem:
     """An error of an expression as a problem of the spec, at the expression's own place where it is known."""
     message = error.message
@@ -175,8 +214,7 @@ def problem_of(error: ExpressionError | TaskError, mark: Mark, pipeline: Pipelin
         path, line, column = where.rsplit(":", 2)
         mark = Mark(path, int(line), int(column))
         message = message.removeprefix(f"{where}: ")
-    lines = lines_of(pipeline.text)
-    snippet = lines[mark.line - 1] if 0 < mark.line <= len(lines) else ""
+    snippet = lines_of(pipeline.text).line(mark.line) or ""
     column, width = _extent(snippet, mark.column)
     return Problem(mark.path, mark.line, column, error.code, message, hint=error.hint, snippet=snippet, width=width)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from math import prod
 from typing import Any
 
@@ -30,9 +31,9 @@ class Fanout:
     """
 
     def __init__(self, scopes: Scopes, on_error: OnError | None = None, most: int | None = None) -> None:
-        """With `most`, no list gives more elements than that; `shortened` says of which steps that is true."""
+        """With `most`, no list gives more tasks than that; `shortened` says of which steps that is true."""
         self.scopes = scopes
-        self.shortened: dict[int, int] = {}  # node -> how long its longest list is
+        self.shortened: dict[int, int] = {}  # node -> how many its longest list would give
         self.most = most
         self._on_error = on_error
         self._constant: dict[int, tuple[Sequence[Any], ...]] = {}
@@ -89,7 +90,7 @@ class Fanout:
         if not later:
             self._refuse_twins(node, elements)
         self._refuse_crowd(node, sum(_tasks_of(element) for element in elements))
-        return elements
+        return self._first(node, elements)
 
     def _list(self, unit: Unit) -> Sequence[Any]:
         node = unit.node
@@ -126,7 +127,22 @@ class Fanout:
             part = self._key(node.step.key, scope)
         element = Element(item, part, self._axes(node, scope), position)
         self._refuse_crowd(node, _tasks_of(element))
-        return element
+        return self._first(node, [element])[0]
+
+    def _first(self, node: Node, elements: list[Element]) -> list[Element]:
+        """As many of them as are wanted, the last of them with its first axis values only."""
+        count = sum(_tasks_of(element) for element in elements)
+        if self.most is None or count <= self.most:
+            return elements
+        self.shortened[node.index] = max(count, self.shortened.get(node.index, 0))
+        left = self.most
+        for number, element in enumerate(elements, start=1):
+            if element.axes:
+                element.axes = _first_values(element.axes, left)
+            left -= _tasks_of(element)
+            if left <= 0:
+                return elements[:number]
+        return elements
 
     def _refuse_crowd(self, node: Node, more: int) -> None:
         if len(self.scopes.walk.keys[node.index]) + more > LARGEST:
@@ -141,7 +157,7 @@ class Fanout:
         constant = self._constant.get(node.index)
         if constant is not None:
             return constant
-        found = tuple([_axis(axis.name, axis.values, scope) for axis in node.step.matrix])
+        found = tuple([_axis(axis.name, axis.values, scope, self.most) for axis in node.step.matrix])
         templates = [axis.values for axis in node.step.matrix]
         varies = any(VARYING & e.names for t in templates for e in expressions_in(t))
         if not varies and node.space.enter is None:
@@ -196,14 +212,14 @@ class Fanout:
                 raise ExpressionError(message, where=str(node.step.for_each.mark), code="spec.equal-keys", hint=hint)
 
 
-def _axis(name: str, template: Template, scope: Scope) -> Sequence[Any]:
-    """The values of one axis: each gives a key, and no two the same one."""
+def _axis(name: str, template: Template, scope: Scope, most: int | None) -> Sequence[Any]:
+    """The values of one axis: each (of the first `most`) gives a key, and no two the same one."""
     values = render(template, scope)
     where = str(template.mark)
     if not isinstance(values, list | tuple):
         raise ExpressionError(f'matrix axis "{name}" needs a list, this is {_kind(values)}', where=where)
     seen: dict[Any, int] = {}
-    for position, value in enumerate(values):
+    for position, value in enumerate(islice(values, most)):
         text = key_text(value)
         if text is None:
             message = f'element {position + 1} of axis "{name}" is {_kind(value)} and gives no key'
@@ -214,6 +230,15 @@ def _axis(name: str, template: Template, scope: Scope) -> Sequence[Any]:
                 message = f'elements {first + 1} and {position + 1} of axis "{name}" have the same key "{text}"'
                 raise ExpressionError(message, where=where, code="spec.equal-keys", hint="leave one of them out")
     return values
+
+
+def _first_values(axes: Iterable[Sequence[Any]], most: int) -> tuple[Sequence[Any], ...]:
+    """The beginning of each axis, so that no more than `most` combinations are left."""
+    kept = []
+    for values in axes:
+        kept.append(values[: max(1, most)])
+        most //= max(1, len(kept[-1]))
+    return tuple(kept)
 
 
 def _tasks_of(element: Element) -> int:

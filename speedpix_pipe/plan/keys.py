@@ -17,8 +17,10 @@ def key_text(value: Any) -> str | None:
     match value:
         case str():
             return value
-        case bool() | int() | float():
-            return json.dumps(value)
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)  # as JSON has it, where it is finite
         case FileValue():
             return value.path
         case Mapping():

@@ -121,8 +121,7 @@ def problem_at(
 
 
 def _line(pipeline: Pipeline, mark: Mark) -> str | None:
-    lines = lines_of(pipeline.text)
-    return lines[mark.line - 1] if 0 < mark.line <= len(lines) else None
+    return lines_of(pipeline.text).line(mark.line)
 
 
 def _uses(templates: Iterable[Template], names: Sequence[str]) -> Iterator[_Asked]:

@@ -121,15 +121,14 @@ class _Weaver:
 
     def report_cycle(self, pipeline: Pipeline, needs: dict[str, set[str]], left: set[str]) -> None:
         """Follow needs among what could not be ordered until a name comes again."""
-        path = [min(left, key=list(pipeline.steps).index)]
-        while True:
-            following = [n for n in pipeline.steps if n in needs[path[-1]] and n in left]
-            if following[0] in path:
-                cycle = [*path[path.index(following[0]) :], following[0]]
-                break
-            path.append(following[0])
-        first = min(cycle, key=list(pipeline.steps).index)
-        ring = cycle[:-1]
+        number = {name: position for position, name in enumerate(pipeline.steps)}
+        following = min(left, key=number.__getitem__)
+        path: dict[str, None] = {}
+        while following not in path:
+            path[following] = None
+            following = min(needs[following] & left, key=number.__getitem__)
+        ring = list(path)[list(path).index(following) :]
+        first = min(ring, key=number.__getitem__)
         turn = ring.index(first)
         shown = " -> ".join([*ring[turn:], *ring[:turn], first])
         self.problem(pipeline, pipeline.steps[first].mark, "spec.cycle", f"cycle: {shown}", width=len(first))

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from speedpix_pipe.errors import Problem
 from speedpix_pipe.model import Entry, Expression, FileText, Json, ListOf, Literal, MapOf, Mark, Template, Text
@@ -21,7 +21,8 @@ from speedpix_pipe.spec.templates import TemplateError, Use, parse, parse_condit
 
 _OPENING = "${{"
 _PLAIN = re.compile(r"[\w.]+\Z")
-MAX_EXPRESSIONS = 100_000  # characters of all different expressions of a file, plain names aside
+MAX_EXPRESSIONS = 30_000  # of one file
+MAX_CHARACTERS = 100_000  # of all its different expressions, plain names aside
 _PLACES = "a step's for_each, matrix, key, when, input, save, expect and image, and in outputs"
 
 Wrap = Callable[[Node, Template], Template]
@@ -46,7 +47,8 @@ class Draft:
         self.uses_in_save: list[Use] = []
         self._collected = self.uses
         self._understood: set[str] = set()
-        self._text_left = MAX_EXPRESSIONS
+        self._text_left = MAX_CHARACTERS
+        self._expressions = 0
 
     def add(self, problem: Problem) -> None:
         self.problems.append(problem)
@@ -157,21 +159,24 @@ class Draft:
         """Expressions beyond plain names cost time to understand, each different one anew; a spec has a share of it."""
         parts = parsed.parts if isinstance(parsed, Text) else (parsed,)
         for part in parts:
-            if isinstance(part, Expression) and part.normal not in self._understood and not _PLAIN.match(part.normal):
+            if not isinstance(part, Expression):
+                continue
+            self._expressions += 1
+            if self._expressions > MAX_EXPRESSIONS:
+                self._refuse_more(node, f"a spec may have {MAX_EXPRESSIONS:,} expressions, and here are more")
+            if part.normal not in self._understood and not _PLAIN.match(part.normal):
                 self._understood.add(part.normal)
                 self._spend(node, len(part.normal))
 
     def _spend(self, node: Node, characters: int) -> None:
         self._text_left -= characters
         if self._text_left < 0:
-            self.problems.append(
-                node.problem(
-                    "expression.too-many",
-                    f"the expressions of this spec have more than {MAX_EXPRESSIONS:,} characters in all",
-                    hint="say once, in a param or a sub-pipeline, what repeats with small differences",
-                )
-            )
-            raise EnoughProblemsError
+            self._refuse_more(node, f"the expressions of this spec have more than {MAX_CHARACTERS:,} characters in all")
+
+    def _refuse_more(self, node: Node, message: str) -> NoReturn:
+        hint = "say once, in a param or a sub-pipeline, what repeats with small differences"
+        self.problems.append(node.problem("expression.too-many", message, hint=hint))
+        raise EnoughProblemsError
 
     def _template_problem(self, node: Node, error: TemplateError) -> Problem:
         comment = self._cut_off_by(node)

@@ -89,19 +89,19 @@ def _stable_seed(ev: Evaluation, *args: Any) -> int:
     """0 to 2^31-1, the same for equal arguments on every machine; files count by their content."""
     ev.tick()
     try:
-        data = canonical_json([_content(one) for one in args])
+        data = canonical_json([_content(ev, one) for one in args])
     except (TypeError, ValueError) as error:
         raise ExpressionError(f"stable_seed(): {error}") from None
     return int.from_bytes(hashlib.sha256(data).digest()[:8], "big") % 2**31
 
 
-def _content(value: Any) -> Any:
+def _content(ev: Evaluation, value: Any) -> Any:
     if isinstance(value, FileValue):
         return {"sha256": value.sha256}
     if isinstance(value, list | range):
-        return [_content(one) for one in value]
+        return ev.collect(_content(ev, one) for one in ev.each(value))
     if isinstance(value, Mapping):
-        return {as_text(key): _content(inner) for key, inner in value.items()}
+        return {as_text(key): _content(ev, inner) for key, inner in value.items()}
     return value
 
 

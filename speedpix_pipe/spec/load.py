@@ -21,7 +21,7 @@ from speedpix_pipe.spec.places import Branch, Node, Source
 from speedpix_pipe.spec.scalars import NotFiniteError, core_value, has_leading_zero
 
 MAX_BYTES = 8 * 1024 * 1024
-MAX_VALUES = 500_000  # aliases written out; beyond, lists belong into a CSV or JSON file
+MAX_VALUES = 200_000  # aliases written out; beyond, lists belong into a CSV or JSON file
 MAX_DEPTH = 100
 MAX_PROBLEMS = 200
 

@@ -7,7 +7,8 @@ spec has thousands of nodes and no problems. What the values mean is left to the
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
@@ -16,32 +17,92 @@ from speedpix_pipe.errors import Problem, Severity
 from speedpix_pipe.files.storage.urls import covered
 from speedpix_pipe.model import Json, Mark
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE_END = re.compile(r"\r\n|\r|\n")  # as YAML has them
+_BLOCK = 1024
 _LONGEST_SNIPPET = 1000  # a problem further right on its line shows no line
+
+
+class Lines:
+    """The lines of a text. Of every block it is remembered how many lines end before: a file may be all line ends."""
+
+    __slots__ = ("_bounds", "_counts", "_has_returns", "_starts", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._has_returns = "\r" in text
+        self._bounds, self._counts, self._starts = array("I", [0]), array("I", [0]), array("I", [0])
+        end = 0
+        while end < len(text):
+            begin, end = end, min(end + _BLOCK, len(text))
+            if self._has_returns and text.startswith("\r\n", end - 1):
+                end += 1  # no block ends inside a line end
+            self._bounds.append(end)
+            self._counts.append(self._counts[-1] + self._ends(begin, end))
+            self._starts.append(self._start(begin, end, self._starts[-1]))
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column of a character, counted from 1."""
+        if self._has_returns and offset and self.text.startswith("\r\n", offset - 1):
+            line, column = self.place(offset - 1)
+            return line, column + 1
+        block = bisect_right(self._bounds, offset) - 1
+        begin = self._bounds[block]
+        line = self._counts[block] + self._ends(begin, offset) + 1
+        return line, offset - self._start(begin, offset, self._starts[block]) + 1
+
+    def line(self, number: int) -> str | None:
+        """The text of a line, counted from 1, without its end."""
+        if not 1 <= number <= self._counts[-1] + 1:
+            return None
+        start = 0
+        if number > 1:
+            block = bisect_left(self._counts, number - 1) - 1
+            start = self._bounds[block]
+            for _ in range(number - 1 - self._counts[block]):
+                found = _LINE_END.search(self.text, start)
+                assert found is not None
+                start = found.end()
+        ends = [self.text.find("\n", start), self.text.find("\r", start) if self._has_returns else -1]
+        return self.text[start : min((end for end in ends if end >= 0), default=len(self.text))]
+
+    def _ends(self, begin: int, end: int) -> int:
+        count = self.text.count("\n", begin, end)
+        if self._has_returns:
+            count += self.text.count("\r", begin, end) - self.text.count("\r\n", begin, end)
+        return count
+
+    def _start(self, begin: int, end: int, before: int) -> int:
+        """Where the line begins that `end` stands in; `before` is that of `begin`."""
+        last = self.text.rfind("\n", begin, end)
+        if self._has_returns:
+            last = max(last, self.text.rfind("\r", begin, end))
+        return before if last < 0 else last + 1
 
 
 class Source:
     """The text of one file, under the name that problems show."""
 
-    __slots__ = ("_starts", "shown", "text")
+    __slots__ = ("_lines", "laid_out", "shown", "text")
 
     def __init__(self, shown: str, text: str) -> None:
         self.shown = shown
         self.text = text
-        self._starts: list[int] | None = None
+        self._lines: Lines | None = None
+        self.laid_out: tuple[Node, list[int]] | None = None  # the value asked about last: problems come together
+
+    @property
+    def lines(self) -> Lines:
+        if self._lines is None:
+            self._lines = Lines(self.text)
+        return self._lines
 
     def mark(self, offset: int) -> Mark:
-        starts = self._line_starts()
-        line = bisect_right(starts, offset)
-        return Mark(self.shown, line, offset - starts[line - 1] + 1)
+        line, column = self.lines.place(offset)
+        return Mark(self.shown, line, column)
 
     def line(self, number: int) -> str:
         """The text of a line, counted from 1, without its end."""
-        starts = self._line_starts()
-        if not 1 <= number <= len(starts):
-            return ""
-        end = starts[number] if number < len(starts) else len(self.text)
-        return self.text[starts[number - 1] : end].rstrip("\r\n")
+        return self.lines.line(number) or ""
 
     def problem(
         self,
@@ -80,31 +141,11 @@ class Source:
             width=max(1, min(width, room)),
         )
 
-    def _line_starts(self) -> list[int]:
-        if self._starts is None:
-            self._starts = _line_starts(self.text)
-        return self._starts
-
 
 @lru_cache(maxsize=8)
-def lines_of(text: str) -> list[str]:
-    """The lines of a file, split once however many problems show one of them."""
-    return _LINE_END.split(covered(text))
-
-
-def _line_starts(text: str) -> list[int]:
-    # YAML ends a line at \n, \r\n and a lone \r; most files have no \r at all.
-    starts = [0]
-    at = text.find("\n")
-    if "\r" not in text:
-        while at >= 0:
-            starts.append(at + 1)
-            at = text.find("\n", at + 1)
-        return starts
-    for index, char in enumerate(text):
-        if char == "\n" or (char == "\r" and text[index + 1 : index + 2] != "\n"):
-            starts.append(index + 1)
-    return starts
+def lines_of(text: str) -> Lines:
+    """The lines of a file, laid out once however many problems show one of them."""
+    return Lines(covered(text))
 
 
 class Node:
@@ -171,14 +212,14 @@ class Node:
         shift = self._plain_shift()
         if shift is not None:
             return lambda offset: self.source.mark(shift + offset)
-        places: list[int] = []
+        return self._locate
 
-        def locate(offset: int) -> Mark:
-            if not places:
-                places.extend(scalar_places(self.source.text, self.start, self.end, self.style, self.value))
-            return self.source.mark(places[min(max(offset, 0), len(places) - 1)])
-
-        return locate
+    def _locate(self, offset: int) -> Mark:
+        if self.source.laid_out is None or self.source.laid_out[0] is not self:
+            places = scalar_places(self.source.text, self.start, self.end, self.style, self.value)
+            self.source.laid_out = (self, places)
+        places = self.source.laid_out[1]
+        return self.source.mark(places[min(max(offset, 0), len(places) - 1)])
 
     def _plain_shift(self) -> int | None:
         """Where the value starts, if it stands in the file exactly as it reads."""

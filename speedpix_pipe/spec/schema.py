@@ -19,7 +19,7 @@ from speedpix_pipe.spec.places import Node
 
 _NAME = "pipeline.v1.schema.json"
 MAX_PROBLEMS = 200  # a file that is wrong all over is not explained to its end
-MAX_STEPS = 20_000
+MAX_STEPS = 5_000
 
 
 def schema_text() -> str:

@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-SECONDS = 4  # of the processor; alone on a quiet machine each takes less than two
+SECONDS = 3  # of the processor; alone on a quiet machine each takes less than two
 MEGABYTES = 300
 HEAD = "apiVersion: speedpix-pipe/v1\nname: hostile\n"
 
@@ -65,6 +65,32 @@ REFUSED: dict[str, Callable[[], str]] = {
         + "a" * 40
         + "!'}}\nsteps: {a: {workflow: w, input: {p: '${{ params.p }}'}}}\n"
     ),
+    "a seed from ten million numbers": lambda: steps("${{ stable_seed(range(10000000)) }}"),
+    "a text with thousands of wrong expressions": lambda: (
+        HEAD
+        + "steps:\n  s:\n    workflow: w\n    input:\n      a: >\n"
+        + "".join(f"        word ${{{{ nope{n} }}}} more\n" for n in range(5_000))
+    ),
+    "nothing but line ends": lambda: HEAD + "\r" * 7_000_000 + "steps: {a: {workflow: w, inpt: 1}}\n",
+    "a cycle of thousands": lambda: (
+        HEAD + "steps:\n" + "".join(f"  s{n}: {{workflow: w, needs: [s{(n + 1) % 4999}]}}\n" for n in range(4_999))
+    ),
+    "tens of thousands of outputs": lambda: (
+        HEAD
+        + "steps: {a: {workflow: w}}\noutputs:\n"
+        + "".join(f"  o{n}: ${{{{ steps.a.output }}}}\n" for n in range(95_000))
+    ),
+    "a hundred thousand tasks with one path": lambda: (
+        HEAD + 'steps:\n  s: {workflow: w, for_each: "${{ range(100000) }}", input: {a: "${{ item }}"}, save: o.png}\n'
+    ),
+    "merges of a long mapping": lambda: (
+        HEAD
+        + "x-a: &a {"
+        + ", ".join(f"k{n}: 1" for n in range(5_000))
+        + "}\nx-b: ["
+        + ", ".join(["{<<: *a}"] * 50_000)
+        + "]\nsteps: {a: {workflow: w}}\n"
+    ),
     "a way out of the sandbox": lambda: steps("${{ ''.__class__.__mro__[1].__subclasses__() }}"),
 }
 # Large, yet nothing is wrong with them: they end as quickly.
@@ -72,16 +98,18 @@ ALLOWED: dict[str, Callable[[], str]] = {
     "a fan-out of a million": lambda: HEAD + 'steps:\n  s: {workflow: w, for_each: "${{ range(1000000) }}", input: {a: "${{ item }}"}, save: "o/${{ item }}.png"}\n',
     "a hundred steps of a million tasks": lambda: HEAD + 'steps:\n  s0: {workflow: w, for_each: "${{ range(900000) }}", input: {a: "${{ item }}"}}\n' + "".join(f'  s{n + 1}: {{workflow: w, for_each: "${{{{ steps.s{n} }}}}", input: {{a: "${{{{ steps.s{n}.output }}}}"}}, save: "o{n}/${{{{ item }}}}"}}\n' for n in range(100)),
     "slow expressions for each of many": lambda: HEAD + 'steps:\n  s: {workflow: w, for_each: "${{ range(100000) }}", input: {a: "${{ range(item * 99) | map(\'string\') | join }}"}, save: "o/${{ item }}.png"}\n',
+    "a matrix of 190,000": lambda: HEAD + "steps: {s: {workflow: w, matrix: {m: [" + ",".join(map(str, range(190_000))) + ']}, input: {a: "${{ matrix.m }}"}, save: "o/${{ matrix.m }}.png"}}\n',
+    "as many steps as there can be": lambda: HEAD + "steps:\n" + "".join(f"  s{n}: {{workflow: w, input: {{a: 1}}, save: o/{n}.png}}\n" for n in range(5_000)),
     "a chain of 3,000 steps": lambda: HEAD + "steps:\n  s0: {workflow: w}\n" + "".join(f'  s{n + 1}: {{workflow: w, for_each: "${{{{ steps.s{n} }}}}"}}\n' for n in range(3_000)),
 }  # fmt: skip
 
 
-def validated(folder: Path, text: str) -> tuple[int, list[dict[str, object]], float, float]:
-    """Exit code, problems, seconds of the processor and megabytes of the whole process."""
+def looked_at(folder: Path, text: str, *command: str) -> tuple[int, str, float, float]:
+    """Exit code, stdout, seconds of the processor and megabytes of the whole process."""
     (folder / "hostile.yaml").write_text(text, encoding="utf-8")
     watcher = (
         "import json, resource, subprocess, sys\n"
-        "done = subprocess.run([sys.executable, '-m', 'speedpix_pipe', 'validate', 'hostile.yaml', '--json'],"
+        f"done = subprocess.run([sys.executable, '-m', 'speedpix_pipe', *{command!r}],"
         " capture_output=True, timeout=60)\n"
         "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
         "print(json.dumps([done.returncode, done.stdout.decode(), done.stderr.decode(),"
@@ -98,6 +126,11 @@ def validated(folder: Path, text: str) -> tuple[int, list[dict[str, object]], fl
     code, out, err, seconds, megabytes = json.loads(done.stdout)
     assert "Traceback" not in err, err
     assert "this is a bug" not in err, err
+    return code, out, seconds, megabytes
+
+
+def validated(folder: Path, text: str) -> tuple[int, list[dict[str, object]], float, float]:
+    code, out, seconds, megabytes = looked_at(folder, text, "validate", "hostile.yaml", "--json")
     return code, json.loads(out), seconds, megabytes
 
 
@@ -116,3 +149,19 @@ def test_a_large_spec_is_looked_at_in_part(name: str, tmp_path: Path) -> None:
     assert (code, [problem for problem in problems if problem["severity"] == "error"]) == (0, [])
     assert seconds < SECONDS
     assert megabytes < MEGABYTES
+
+
+@pytest.mark.parametrize("name", ["many lists joined", "lists of lists", "a matrix of 8**12"])
+@pytest.mark.parametrize("command", [("plan", "hostile.yaml"), ("run", "hostile.yaml", "--local")], ids=lambda c: c[0])
+def test_plan_and_run_lose_patience_with_what_is_wrong_too(name: str, command: tuple[str, ...], tmp_path: Path) -> None:
+    code, out, seconds, megabytes = looked_at(tmp_path, REFUSED[name](), *command)
+    assert (code, out) == (2, "")
+    assert seconds < SECONDS + 1  # a run brings an emulator
+    assert megabytes < MEGABYTES
+
+
+@pytest.mark.parametrize("name", ["as many steps as there can be", "a chain of 3,000 steps"])
+def test_a_plan_of_many_steps_takes_no_time_for_each_pair_of_them(name: str, tmp_path: Path) -> None:
+    code, _, seconds, _ = looked_at(tmp_path, ALLOWED[name](), "plan", "hostile.yaml", "--json")
+    assert code == 0
+    assert seconds < SECONDS + 1
