@@ -43,8 +43,8 @@ def parse_file(data: bytes, name: str, shown: str) -> Json:
     try:
         return parse(text)
     except (ValueError, csv.Error, RecursionError) as error:
-        why = "is nested too deeply" if isinstance(error, RecursionError) else f": {error}"
-        raise ExpressionError(f"{shown}{why}", code="files.read") from None
+        why = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise ExpressionError(f"{shown}: {why}", code="files.read") from None
 
 
 def _json(text: str) -> Json:

@@ -203,7 +203,8 @@ class Draft:
         at = node.end
         while text[at : at + 1] in (" ", "\t"):
             at += 1
-        return at if text.startswith("#", at) else None
+        comment = text[at : text.find("\n", at) if "\n" in text[at:] else len(text)]
+        return at if comment.startswith("#") and "}}" in comment else None
 
     # --- places without expressions ---
 

@@ -208,7 +208,8 @@ class _Reader:
 
     def _refuse_number(self, node: Node) -> None:
         text = node.written()
-        message = f"{text[:20]} is not a finite number" if "." in text[:2] else f"{text[:20]}... is too large a number"
+        shown = text if len(text) <= 20 else f"{text[:20]}..."
+        message = f"{shown} is not a finite number" if "." in text[:2] else f"{shown} is too large a number"
         hint = f'as a text it needs quotes: "{text}"' if len(text) < 20 else None
         self._add(node.problem("yaml.not-finite", message, hint=hint))
 

@@ -7,11 +7,12 @@ found through the `FileAccess` that the caller brings; a relative path belongs t
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from speedpix_pipe.errors import ExpressionError, PipeError, Problem
 from speedpix_pipe.files import FileValue, has_magic, names_object, resolve
@@ -96,6 +97,7 @@ class _Resolution:
         self._files = files
         self._cwd = cwd
         self._skip = skip
+        self._file_folder = cwd
         self.problems: list[Problem] = []
 
     # --- where values come from ---
@@ -112,6 +114,8 @@ class _Resolution:
     def read_file(self, path: Path) -> Mapping[str, Node]:
         """The params file, YAML or JSON, with the place of every value."""
         shown = str(path)
+        path = self._cwd / path
+        self._file_folder = path.parent
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -137,7 +141,7 @@ class _Resolution:
             if texts:
                 return self._checked(param, self._from_texts(param, texts))
             if node is not None:
-                return self._checked(param, self._from_value(param, node.value, Path(node.source.shown).parent))
+                return self._checked(param, self._from_value(param, node.value, self._file_folder))
             if not param.required:
                 return self._default(param)
         except _WrongError as wrong:
@@ -166,7 +170,8 @@ class _Resolution:
         if param.type == "array" and len(texts) > 1:
             return [_element(text) for text in texts]
         if len(texts) > 1:
-            raise _WrongError(f"is given {len(texts)} times, and a {param.type} has one value")
+            article = "an" if param.type[0] in "aio" else "a"
+            raise _WrongError(f"is given {len(texts)} times, and {article} {param.type} has one value")
         if param.type == "string":
             return texts[0]
         if param.type == "file":
@@ -323,7 +328,7 @@ def _known(params: Mapping[str, Param]) -> str:
 
 def _json(param: Param, text: str) -> Json:
     try:
-        value: Json = json.loads(text, parse_constant=_no_constant)
+        value: Json = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         meant = nearest(text.strip(), ("true", "false")) if param.type == "boolean" else None
         hint = f"write -p {param.name}={meant or _EXAMPLES[param.type]}"
@@ -334,12 +339,17 @@ def _json(param: Param, text: str) -> Json:
 def _element(text: str) -> Json:
     """One of several `-p` for an array: JSON where it is, else the text itself."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         return text
 
 
-def _no_constant(name: str) -> Json:
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_constant(text)
+
+
+def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 

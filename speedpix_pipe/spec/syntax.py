@@ -139,6 +139,10 @@ def _lexer_error(piece: str, offset: int, message: str) -> TemplateError:
     elif at in {"“", "”", "‘", "’"}:
         hint = "write straight quotes"
     found = re.search(r"expected '(.)'$", message)
+    if at == "}" and not (found and found[1] != at):
+        return TemplateError("one `}` ends nothing; an expression ends with `}}`", offset)
+    if at in {")", "]"} and not (found and found[1] != at):
+        return TemplateError(f"no bracket is open that this `{at}` closes", offset)
     if found and piece.startswith(CLOSE, offset):
         hint = "a bracket before it is still open"
     more = f", expected `{found.group(1)}`" if found else ""

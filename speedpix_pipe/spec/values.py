@@ -78,12 +78,13 @@ def attribute(value: Any, name: str, owner: str) -> Any:
         if found is None and name == "url" and value.origin is not None:
             return value  # a picture made on this machine: whoever asks for its URL gets the file, to be uploaded
         if found is None and name in _PICTURE_NAMES:
-            return Undefined(f"{owner}: {value.path} is no picture and has no `{name}`")
+            return Undefined(f"{value.path} is no picture and has no `{name}`")
         return found
     if isinstance(value, Group) and name in {"grouper", "list"}:
         return value[0 if name == "grouper" else 1]
     if isinstance(value, FileValue):
-        return Undefined(f"{owner}: a file has no `{name}`", did_you_mean(name, FILE_NAMES))
+        what = "a file" if owner == "the value" else f"{owner} is a file, which"
+        return Undefined(f"{what} has no `{name}`", did_you_mean(name, FILE_NAMES) or f"it has {', '.join(FILE_NAMES)}")
     hint = "take one of its elements, or `| map(attribute='...')`" if isinstance(value, list) else None
     what = described(value) if owner == "the value" else f"{owner} is {described(value)}, which"
     return Undefined(f"{what} has no `{name}`", hint)

@@ -205,12 +205,15 @@ def _flow(complaint: _Complaint) -> Problem | None:
     if "flow" not in complaint.context:
         return None
     source = complaint.source
-    opening = source.text[complaint.opened_at : complaint.opened_at + 1]
+    opened_at, opening = complaint.opened_at, source.text[complaint.opened_at : complaint.opened_at + 1]
+    if opening not in ("[", "{"):
+        opened_at = max(source.text.rfind("[", 0, complaint.at), source.text.rfind("{", 0, complaint.at))
+        opening = source.text[opened_at : opened_at + 1]
     closing = {"[": "]", "{": "}"}.get(opening, "its end")
     hint = "texts that contain , [ ] { } need quotes there"
-    if complaint.at >= len(source.text.rstrip()) or complaint.opened_at < complaint.line_begin:
+    if complaint.at >= len(source.text.rstrip()) or opened_at < complaint.line_begin:
         message = f"this {opening} is never closed, or a comma is missing after it"
-        return source.problem(complaint.opened_at, "yaml.flow", message, hint=hint)
+        return source.problem(opened_at, "yaml.flow", message, hint=hint)
     message = f"after {opening}, a comma or {closing} was expected here"
     return source.problem(complaint.at, "yaml.flow", message, hint=hint)
 

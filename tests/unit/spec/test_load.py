@@ -197,6 +197,16 @@ def test_deep_nesting_ends_in_a_problem(text: str) -> None:
     assert [p.code for p in wrong(text)] == ["yaml.too-deep"]
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("a: [\n", (1, 4)), ("a: {\n", (1, 4)), ("a: [[1, 2]\nb: {}\n", (1, 4)), ("a:\n  - {b: [1, 2}\n", (2, 14))],
+)
+def test_a_bracket_that_is_never_closed_is_pointed_at(text: str, place: tuple[int, int]) -> None:
+    (problem,) = wrong(text)
+    assert (problem.code, (problem.line, problem.column)) == ("yaml.flow", place)
+    assert "[" in problem.message or "{" in problem.message
+
+
 @pytest.mark.parametrize(("opening", "levels"), [("[", 102), ("[", 100_000), ("{", 100_000), ("[ ", 600)])
 def test_the_first_value_that_is_too_deep_is_pointed_at_and_nothing_before_it_is_forgotten(
     opening: str, levels: int

@@ -111,6 +111,7 @@ def test_values_of_the_command_line(room: Room, declared: str, arguments: list[s
         ("{type: integer}", "p=1.5", "param p must be a whole number, not the number 1.5"),
         ("{type: integer}", "p=ten", "param p must be a whole number as JSON, not `ten`"),
         ("{type: integer}", "p=NaN", "param p must be a whole number as JSON, not `NaN`"),
+        ("{type: number}", "p=1e400", "param p must be a number as JSON, not `1e400`"),
         ("{type: boolean}", "p=yes", "param p must be true or false as JSON, not `yes`"),
         ("{type: boolean}", "p=1", "param p must be true or false, not the number 1"),
         ("{type: array}", "p=a", "param p must be a list as JSON, not `a`"),
@@ -134,6 +135,15 @@ def test_a_relative_path_belongs_to_where_it_is_written(room: Room) -> None:
         (room.value(declared, file="p: in/*.jpg"), room.other),
     ]:
         assert [value.absolute for value in found] == [folder / "in" / "a.jpg", folder / "in" / "b.jpg"]
+
+
+def test_what_a_params_file_names_lies_beside_it_wherever_the_spec_is(room: Room) -> None:
+    """The file itself is named from the current folder, here without any folder at all."""
+    (room.shell / "params.yaml").write_text("p: in/*.jpg\nq: in/c.png\n")
+    declared = "{p: {type: files}, q: {type: file}}"
+    values, problems = resolve_params(room.pipeline(declared), {}, Path("params.yaml"), cwd=room.shell, files=room.disk)
+    assert problems == []
+    assert {file.absolute.parent for file in [*values["p"], values["q"]]} == {room.shell / "in"}
 
 
 def test_files_of_several_patterns_come_once_each_in_the_order_named(room: Room) -> None:
@@ -213,6 +223,9 @@ def test_a_required_param_must_be_given_but_is_unknown_under_validate(room: Room
 
 def test_two_values_are_one_too_many_for_a_text(room: Room) -> None:
     assert room.wrong("{p: {type: string}}", "p=a", "p=b") == ["param p is given 2 times, and a string has one value"]
+    assert room.wrong("{p: {type: object}}", "p={}", "p={}") == [
+        "param p is given 2 times, and an object has one value"
+    ]
 
 
 def test_a_default_that_is_not_used_is_not_looked_at(room: Room) -> None:

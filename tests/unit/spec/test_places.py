@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speedpix_pipe.spec.places import _BLOCK, Lines, Source
@@ -15,6 +15,7 @@ from tests.unit.spec.test_load import read
 TEXTS = st.lists(st.sampled_from(["\r", "\n", "\r\n", "a", "阿", "x" * (_BLOCK - 1), "\n" * (_BLOCK - 1)]), max_size=12)
 
 
+@settings(deadline=None, derandomize=True)
 @given(TEXTS)
 def test_every_character_has_its_line_and_column(parts: list[str]) -> None:
     text = "".join(parts)
@@ -28,6 +29,7 @@ def test_every_character_has_its_line_and_column(parts: list[str]) -> None:
     assert lines.place(len(text)) == (line, column)
 
 
+@settings(deadline=None, derandomize=True)
 @given(TEXTS)
 def test_every_line_is_given_without_its_end(parts: list[str]) -> None:
     text = "".join(parts)
