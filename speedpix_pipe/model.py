@@ -33,13 +33,19 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`steps.X.name` inside an expression. `many` is true for `outputs files tasks`, false for one agreeing task."""
+    """`steps.X.name` inside an expression. `many` is true for `outputs files tasks`, false for one agreeing task.
+
+    `path` is what follows, each with the characters before it: names, and None for a position or what is computed.
+    `tolerated`: it is only asked whether that is there, or it gets a default.
+    """
 
     step: str
     name: str
     many: bool
     mark: Mark
     width: int = 1
+    path: tuple[tuple[str | None, int], ...] = field(default=(), compare=False)
+    tolerated: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

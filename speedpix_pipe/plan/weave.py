@@ -27,6 +27,7 @@ from speedpix_pipe.plan.graph import (
     step_edges,
 )
 from speedpix_pipe.plan.names import check_names, problem_at, whole_place
+from speedpix_pipe.plan.results import check_results
 from speedpix_pipe.spec.nearest import did_you_mean, listed
 from speedpix_pipe.spec.schema import MAX_PROBLEMS
 
@@ -39,6 +40,7 @@ def weave(pipeline: Pipeline) -> tuple[Graph, list[Problem]]:
     weaver = _Weaver(pipeline)
     space = weaver.add_space(pipeline, prefix="", enter=None)
     weaver.graph.output_links = weaver.links_of_outputs(space, ())
+    weaver.problems += islice(check_results(pipeline), MAX_PROBLEMS)
     if not weaver.problems:
         weaver.problems += islice(advise(weaver.graph), MAX_PROBLEMS)
     return weaver.graph, list(dict.fromkeys(weaver.problems))

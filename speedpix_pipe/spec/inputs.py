@@ -21,6 +21,7 @@ from speedpix_pipe.model import (
     Literal,
     MapOf,
     Param,
+    Pipeline,
     Template,
     Text,
 )
@@ -33,7 +34,7 @@ from speedpix_pipe.spec.places import Node
 _FILE_BEGINNINGS = ("./", "../", "/", "~/")
 _URL_BEGINNINGS = ("http://", "https://", "data:")
 _PARAM_ALONE = re.compile(r"params\.(\w+)")
-_FITS: Mapping[str, frozenset[str]] = {  # a param's type → the fields that may take its value
+FITS: Mapping[str, frozenset[str]] = {  # the type of a param or a result → the fields that may take its value
     "string": frozenset({"string", "file"}),  # a text may be a URL
     "integer": frozenset({"integer", "number"}),
     "number": frozenset({"number", "integer"}),
@@ -70,6 +71,14 @@ def build_input(
         _check_written(draft, place, value, field, params, owner)
         entries.append(Entry(entry.name, value, entry.mark))
     return MapOf(tuple(entries), written.mark)
+
+
+def params_as_fields(pipeline: Pipeline) -> dict[str, Field]:
+    """A sub-pipeline's params are its contract."""
+    return {
+        name: Field(name, param.type, param.schema, param.mark, required=param.required)
+        for name, param in pipeline.params.items()
+    }
 
 
 def pictures_as_files(draft: Draft, node: Node, written: MapOf) -> MapOf:
@@ -225,6 +234,6 @@ def check_param_kind(
 def _check_param(normal: str, field: Field, params: Mapping[str, Param]) -> list[str]:
     match = _PARAM_ALONE.fullmatch(normal)
     param = params.get(match[1]) if match else None
-    if param is None or field.type is None or field.type in _FITS[param.type]:
+    if param is None or field.type is None or field.type in FITS[param.type]:
         return []
     return [f"must be {kind_in_words(field.type)}; the param {param.name} is {kind_in_words(param.type)}"]

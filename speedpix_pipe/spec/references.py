@@ -5,11 +5,12 @@ Works on the syntax tree alone. Whether a step or a param of that name exists is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from jinja2 import nodes
 
-from speedpix_pipe.spec.checks import CHECKS
+from speedpix_pipe.spec.checks import CHECKS, DEFINED
 from speedpix_pipe.spec.filters import FILTERS
 from speedpix_pipe.spec.filters_text import TEXT_METHODS
 from speedpix_pipe.spec.functions import FUNCTIONS
@@ -24,12 +25,19 @@ _METHOD_FILTERS = {"items": "items", "get": "default(...)", "format": "format(..
 
 @dataclass(frozen=True, slots=True)
 class StepUse:
-    """`steps.step.name`; `name` is empty for a bare `steps.step`. Offsets count in the expression's source."""
+    """`steps.step.name`; `name` is empty for a bare `steps.step`. Offsets count in the expression's source.
+
+    `path` is what follows: names, and None for what is in brackets and no text; `offsets` are theirs.
+    `tolerated`: it is only asked whether it is there, or it gets a default.
+    """
 
     step: str
     name: str
     offset: int
     width: int
+    path: tuple[str | None, ...] = ()
+    offsets: tuple[int, ...] = ()
+    tolerated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +71,27 @@ class _Walk:
         self.found = Findings()
         self.tokens = tokens
         self.position = {token.offset: at for at, token in enumerate(tokens)}
+        self.tolerant = False  # what is visited may be undefined
 
     def visit(self, node: nodes.Node) -> None:
+        asks = isinstance(node, nodes.Test) and node.name in DEFINED
+        if asks or (isinstance(node, nodes.Filter) and node.name in {"default", "d"}):
+            self.provided_for(node)
+        else:
+            self.look(node)
+
+    def provided_for(self, node: nodes.Node) -> None:
+        """The value of a `default` and of a test whether it is there; what else stands in them is visited as usual."""
+        assert isinstance(node, nodes.Filter | nodes.Test)
+        assert node.node is not None  # only a filter block has none
+        self.no_stars(node)
+        before, self.tolerant = self.tolerant, True
+        self.visit(node.node)
+        self.tolerant = before
+        for child in (*node.args, *node.kwargs):
+            self.visit(child)
+
+    def look(self, node: nodes.Node) -> None:
         if isinstance(node, nodes.Getattr | nodes.Getitem):
             self.chain(node)
         elif isinstance(node, nodes.Name):
@@ -80,6 +107,8 @@ class _Walk:
                 self.no_stars(node)
             for child in node.iter_child_nodes():
                 self.visit(child)
+            if isinstance(node, nodes.Filter) and node.name == "map":
+                self.mapped(node)
 
     def chain(self, node: nodes.Getattr | nodes.Getitem) -> None:
         """A name or a value with `.a`, `[0]` behind it."""
@@ -127,7 +156,35 @@ class _Walk:
             )
             self.error(f"a step has no `{second.attr}`", at.offset, len(at.text), "steps", hint)
         else:
-            self.found.steps.append(StepUse(first.attr, second.attr, start, self.end(second) - start))
+            path, offsets = self.path(links[2:])
+            self.found.steps.append(
+                StepUse(first.attr, second.attr, start, self.end(second) - start, path, offsets, self.tolerant)
+            )
+
+    def path(self, links: Iterable[nodes.Getattr | nodes.Getitem]) -> tuple[tuple[str | None, ...], tuple[int, ...]]:
+        names: list[str | None] = []
+        offsets = []
+        for link in links:
+            key = link.attr if isinstance(link, nodes.Getattr) else getattr(link.arg, "value", None)
+            names.append(key if isinstance(key, str) else None)
+            offsets.append(self.token_after(link).offset)
+        return tuple(names), tuple(offsets)
+
+    def mapped(self, node: nodes.Filter) -> None:
+        """`steps.X.outputs | map(attribute='a.b')` looks into each of them."""
+        arguments = {str(pair.key): pair.value for pair in node.kwargs}
+        attribute = arguments.get("attribute")
+        if not self.found.steps or "default" in arguments or not isinstance(attribute, nodes.Const):
+            return
+        last = self.found.steps[-1]
+        of = node.node
+        if not isinstance(of, nodes.Getattr) or self.end(of) != last.offset + last.width or last.path:
+            return
+        if isinstance(attribute.value, str) and attribute.value:
+            names = tuple(None if part.isdecimal() else part for part in attribute.value.split("."))
+            self.found.steps[-1] = replace(
+                last, path=(None, *names), offsets=(last.offset, *[attribute.lineno + 1] * len(names))
+            )
 
     def bare(self, step: str, offset: int, width: int) -> None:
         self.error(

@@ -45,8 +45,15 @@ from speedpix_pipe.spec.draft import (
     text_of,
     texts_of,
 )
-from speedpix_pipe.spec.inputs import as_file, build_input, check_param_kind, check_required, pictures_as_files
-from speedpix_pipe.spec.nearest import nearest
+from speedpix_pipe.spec.inputs import (
+    as_file,
+    build_input,
+    check_param_kind,
+    check_required,
+    params_as_fields,
+    pictures_as_files,
+)
+from speedpix_pipe.spec.nearest import did_you_mean, listed, nearest
 from speedpix_pipe.spec.object_urls import check_target
 from speedpix_pipe.spec.places import Node
 from speedpix_pipe.spec.schema import schema_keys
@@ -87,6 +94,8 @@ def build_step(draft: Draft, name: str, key: Node, node: Node, around: Surroundi
     draft.collect_for_save(on=True)
     save = _save(draft, fields.get("save"))
     draft.collect_for_save(on=False)
+    for field_name in ("save", "expect"):
+        _check_places(draft, fields.get(field_name), results_of(workflow, pipeline, kind))
     key_node = fields.get("key")
     return Step(
         name=name,
@@ -279,7 +288,7 @@ def _input(
         if contract is not None:
             check_required(draft, key, input_key, node, contract, owner)
     elif pipeline is not None:
-        contract, owner = _params_as_fields(pipeline), pipeline.name
+        contract, owner = params_as_fields(pipeline), pipeline.name
         check_required(draft, key, input_key, node, contract, owner)
     elif kind is StepKind.IMAGE and not ({"image", "images"} & set(() if node is None else node.members)):
         draft.add(
@@ -293,14 +302,6 @@ def _input(
         return None
     built = build_input(draft, node, contract, around.params, owner)
     return pictures_as_files(draft, node, built) if kind is StepKind.IMAGE else built
-
-
-def _params_as_fields(pipeline: Pipeline) -> dict[str, Field]:
-    """A sub-pipeline's params are its contract."""
-    return {
-        name: Field(name, param.type, param.schema, param.mark, required=param.required)
-        for name, param in pipeline.params.items()
-    }
 
 
 def _operations(draft: Draft, node: Node | None) -> tuple[ImageOperation, ...]:
@@ -344,6 +345,28 @@ def _target(draft: Draft, node: Node) -> Template:
     template = draft.template(node)
     check_target(draft, node, template)
     return template
+
+
+def results_of(
+    workflow: Workflow | None, pipeline: Pipeline | None, kind: StepKind
+) -> Mapping[str, Field | None] | None:
+    """The outputs that are known beforehand, with what is known of each; None where nothing is."""
+    if kind is StepKind.IMAGE:
+        return {"image": None}
+    if pipeline is not None:
+        return {entry.name: None for entry in pipeline.outputs.entries} if pipeline.outputs is not None else {}
+    return workflow.output if workflow is not None else None
+
+
+def _check_places(draft: Draft, node: Node | None, results: Mapping[str, Field | None] | None) -> None:
+    """The places in the output that `save` and `expect` name."""
+    if node is None or results is None:
+        return
+    for path, key in node.keys.items():
+        name = path.partition(".")[0]
+        if name and name not in results and "${{" not in path:
+            hint = did_you_mean(name, results) or (f"its outputs: {listed(results)}" if results else None)
+            draft.add(key.problem("spec.unknown-output", f'there is no output "{name}"', hint=hint))
 
 
 def _expect(draft: Draft, node: Node | None) -> dict[str, Template]:

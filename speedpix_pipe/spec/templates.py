@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 from jinja2 import nodes
 
@@ -163,7 +164,15 @@ def _split(text: str, inside: int) -> tuple[int, Parsed | TemplateError]:
 def _plain_parsed(names: tuple[str, ...], offset: int) -> Parsed:
     written = ".".join(names)
     if names[0] == "steps":  # of a bare `steps.X` those who know where it stands say whether it may
-        use = StepUse(names[1], names[2] if len(names) > 2 else "", offset, len(".".join(names[:3])))
+        ends = list(accumulate((len(name) + 1 for name in names), initial=offset))
+        use = StepUse(
+            names[1],
+            names[2] if len(names) > 2 else "",
+            offset,
+            len(".".join(names[:3])),
+            names[3:],
+            tuple(ends[3:-1]),
+        )
         return Parsed(written, frozenset(("steps",)), (use,), ())
     return Parsed(written, frozenset(names[:1]), (), (NameUse(names, offset, len(written)),))
 
@@ -200,7 +209,16 @@ def _expression(source: str, base: int, parsed: Parsed, locate: Locate, uses: li
     if uses is not None:
         uses.extend(Use(use.names, locate(base + use.offset), use.width) for use in parsed.uses)
     references = tuple(
-        Reference(use.step, use.name, use.name in MANY, locate(base + use.offset), use.width) for use in parsed.steps
+        Reference(
+            use.step,
+            use.name,
+            use.name in MANY,
+            locate(base + use.offset),
+            use.width,
+            tuple((name, at - use.offset) for name, at in zip(use.path, use.offsets, strict=True)),
+            use.tolerated,
+        )
+        for use in parsed.steps
     )
     return Expression(source, parsed.normal, locate(base), references, parsed.names)
 

@@ -91,7 +91,7 @@ def steps(draw: st.DrawFn, name: str, before: list[Sketch]) -> Sketch:
     fields = [_reference(draw, other, dims) for other in asked]
     fields += ["item"] if item and draw(st.booleans()) else []
     if is_pipeline:
-        fields = fields[:1]
+        fields = [f"({field})" for field in fields[:1]]  # a list here is to fail in the run, not before it
     if fields:
         names = ["p"] if is_pipeline else [f"f{i}" for i, _ in enumerate(fields)]
         written = [f'{name}: "${{{{ {text} }}}}"' for name, text in zip(names, fields, strict=True)]

@@ -39,6 +39,44 @@ def test_every_step_that_is_named_is_a_reference_with_its_place():
 
 
 @pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("steps.a.output.images.url", [("images", 15), ("url", 22)]),
+        ("  steps.a.output . images . url ~ 1", [("images", 17), ("url", 26)]),
+        ("steps.a.output['images'].url", [("images", 15), ("url", 25)]),
+        ("steps.a.outputs[0].v", [(None, 16), ("v", 19)]),
+        ("steps.a.outputs[index]['v'][1]", [(None, 16), ("v", 23), (None, 28)]),
+        ("steps.a.output", []),
+        ("(steps.a.output).v", [("v", 16)]),
+        ("steps.a.outputs | map(attribute='x.y') | first", [(None, 0), ("x", 33), ("y", 33)]),
+        ("steps.a.outputs | map(attribute='x', default=1)", []),
+        ("steps.a.outputs[0] | map(attribute='x')", [(None, 16)]),
+        ("[steps.a.outputs] | map(attribute='x')", []),
+    ],
+)
+def test_what_follows_a_steps_name_is_known_with_its_places(text, path):
+    (reference,) = references("${{ " + text + " }}")
+    assert list(reference.path) == path
+
+
+@pytest.mark.parametrize(
+    ("text", "tolerated"),
+    [
+        ("steps.a.output.v is defined", True),
+        ("steps.a.output.v is not defined and true", True),
+        ("steps.a.output.v | default('x') | upper", True),
+        ("(steps.a.output.v if true else 1) | d(0)", True),
+        ("1 | default(steps.a.output.v)", False),
+        ("steps.a.output.v is none", False),
+        ("[steps.a.output.v]", False),
+    ],
+)
+def test_what_may_be_undefined_is_tolerated(text, tolerated):
+    (reference,) = references("${{ " + text + " }}")
+    assert reference.tolerated is tolerated
+
+
+@pytest.mark.parametrize(
     ("name", "many"),
     [
         ("output", False),
