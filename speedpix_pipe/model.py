@@ -300,6 +300,7 @@ class Pipeline:
     description: str | None = None
     text: str = field(default="", repr=False)  # the source, for showing lines of it
     unused_params: frozenset[str] = frozenset()  # named by no expression: their defaults are not evaluated
+    given_patterns: tuple[tuple[str, Path], ...] = ()  # of params, beside those in the file, and their folders
 
 
 # --- what a run makes ----------------------------------------------------------------------------

@@ -114,25 +114,46 @@ def load(
     if pipeline is None:
         return None, problems
     settings = load_settings(pipeline.folder, request.settings.environment)
+    params, patterns, wrong = _params(
+        request,
+        pipeline,
+        ParamFiles(pipeline.folder, digests, objects),
+        unknown_ok=unknown_ok,
+        skip_watched=skip_watched,
+    )
+    pipeline = replace(pipeline, given_patterns=tuple(patterns))
     graph, woven = weave(pipeline)
     problems += woven
     for inner in pipelines_of(pipeline):
         problems += _not_said_yet(_operation_problems(inner), problems)
         if inner is not pipeline:
             problems += weave(inner)[1]
-    files = ParamFiles(pipeline.folder, digests, objects)
-    skip = {watch.param for watch in pipeline.watch} if skip_watched else set()
-    if not request.check_files:
-        skip |= {name for name, param in pipeline.params.items() if param.type in {"file", "files"}}
-    cwd = request.cwd
-    params, wrong = resolve_params(
-        pipeline, request.params, request.params_file, cwd=cwd, files=files, unknown_ok=unknown_ok, skip=skip
-    )
     problems += [_with_snippet(problem, pipeline) for problem in wrong]
     look_at_git = cache(partial(_git_facts, request, pipeline.path))
     problems = _unique(problems)
     loaded = Loaded(pipeline, graph, params, problems, settings, look_at_git, objects or Objects(digests))
     return (_salvaged(loaded) if has_errors(problems) else loaded), problems
+
+
+def _params(
+    request: SpecRequest, pipeline: Pipeline, files: ParamFiles, *, unknown_ok: bool, skip_watched: bool
+) -> tuple[dict[str, Any], list[tuple[str, Path]], list[Problem]]:
+    """Their values, the patterns that were asked for, and what is wrong with what was given."""
+    skip = {watch.param for watch in pipeline.watch} if skip_watched else set()
+    if not request.check_files:
+        skip |= {name for name, param in pipeline.params.items() if param.type in {"file", "files"}}
+    patterns: list[tuple[str, Path]] = []
+    params, wrong = resolve_params(
+        pipeline,
+        request.params,
+        request.params_file,
+        cwd=request.cwd,
+        files=files,
+        unknown_ok=unknown_ok,
+        skip=skip,
+        patterns=patterns,
+    )
+    return params, patterns, wrong
 
 
 def _salvaged(loaded: Loaded) -> Loaded | None:

@@ -65,12 +65,14 @@ def find_files(
     return [FileValue(path, home) for path in found]
 
 
-def pattern_covers(pattern: str, path: str) -> bool:
-    """Whether `path` would be found by `pattern`, both written in the same folder."""
+def pattern_covers(pattern: str, path: str, *, folder: Path = Path(), of_path: Path | None = None) -> bool:
+    """Whether `path` would be found by `pattern`; written in `folder` and, where that is another one, `of_path`."""
     if names_object(pattern) != names_object(path):
         return False
+    if names_object(pattern):
+        folder = of_path = Path()  # a URL means the same wherever it is written
     base, tail = _split(pattern)
-    names, fixed = _names(path), _names(base or ".")
+    names, fixed = _names(path, of_path or folder), _names(base or ".", folder)
     if [_folded(name) for name in names[: len(fixed)]] != [_folded(name) for name in fixed]:
         return False
     rest = names[len(fixed) :]
@@ -80,8 +82,8 @@ def pattern_covers(pattern: str, path: str) -> bool:
     return bool(rest) and any(_is_last(state) and _takes(state, rest[-1]) for state in states)
 
 
-def _names(path: str) -> tuple[str, ...]:
-    return tuple(name for name in resolve(path, Path()).parts if name != ".")
+def _names(path: str, folder: Path) -> tuple[str, ...]:
+    return tuple(name for name in resolve(path, folder).parts if name != ".")
 
 
 def _folded(name: str) -> str:

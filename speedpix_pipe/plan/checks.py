@@ -17,7 +17,7 @@ from typing import Any
 from speedpix_pipe.errors import ExpressionError, Problem, Severity, SpecError, TaskError
 from speedpix_pipe.files.objects import LookFirstError
 from speedpix_pipe.model import Entry, FileText, Mark, Pipeline, Step, TaskStatus, Template, Workflow
-from speedpix_pipe.plan.covers import covers, message_of, patterns_of, variants
+from speedpix_pipe.plan.covers import Net, nets_of, variants
 from speedpix_pipe.plan.graph import Node, Role, expressions_in, run_templates
 from speedpix_pipe.plan.names import problem_at
 from speedpix_pipe.plan.scopes import Scopes
@@ -74,7 +74,7 @@ class StaticChecks:
         self._known: dict[int, _Known] = {}
         self._done: set[int] = set()
         self._looked: dict[int, int] = {}
-        self._patterns: dict[Path, list[str]] = {}  # of a pipeline, by its path
+        self._nets: dict[Path, list[Net]] = {}  # by the path of the pipeline whose steps save
         self._seen: set[tuple[str, int, int, str]] = set()
         self._warnings = warnings
         self._began = time.process_time()
@@ -151,14 +151,18 @@ class StaticChecks:
         looked = self._looked.get(node.index, 0)
         if looked < LOOKED_AT:
             self._looked[node.index] = looked + 1
-            for pattern in self._patterns_of(node.space.pipeline):
-                if any(covers(pattern, variant) for variant in variants(path, STAND_IN)):
-                    raise ExpressionError(message_of(node.step, pattern), code="spec.save-covered")
+            folder = node.space.pipeline.folder
+            for net in self._nets_of(node.space.pipeline):
+                if any(net.catches(variant, folder) for variant in variants(path, STAND_IN)):
+                    raise ExpressionError(net.complaint(node.step), code="spec.save-covered")
 
-    def _patterns_of(self, pipeline: Pipeline) -> list[str]:
-        found = self._patterns.get(pipeline.path)
+    def _nets_of(self, pipeline: Pipeline) -> list[Net]:
+        """Those of the pipeline, and those of the spec itself: what a sub-pipeline saves may be found by it too."""
+        found = self._nets.get(pipeline.path)
         if found is None:
-            found = self._patterns[pipeline.path] = list(patterns_of(pipeline))
+            outermost = self._scopes.walk.graph.pipeline
+            both = {one.path: one for one in (pipeline, outermost)}.values()
+            found = self._nets[pipeline.path] = [net for one in both for net in nets_of(one)]
         return found
 
     def _claim_paths(self, task: Task) -> None:

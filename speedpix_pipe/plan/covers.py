@@ -7,7 +7,8 @@ been rendered are asked about one by one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from jinja2 import nodes as syntax
 
@@ -22,45 +23,53 @@ _EXTENSIONS = ("png", "jpg", "jpeg", "webp", "gif", "mp4", "txt", "json")
 _WHOLE_NAMES = (".name", ".path", ".rel")
 
 
+@dataclass(frozen=True, slots=True)
+class Net:
+    """What would find a file: a pattern and the folder that it is written in."""
+
+    pattern: str
+    folder: Path
+    named: str  # in a message
+
+    def catches(self, path: str, folder: Path) -> bool:
+        try:
+            return pattern_covers(self.pattern, path, folder=self.folder, of_path=folder)
+        except (PipeError, ValueError):
+            return False  # a pattern that means nothing is complained about where it is used
+
+    def complaint(self, step: Step) -> str:
+        return f"what {step.name} saves here would be found by {self.named}, and be its input next time"
+
+
 def covered_saves(pipeline: Pipeline) -> Iterator[Problem]:
     """A problem for each `save` that one of the spec's own patterns would find."""
-    found = list(patterns_of(pipeline))
-    for step in pipeline.steps.values() if found else ():
+    nets = list(nets_of(pipeline))
+    for step in pipeline.steps.values() if nets else ():
         for rule in step.save:
-            path, pattern = next(
-                ((p, pattern) for p in _samples(rule.target) for pattern in found if covers(pattern, p)), (None, "")
-            )
-            if path is not None:
-                yield problem_at(
-                    pipeline,
-                    rule.target.mark,
-                    "spec.save-covered",
-                    message_of(step, pattern),
-                    hint="save to another folder, or narrow the pattern",
-                )
+            samples = list(_samples(rule.target))
+            net = next((net for p in samples for net in nets if net.catches(p, pipeline.folder)), None)
+            if net is not None:
+                hint = "save to another folder, or narrow the pattern"
+                yield problem_at(pipeline, rule.target.mark, "spec.save-covered", net.complaint(step), hint=hint)
 
 
-def message_of(step: Step, pattern: str) -> str:
-    return f"what {step.name} saves here would be found by the spec's own pattern {pattern}, and be its input next time"
-
-
-def patterns_of(pipeline: Pipeline) -> Iterator[str]:
-    """Defaults of params, watched folders, and patterns given to `glob`."""
+def nets_of(pipeline: Pipeline) -> Iterator[Net]:
+    """Defaults of params and what was given for them, watched folders, and patterns given to `glob`."""
     for param in pipeline.params.values():
         if param.type == "files":
             texts = param.default if isinstance(param.default, list) else [param.default]
-            yield from (text for text in texts if isinstance(text, str) and has_magic(text))
+            yield from (_own(text, pipeline) for text in texts if isinstance(text, str) and has_magic(text))
+    for text, folder in pipeline.given_patterns:
+        yield Net(text, folder, f"the pattern {text} that was given")
     for watch in pipeline.watch:
-        yield from (f"{watch.folder.rstrip('/')}/{pattern}" for pattern in watch.patterns)
+        # Whatever its patterns say: they may change, and what lies there is in the way.
+        yield Net(f"{watch.folder.rstrip('/')}/**", pipeline.folder, f"whoever watches the folder {watch.folder}")
     for step in pipeline.steps.values():
-        yield from _globs(step)
+        yield from (_own(text, pipeline) for text in _globs(step))
 
 
-def covers(pattern: str, path: str) -> bool:
-    try:
-        return pattern_covers(pattern, path)
-    except (PipeError, ValueError):
-        return False  # a pattern that means nothing is complained about where it is used
+def _own(text: str, pipeline: Pipeline) -> Net:
+    return Net(text, pipeline.folder, f"the spec's own pattern {text}")
 
 
 def _globs(step: Step) -> Iterator[str]:

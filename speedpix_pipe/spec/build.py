@@ -207,7 +207,8 @@ class _Loader:
             if not self._is_readable(draft, node, real, written):
                 return None
             name = os.path.normpath(os.path.join(os.path.dirname(draft.source.shown), written))  # noqa: PTH118, PTH120  # as shown, not as found
-            self._loaded[real] = self.load(real, name, chain)
+            inner = self.load(real, name, chain)
+            self._loaded[real] = inner and replace(inner, watch=())  # as a step, nothing of it is watched
         return self._loaded[real]
 
     def _is_readable(self, draft: Draft, node: Node, real: Path, written: str) -> bool:

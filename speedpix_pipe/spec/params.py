@@ -66,11 +66,13 @@ def resolve_params(
     files: Files,
     unknown_ok: bool = False,
     skip: AbstractSet[str] = frozenset(),
+    patterns: list[tuple[str, Path]] | None = None,
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The value of every param, and what is wrong with what was given.
 
     `given` are the texts of `-p` by name. With `unknown_ok` a param without a value is UNKNOWN and no problem.
-    Files of the params in `skip` are not looked for: a watched folder fills them later.
+    Files of the params in `skip` are not looked for: a watched folder fills them later. `patterns`, if given, gets
+    those that were asked for, each with the folder that it is written in.
     """
     resolution = _Resolution(pipeline, files, cwd, skip)
     resolution.refuse_unknown(given)
@@ -79,6 +81,8 @@ def resolve_params(
         name: resolution.value(param, given.get(name), in_file.get(name), unknown_ok=unknown_ok)
         for name, param in pipeline.params.items()
     }
+    if patterns is not None:
+        patterns += resolution.patterns
     return values, resolution.problems
 
 
@@ -99,6 +103,7 @@ class _Resolution:
         self._skip = skip
         self._file_folder = cwd
         self.problems: list[Problem] = []
+        self.patterns: list[tuple[str, Path]] = []
 
     # --- where values come from ---
 
@@ -139,8 +144,10 @@ class _Resolution:
         place: str | None = f"-p {param.name}" if texts else None
         try:
             if texts:
+                self._note_patterns(param, list(texts), self._cwd)
                 return self._checked(param, self._from_texts(param, texts))
             if node is not None:
+                self._note_patterns(param, node.value, self._file_folder)
                 return self._checked(param, self._from_value(param, node.value, self._file_folder))
             if not param.required:
                 return self._default(param)
@@ -150,6 +157,11 @@ class _Resolution:
         if not unknown_ok and param.name not in self._skip:
             self._missing(param)
         return UNKNOWN
+
+    def _note_patterns(self, param: Param, value: Json, folder: Path) -> None:
+        texts = value if isinstance(value, list) else [value]
+        if param.type == "files":
+            self.patterns += [(text, folder) for text in texts if isinstance(text, str) and has_magic(text)]
 
     def _default(self, param: Param) -> Any:
         if param.default is None or (param.name in self._pipeline.unused_params and param.type in _FILE_TYPES):

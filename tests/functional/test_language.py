@@ -205,3 +205,64 @@ def test_a_save_that_finds_nothing_says_so(cli, project):
     )
     came = cli("run", "case.yaml", "--local")
     assert "the output has nothing there" in came.err
+
+
+# --- what a spec saves is not its own input next time, whoever would find it ---
+
+SAVING = (
+    "params: {photos: {type: files}}\n"
+    "steps:\n"
+    "  a: {workflow: white-background, for_each: '${{ params.photos }}', input: {image: '${{ item }}'}, save: 'in/${{ item.stem }}-x.png'}\n"
+)
+
+
+def pictures(*paths: str) -> None:
+    for number, path in enumerate(paths):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(path)
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "run"])
+def test_a_given_pattern_that_would_find_what_is_saved_is_an_error(cli, project, command):
+    pictures("in/a.png")
+    Path("case.yaml").write_text(HEAD + SAVING)
+    Path("params").mkdir()
+    Path("params/p.yaml").write_text("photos: ../in/*.png\n")
+    local = ["--local"] if command == "run" else []
+    for given in (["-p", "photos=in/*.png"], ["-p", f"photos={project}/IN/*.png"], ["--params-file", "params/p.yaml"]):
+        ran = cli(command, "case.yaml", *local, *given)
+        assert ran.code == 2
+        assert "would be found by the pattern" in ran.err
+    assert cli(command, "case.yaml", *local, "-p", "photos=in/a.png").code == 0
+
+
+def test_what_is_saved_into_a_watched_folder_is_an_error_whatever_its_patterns(checked):
+    body = "watch: {folder: in/, param: photos, patterns: ['*.jpg']}\n" + SAVING
+    assert codes(checked(body)) == [(6, "spec.save-covered")]
+    assert codes(checked(body.replace("in/${{", "in/deep/er/${{"))) == [(6, "spec.save-covered")]
+    assert codes(checked(body.replace("in/${{", "inn/${{"))) == []
+
+
+def test_what_a_sub_pipeline_saves_may_be_found_by_the_spec_itself(cli, project):
+    pictures("in/a.png")
+    Path("parts").mkdir()
+    inner = "params: {p: {type: file}}\nsteps: {b: {workflow: white-background, input: {p: '${{ params.p }}'}, save: '../in/b.png'}}\n"
+    Path("parts/inner.yaml").write_text(HEAD + inner)
+    outer = (
+        SAVING.replace("workflow: white-background", "pipeline: ./parts/inner.yaml")
+        .replace("image:", "p:")
+        .replace(", save: 'in/${{ item.stem }}-x.png'", "")
+    )
+    Path("case.yaml").write_text(HEAD + outer.replace("{type: files}", "{type: files, default: 'in/*.png'}"))
+    ran = cli("validate", "case.yaml")
+    assert ran.code == 2
+    assert "what b saves here would be found by the spec's own pattern in/*.png" in ran.err
+
+
+def test_what_a_sub_pipeline_watches_does_not_count(cli, project):
+    pictures("in/a.png")
+    Path("inner.yaml").write_text(HEAD + "watch: {folder: in, param: photos}\n" + SAVING)
+    Path("case.yaml").write_text(HEAD + "steps: {a: {pipeline: ./inner.yaml, input: {photos: [in/a.png]}}}\n")
+    assert cli("validate", "case.yaml").code == 0
+    assert cli("run", "case.yaml", "--local").code == 0
+    assert cli("validate", "inner.yaml").code == 2
