@@ -212,6 +212,9 @@ class Draft:
         offset = node.value.find(_OPENING)
         mark = node.locator()(offset)
         close = node.value.find("}}", offset)
+        if close < 0 and not node.style and where == "a key":
+            self.add(self._cut_by_colon(node, mark))
+            return
         width = (close + 2 if close >= 0 else len(node.value)) - offset
         self.add(
             node.source.problem_at(
@@ -220,6 +223,19 @@ class Draft:
                 f"expressions stand in values of {_PLACES}; not in {where}",
                 width=width,
             )
+        )
+
+    @staticmethod
+    def _cut_by_colon(node: Node, mark: Mark) -> Problem:
+        """`- ${{ {'a': 1} }}`: YAML takes what stands before the colon for a key."""
+        line = node.source.line(mark.line)
+        whole = line[node.mark.column - 1 :].partition(" #")[0].rstrip()
+        return node.source.problem_at(
+            mark,
+            "yaml.unquoted-expression",
+            "an expression that contains `: ` needs quotes around the whole value",
+            hint=f"write {json.dumps(whole, ensure_ascii=False)}",
+            width=len(whole) - (mark.column - node.mark.column),
         )
 
     def check_names(self, node: Node, owner: str) -> None:

@@ -89,9 +89,23 @@ def _expression(complaint: _Complaint) -> Problem | None:
     why = "an expression inside { } or [ ] needs quotes"
     if second_colon:
         why = "an expression that contains `: ` needs quotes around the whole value"
-    return complaint.source.problem(
-        begin, "yaml.unquoted-expression", why, hint=f"write {_quoted(written)}", width=len(written)
+    whole = (
+        _text_before(text[line_begin:begin]) + written + _text_after(text[end + 2 : line_begin + len(complaint.line)])
     )
+    return complaint.source.problem(
+        begin, "yaml.unquoted-expression", why, hint=f"write {_quoted(whole)}", width=len(written)
+    )
+
+
+def _text_before(line: str) -> str:
+    """The part of the value that stands before its first expression."""
+    return re.split(r": |[,\[{] *|^ *- ", line)[-1].lstrip()
+
+
+def _text_after(line: str) -> str:
+    """What follows up to the end of the value, further expressions included."""
+    found = re.match(r"(?:\$\{\{.*?\}\}|[^,\]}])*", line)
+    return re.split(" #", found[0] if found else "")[0].rstrip()
 
 
 def _quoted(text: str) -> str:

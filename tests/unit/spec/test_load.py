@@ -198,6 +198,21 @@ def test_deep_nesting_ends_in_a_problem(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("a: {b: ${{ c }}}", '"${{ c }}"'),
+        ("a: {b: out/${{ c }}-x.png, d: e}", '"out/${{ c }}-x.png"'),
+        ("a: [x ${{ c }} and ${{ d }}, ${{ e }}]", '"x ${{ c }} and ${{ d }}"'),
+        ("a: {b: out/${{ c }}, d: ${{ e }}}", '"out/${{ c }}"'),
+        ("a: x ${{ {'b': 1} }} y # z", "\"x ${{ {'b': 1} }} y\""),
+    ],
+)
+def test_the_whole_value_is_written_out_in_quotes(text: str, advice: str) -> None:
+    (problem,) = wrong(text)
+    assert (problem.code, problem.hint) == ("yaml.unquoted-expression", f"write {advice}")
+
+
+@pytest.mark.parametrize(
     ("text", "place"),
     [("a: [\n", (1, 4)), ("a: {\n", (1, 4)), ("a: [[1, 2]\nb: {}\n", (1, 4)), ("a:\n  - {b: [1, 2}\n", (2, 14))],
 )
