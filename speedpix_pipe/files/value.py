@@ -6,6 +6,7 @@ A run may hold a hundred thousand of them, so each is a path and a pointer until
 from __future__ import annotations
 
 import os
+from copy import copy
 from pathlib import Path
 from typing import Protocol
 
@@ -106,6 +107,23 @@ class FileValue:
         value = cls(shown_address(saved or blob, folder), Home(str(folder)))
         facts = value._know()
         facts.kept, facts.blob, facts.saved, facts.sha256 = kept, blob, saved is not None, kept.sha256
+        return value
+
+    def seen_from(self, folder: Path) -> FileValue:
+        """The same file as a spec in that folder knows it."""
+        home = self._home
+        if str(folder) == home.folder:
+            return self
+        value = copy(self)
+        if self._facts is None:
+            self._know()
+        value._facts = self._facts
+        value.path = shown_path(os.path.normpath(os.path.join(home.folder, self.path)), folder)  # noqa: PTH118 - text to text
+        prefix = home.prefix
+        if prefix is not None:
+            prefix = shown_path(os.path.normpath(os.path.join(home.folder, prefix)), folder)  # noqa: PTH118 - likewise
+            prefix = "" if prefix == "." else prefix.rstrip("/") + "/"
+        value._home = Home(str(folder), prefix, home.digests)
         return value
 
     def _know(self) -> _Facts:

@@ -17,11 +17,11 @@ from speedpix_pipe.errors import AbsentError, ExpressionError, TaskError
 from speedpix_pipe.model import Json, StepKind, TaskStatus
 from speedpix_pipe.plan.fanout import Fanout
 from speedpix_pipe.plan.graph import Node, Role
-from speedpix_pipe.plan.inner import inner_files, inner_params
+from speedpix_pipe.plan.inner import inner_files, inner_output, inner_params
 from speedpix_pipe.plan.scopes import Scopes, visible
 from speedpix_pipe.plan.tasks import Born, Command, Decide, Ended, Expand, Run, Task, Unit
 from speedpix_pipe.plan.walk import Walk
-from speedpix_pipe.spec.expressions import evaluate, render
+from speedpix_pipe.spec.expressions import evaluate
 
 
 class Outlook(StrEnum):
@@ -225,19 +225,12 @@ class Forecast:
             if task.node.role is Role.ENTER:
                 task.output = inner_params(task, self.scopes)
                 return self.walk.ended(task, TaskStatus.SUCCEEDED)
-            task.output = self._gathered(task)
+            task.output = inner_output(task, self.scopes)
         except ExpressionError as error:
             return self._without(task, error)
         task.files = list(inner_files(task, task.output, self.walk).values())
         self._judged[task] = Outlook.CACHED
         return self.walk.ended(task, TaskStatus.SUCCEEDED)
-
-    def _gathered(self, task: Task) -> Mapping[str, Any]:
-        inner = task.node.step.pipeline
-        if inner is None or inner.outputs is None:
-            return {}
-        scope = self.scopes.of_task(task)
-        return {entry.name: render(entry.value, scope) for entry in inner.outputs.entries}
 
     def _without(self, task: Task, error: ExpressionError | TaskError) -> list[Command]:
         absent = isinstance(error, AbsentError)

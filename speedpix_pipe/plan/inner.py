@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from speedpix_pipe.errors import ExpressionError
@@ -31,20 +32,38 @@ def inner_params(task: Task, scopes: Scopes) -> dict[str, Any]:
 
 
 def inner_output(leave: Task, scopes: Scopes) -> dict[str, Any]:
-    """The `outputs` of a sub-pipeline, whose tasks are all known."""
+    """The `outputs` of a sub-pipeline, whose tasks are all known. Files go by the paths that they have outside."""
     inner = leave.node.step.pipeline
     if inner is None or inner.outputs is None:
         return {}
-    scope = scopes.of_task(leave)
-    return {entry.name: render(entry.value, scope) for entry in inner.outputs.entries}
+    scope, folder = scopes.of_task(leave), _folder_outside(leave, scopes.walk)
+    return {entry.name: _seen_from(folder, render(entry.value, scope)) for entry in inner.outputs.entries}
+
+
+def _folder_outside(leave: Task, walk: Walk) -> Path:
+    assert leave.node.source is not None  # the way in
+    return walk.graph.nodes[leave.node.source].space.pipeline.folder
+
+
+def _seen_from(folder: Path, value: Any) -> Any:
+    match value:
+        case FileValue():
+            return value.seen_from(folder)
+        case Mapping():
+            return {name: _seen_from(folder, inner) for name, inner in value.items()}
+        case list():
+            return [_seen_from(folder, inner) for inner in value]
+        case _:
+            return value
 
 
 def inner_files(leave: Task, output: Mapping[str, Any], walk: Walk) -> dict[str, FileValue]:
     """The files of a sub-pipeline's output by their places: file values, and URLs of files that its tasks got."""
     known: dict[str, FileValue] = {}
+    folder = _folder_outside(leave, walk)
     for link in leave.node.run_links:
         for task in walk.many(leave, link) if link.many else ():
-            known.update((file.url, file) for file in task.files if file.url)
+            known.update((file.url, file.seen_from(folder)) for file in task.files if file.url)
     return dict(_files_in(output, "", known))
 
 

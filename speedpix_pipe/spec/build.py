@@ -213,6 +213,9 @@ class _Loader:
 
     def _is_readable(self, draft: Draft, node: Node, real: Path, written: str) -> bool:
         """A missing file is a problem of the line that names it."""
+        if real.is_dir():
+            draft.add(node.problem("spec.no-file", f"{written} is a folder, not a pipeline"))
+            return False
         try:
             self._read(real)
         except (OSError, ValueError, PipeError):

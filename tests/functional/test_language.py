@@ -186,6 +186,30 @@ def test_what_a_sub_pipeline_gives_is_known_by_the_name_under_which_it_is_saved(
     assert json.loads(cli("run", "case.yaml", "--local", "--json").out)["outputs"] == {"o": "fin/x.png"}
 
 
+def test_what_a_sub_pipeline_gives_lies_where_the_spec_itself_would_look_for_it(cli, project):
+    """Inside, paths begin at the inner folder; outside, and in the results, at that of the spec."""
+    Path("parts").mkdir()
+    Path("parts/inner.yaml").write_text(
+        HEAD
+        + "steps: {s: {workflow: text-to-image, input: {prompt: a cup}, save: 'out/x.${{ ext }}'}}\n"
+        + 'outputs: {pic: "${{ steps.s.file }}", all: ["${{ steps.s.file }}"], inside: "${{ steps.s.file.path }}"}\n'
+    )
+    Path("case.yaml").write_text(
+        HEAD
+        + "steps: {outer: {pipeline: ./parts/inner.yaml}}\n"
+        + "outputs: {o: '${{ steps.outer.output }}', f: '${{ steps.outer.file.dir }}', fs: '${{ steps.outer.files }}'}\n"
+    )
+    path = "parts/out/x.jpg"
+    for _ in ("made", "cached"):
+        came = json.loads(cli("run", "case.yaml", "--local", "--json").out)
+        assert [file["path"] for file in came["files"]] == [path]
+        assert came["outputs"] == {
+            "o": {"pic": path, "all": [path], "inside": "out/x.jpg"},
+            "f": "parts/out",
+            "fs": [path, path],
+        }
+
+
 def test_a_picture_made_here_is_uploaded_where_its_url_is_asked_for(cli, project):
     Image.new("RGB", (8, 8), "red").save("p.png")
     Path("case.yaml").write_text(
