@@ -97,7 +97,7 @@ def _rows(steps: Sequence[tuple[StepEstimate, int]]) -> Iterator[str]:
         return
     width = max(len(printable(step.step)) for step, _ in busy)
     for step, changed in busy:
-        total = "?" if step.total is None else f"{step.total:,}"
+        tasks = "? tasks" if step.total is None else plural(step.total, "task")
         parts = [f"{changed:,} changed" if changed else "", f"{step.counts[Outlook.RUN]:,} would run"]
         parts += [f"{step.when_known:,} wait for them"] if step.when_known else []
-        yield f"  {pad(printable(step.step), width)}  {total} tasks: {', '.join(part for part in parts if part)}"
+        yield f"  {pad(printable(step.step), width)}  {tasks}: {', '.join(part for part in parts if part)}"
