@@ -22,7 +22,13 @@ PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "README.zh-CN.md
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([a-z]+\.[a-z0-9-]+)`")
-ROOMS_WITH_CODES = "yaml|spec|usage|expression|plan|run|store|access|executor|pipe|task|watch|emulator"
+ROOMS_WITH_CODES = (
+    "yaml|spec|usage|expression|files|save|plan|run|store|access|executor|pipe|task|watch|emulator|output"
+)
+# Codes of whole classes, which nothing carries alone; and names of another kind that look like codes.
+NO_CODES = re.compile(
+    r".*\.(error|failed|js|html|css)|store\.call|expression\.unknown-value|output\.(record|folder|swept|synced|renamed)"
+)
 
 
 def names(page):
@@ -163,7 +169,7 @@ def test_every_event_is_documented():
 
 def test_every_error_code_is_documented():
     """Codes that a PipeError may carry; those of the SDK are the service's own."""
-    pattern = re.compile(rf"code=\"((?:{ROOMS_WITH_CODES})\.[a-z0-9-]+)\"")
+    pattern = re.compile(rf"\"((?:{ROOMS_WITH_CODES})\.[a-z0-9][a-z0-9-]*)\"")
     used = {
         code
         for path in (ROOT / "speedpix_pipe").rglob("*.py")
@@ -171,7 +177,7 @@ def test_every_error_code_is_documented():
         for code in pattern.findall(path.read_text("utf-8"))
     }
     documented = set(CODE.findall((DOCS / "errors.md").read_text("utf-8")))
-    assert sorted(used - documented) == []
+    assert sorted(code for code in used - documented if not NO_CODES.fullmatch(code)) == []
 
 
 # --- the Chinese README is the same page ---

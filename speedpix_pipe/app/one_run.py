@@ -17,7 +17,7 @@ from speedpix_pipe.app.keeper import RunKeeper
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.resolved import resolved_spec
 from speedpix_pipe.app.selection import Selection, select
-from speedpix_pipe.app.specs import Loaded, surroundings
+from speedpix_pipe.app.specs import Loaded, judge_operations, surroundings
 from speedpix_pipe.app.station import Station, limits_of
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.bus import Bus, Subscriber
@@ -126,7 +126,9 @@ class OneRun:
         self.lives = Lives(
             kit, scopes, self.saver, self.lanes, store.ledger, keeper, bus.emit, self.clock, store.digests
         )
-        self._checks = StaticChecks(scopes, self.lives.claim, warnings=loaded.warnings)
+        self._checks = StaticChecks(
+            scopes, self.lives.claim, warnings=loaded.warnings, judge_operations=judge_operations
+        )
         self.driver = Driver(
             walk=self.walk,
             scopes=scopes,

@@ -5,20 +5,18 @@ A param that was not given is an unknown value: what depends on it is not evalua
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from speedpix_pipe.app.specs import Loaded, surroundings
+from speedpix_pipe.app.specs import Loaded, judge_operations, surroundings
 from speedpix_pipe.app.unknowns import KnownParams, NoFiles, NoObjects, UnknownValueError
 from speedpix_pipe.errors import Problem, Severity
-from speedpix_pipe.model import Mark, Pipeline
+from speedpix_pipe.model import Pipeline
 from speedpix_pipe.plan.checks import PART, StaticChecks, partly_looked_at
 from speedpix_pipe.plan.claims import Claims
 from speedpix_pipe.plan.estimate import Forecast
-from speedpix_pipe.plan.graph import Node
 from speedpix_pipe.plan.names import problem_at
 from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.tasks import Command, Decide, Expand, Task
@@ -45,7 +43,7 @@ def value_problems(loaded: Loaded, *, files: bool) -> list[Problem]:
         claims.claim(task, scopes)
 
     share = _Share()
-    checks = _Checks(scopes, claim)
+    checks = _Checks(scopes, claim, unknown=(UnknownValueError,), judge_operations=judge_operations)
     checks.share = share
     most = max(FEWEST_ELEMENTS, MOST_ELEMENTS // max(1, len(walk.graph.nodes)))
     walked = _Walked(walk, scopes, _nothing_is_known, on_static_error=checks.unit, check_born=checks.task, most=most)
@@ -99,7 +97,7 @@ class _Walked(Forecast):
 
 
 class _Checks(StaticChecks):
-    """Static checks where some values are unknown."""
+    """Static checks for as long as there is time."""
 
     share: _Share
     patience_seconds = None  # the share ends before it does
@@ -107,11 +105,3 @@ class _Checks(StaticChecks):
     def task(self, task: Task) -> None:
         if self.share.has_time():
             super().task(task)
-
-    def _try(self, node: Node, mark: Mark, work: Callable[[], Any]) -> None:
-        with contextlib.suppress(UnknownValueError):
-            super()._try(node, mark, work)
-
-    def _check_contract(self, task: Task) -> None:
-        with contextlib.suppress(UnknownValueError):
-            super()._check_contract(task)

@@ -8,15 +8,28 @@ tasks that are skipped in any case have been; what they would have rendered is n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from speedpix_pipe.errors import ExpressionError, Problem, Severity, SpecError, TaskError
 from speedpix_pipe.files.objects import LookFirstError
-from speedpix_pipe.model import Entry, FileText, Mark, Pipeline, Step, TaskStatus, Template, Workflow
+from speedpix_pipe.model import (
+    Entry,
+    FileText,
+    ImageOperation,
+    Literal,
+    MapOf,
+    Mark,
+    Pipeline,
+    Step,
+    TaskStatus,
+    Template,
+    Workflow,
+)
 from speedpix_pipe.plan.covers import Net, nets_of, variants
 from speedpix_pipe.plan.graph import Node, Role, expressions_in, run_templates
 from speedpix_pipe.plan.names import problem_at
@@ -43,15 +56,32 @@ class _Known:
     templates: tuple[Template, ...] = ()
     saves: tuple[Template, ...] = ()
     contract: tuple[Entry, ...] = ()  # input fields that the workflow's contract can judge
+    operations: tuple[ImageOperation, ...] = ()  # with options that can be known
     varies: bool = False
     claims: bool = False
+
+
+class Finding(Protocol):
+    """Something wrong with one of some operations; `option` is None where it is about none."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def option(self) -> str | None: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def hint(self) -> str | None: ...
+
+
+JudgeOperations = Callable[[Sequence[ImageOperation]], Iterable[Finding]]
 
 
 class StaticChecks:
     """Collects problems; `claim` reserves the save paths of a task.
 
     `unknown` are errors that say that a value is not known here: nothing is wrong then, and nothing more is said.
-    `warnings` are shown beside what makes the command refuse.
+    `warnings` are shown beside what makes the command refuse. `judge_operations` knows what `image:` operations take.
     """
 
     patience_seconds: float | None = PATIENCE_SECONDS
@@ -63,6 +93,7 @@ class StaticChecks:
         *,
         unknown: tuple[type[Exception], ...] = (),
         warnings: Sequence[Problem] = (),
+        judge_operations: JudgeOperations | None = None,
     ) -> None:
         self.problems: list[Problem] = []
         self.unknown = unknown
@@ -77,6 +108,7 @@ class StaticChecks:
         self._nets: dict[Path, list[Net]] = {}  # by the path of the pipeline whose steps save
         self._seen: set[tuple[str, int, int, str]] = set()
         self._warnings = warnings
+        self._judge_operations = judge_operations
         self._began = time.process_time()
 
     def refuse(self) -> None:
@@ -145,6 +177,9 @@ class StaticChecks:
             self._try(node, template.mark, partial(self._save_path, node, template, scope))
         if known.contract and len(self.problems) < MOST:
             self._check_contract(task)
+        if known.operations and self._judge_operations is not None:
+            scope.extra = {}
+            self._check_operations(node, known.operations, scope)
 
     def _save_path(self, node: Node, template: Template, scope: Scope) -> None:
         path = render_path(template, scope)
@@ -186,6 +221,26 @@ class StaticChecks:
             for sentence in _said_of(workflow, entry.name, value):
                 error = ExpressionError(f"{task.name}: {sentence}", code="spec.contract")
                 self._add(task.node.space.pipeline, error, entry.value.mark)
+
+    def _check_operations(self, node: Node, operations: Sequence[ImageOperation], scope: Scope) -> None:
+        assert self._judge_operations is not None
+        rendered = [self._as_known(operation, scope) for operation in operations]
+        for finding in self._judge_operations(rendered):
+            operation = rendered[finding.index]
+            marks = [entry.value.mark for entry in operation.options.entries if entry.name == finding.option]
+            error = ExpressionError(finding.message, code="spec.image", hint=finding.hint)
+            self._add(node.space.pipeline, error, marks[0] if marks else operation.mark)
+
+    def _as_known(self, operation: ImageOperation, scope: Scope) -> ImageOperation:
+        """The operation with the values of all its options that need no output."""
+        entries = []
+        for entry in operation.options.entries:
+            value = entry.value
+            if _is_known(value) and any(expressions_in(value)):
+                with suppress(ExpressionError, LookFirstError, *self.unknown):  # reported already, or not known here
+                    value = Literal(render(value, scope), value.mark)
+            entries.append(Entry(entry.name, value, entry.mark))
+        return ImageOperation(operation.name, MapOf(tuple(entries), operation.options.mark), operation.mark)
 
     def _try(self, node: Node, mark: Mark, work: Callable[[], Any]) -> None:
         try:
@@ -244,6 +299,9 @@ def _known_of(node: Node) -> _Known:
         templates=tuple(t for t in templates if any(expressions_in(t)) or _names_file(t)),
         saves=known_saves,
         contract=_judged(step),
+        operations=step.operations
+        if any(_is_known(e.value) and any(expressions_in(e.value)) for o in step.operations for e in o.options.entries)
+        else (),
         varies=any(names & e.names for t in every for e in expressions_in(t)),
         claims=bool(saves) and len(known_saves) == len(saves),
     )

@@ -17,7 +17,7 @@ from speedpix_pipe.plan.names import problem_at
 from speedpix_pipe.spec.contracts import kind_in_words
 from speedpix_pipe.spec.inputs import FITS, params_as_fields
 from speedpix_pipe.spec.nearest import did_you_mean, listed
-from speedpix_pipe.spec.steps import results_of
+from speedpix_pipe.spec.results import results_of
 
 _Path = Sequence[tuple[str | None, int]]
 

@@ -25,7 +25,7 @@ from speedpix_pipe.model import (
     Template,
     Text,
 )
-from speedpix_pipe.spec.contracts import BadSchemaError, about, check_for, kind_in_words
+from speedpix_pipe.spec.contracts import BadSchemaError, about, check_for, described, kind_in_words
 from speedpix_pipe.spec.draft import Draft
 from speedpix_pipe.spec.nearest import did_you_mean, nearest
 from speedpix_pipe.spec.object_urls import check_object_url
@@ -33,6 +33,7 @@ from speedpix_pipe.spec.places import Node
 
 _FILE_BEGINNINGS = ("./", "../", "/", "~/")
 _URL_BEGINNINGS = ("http://", "https://", "data:")
+_PICTURES = ("image", "images")  # what an image step takes
 _PARAM_ALONE = re.compile(r"params\.(\w+)")
 FITS: Mapping[str, frozenset[str]] = {  # the type of a param or a result → the fields that may take its value
     "string": frozenset({"string", "file"}),  # a text may be a URL
@@ -67,7 +68,7 @@ def build_input(
             continue
         value = entry.value
         if field.type in {"file", "files"}:
-            value = _as_files(draft, place, value, field.type)
+            value = as_files(draft, place, value, field.type)
         _check_written(draft, place, value, field, params, owner)
         entries.append(Entry(entry.name, value, entry.mark))
     return MapOf(tuple(entries), written.mark)
@@ -81,15 +82,44 @@ def params_as_fields(pipeline: Pipeline) -> dict[str, Field]:
     }
 
 
-def pictures_as_files(draft: Draft, node: Node, written: MapOf) -> MapOf:
-    """The `input` of an image step, whose `image` and `images` are files whoever declares them."""
-    entries = [
-        Entry(entry.name, _as_files(draft, node.members[entry.name], entry.value, "file"), entry.mark)
-        if entry.name in {"image", "images"}
-        else entry
-        for entry in written.entries
-    ]
+def build_pictures(draft: Draft, node: Node, written: MapOf, params: Mapping[str, Param]) -> MapOf:
+    """The `input` of an image step: `image` or `images`, which are files whoever declares them."""
+    entries = []
+    for entry in written.entries:
+        key, place = node.keys[entry.name], node.members[entry.name]
+        if entry.name not in _PICTURES:
+            hint = did_you_mean(entry.name, _PICTURES) or "it takes image or images"
+            draft.add(key.problem("spec.unknown-input", f'an image step has no input "{entry.name}"', hint=hint))
+            entries.append(entry)
+            continue
+        value = as_files(draft, place, entry.value, "file")
+        _check_pictures(draft, place, value, params)
+        entries.append(Entry(entry.name, value, entry.mark))
+    given = [name for name, place in node.members.items() if name in _PICTURES and place.value is not None]
+    if len(given) > 1:
+        message = "an image step takes image or images, and here are both"
+        draft.add(node.keys[given[1]].problem("spec.value", message, hint="put all pictures into images"))
     return MapOf(tuple(entries), written.mark)
+
+
+def _check_pictures(draft: Draft, node: Node, template: Template, params: Mapping[str, Param]) -> None:
+    if isinstance(template, ListOf):
+        for place, item in zip(node.items, template.items, strict=True):
+            _check_pictures(draft, place, item, params)
+        return
+    given = None
+    if isinstance(template, Literal) and template.value is not None:
+        given = described(template.value)
+    elif isinstance(template, MapOf):
+        given = "a mapping"
+    elif isinstance(template, Expression):
+        match = _PARAM_ALONE.fullmatch(template.normal)
+        param = params.get(match[1]) if match else None
+        if param is not None and param.type in {"string", "integer", "number", "boolean"}:
+            given = f"the param {param.name}, which is {kind_in_words(param.type)}"
+    if given is not None:
+        hint = "name a file, or use steps.X.file, steps.X.files or file('...')"
+        draft.add(node.problem("spec.input-type", f"an image step works on files, not on {given}", hint=hint))
 
 
 def check_required(
@@ -122,12 +152,12 @@ def as_file(draft: Draft, node: Node, template: Template) -> Template:
     return _file(draft, node, template)
 
 
-def _as_files(draft: Draft, node: Node, template: Template, kind: str) -> Template:
+def as_files(draft: Draft, node: Node, template: Template, kind: str) -> Template:
     """For a field that the contract calls a file, any text written in the spec is one, unless it is a URL."""
     if node.is_list and isinstance(template, Literal | ListOf):
         items = template.items if isinstance(template, ListOf) else [Literal(n.value, n.mark) for n in node.items]
         pairs = zip(node.items, items, strict=True)
-        return ListOf(tuple(_as_files(draft, place, item, "file") for place, item in pairs), template.mark)
+        return ListOf(tuple(as_files(draft, place, item, "file") for place, item in pairs), template.mark)
     if not isinstance(template, Literal | Text) or not isinstance(node.value, str):
         return template
     if node.value.lower().startswith(_URL_BEGINNINGS):

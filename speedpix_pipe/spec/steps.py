@@ -46,16 +46,17 @@ from speedpix_pipe.spec.draft import (
     texts_of,
 )
 from speedpix_pipe.spec.inputs import (
-    as_file,
+    as_files,
     build_input,
+    build_pictures,
     check_param_kind,
     check_required,
     params_as_fields,
-    pictures_as_files,
 )
-from speedpix_pipe.spec.nearest import did_you_mean, listed, nearest
+from speedpix_pipe.spec.nearest import nearest
 from speedpix_pipe.spec.object_urls import check_target
 from speedpix_pipe.spec.places import Node
+from speedpix_pipe.spec.results import check_places, results_of
 from speedpix_pipe.spec.schema import schema_keys
 
 _WITH_EXPRESSIONS = frozenset({"for_each", "matrix", "key", "when", "input", "save", "expect", "image"})
@@ -95,7 +96,7 @@ def build_step(draft: Draft, name: str, key: Node, node: Node, around: Surroundi
     save = _save(draft, fields.get("save"))
     draft.collect_for_save(on=False)
     for field_name in ("save", "expect"):
-        _check_places(draft, fields.get(field_name), results_of(workflow, pipeline, kind))
+        check_places(draft, fields.get(field_name), results_of(workflow, pipeline, kind))
     key_node = fields.get("key")
     return Step(
         name=name,
@@ -301,7 +302,7 @@ def _input(
     if node is None:
         return None
     built = build_input(draft, node, contract, around.params, owner)
-    return pictures_as_files(draft, node, built) if kind is StepKind.IMAGE else built
+    return build_pictures(draft, node, built, around.params) if kind is StepKind.IMAGE else built
 
 
 def _operations(draft: Draft, node: Node | None) -> tuple[ImageOperation, ...]:
@@ -317,10 +318,10 @@ def _operations(draft: Draft, node: Node | None) -> tuple[ImageOperation, ...]:
 
 
 def _options(draft: Draft, node: Node) -> MapOf:
-    """Options that name files may be written like paths; elsewhere a text such as `/2024` is only a text."""
+    """A text for an option that names a file is one; elsewhere a text such as `/2024` is only a text."""
     written = draft.mapping(node)
     entries = [
-        Entry(entry.name, as_file(draft, node.members[entry.name], entry.value), entry.mark)
+        Entry(entry.name, as_files(draft, node.members[entry.name], entry.value, "file"), entry.mark)
         if entry.name in _FILE_OPTIONS
         else entry
         for entry in written.entries
@@ -345,28 +346,6 @@ def _target(draft: Draft, node: Node) -> Template:
     template = draft.template(node)
     check_target(draft, node, template)
     return template
-
-
-def results_of(
-    workflow: Workflow | None, pipeline: Pipeline | None, kind: StepKind
-) -> Mapping[str, Field | None] | None:
-    """The outputs that are known beforehand, with what is known of each; None where nothing is."""
-    if kind is StepKind.IMAGE:
-        return {"image": None}
-    if pipeline is not None:
-        return {entry.name: None for entry in pipeline.outputs.entries} if pipeline.outputs is not None else {}
-    return workflow.output if workflow is not None else None
-
-
-def _check_places(draft: Draft, node: Node | None, results: Mapping[str, Field | None] | None) -> None:
-    """The places in the output that `save` and `expect` name."""
-    if node is None or results is None:
-        return
-    for path, key in node.keys.items():
-        name = path.partition(".")[0]
-        if name and name not in results and "${{" not in path:
-            hint = did_you_mean(name, results) or (f"its outputs: {listed(results)}" if results else None)
-            draft.add(key.problem("spec.unknown-output", f'there is no output "{name}"', hint=hint))
 
 
 def _expect(draft: Draft, node: Node | None) -> dict[str, Template]:

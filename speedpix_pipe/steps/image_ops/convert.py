@@ -12,7 +12,7 @@ from speedpix_pipe.steps.image_ops.options import Choice, Color, Number, Option
 SUMMARY = "Write the picture in another format or quality."
 OPTIONS: Mapping[str, Option] = {
     "format": Option(
-        Choice(("jpg", "png", "webp", "tiff", "gif")), "The format; without it the picture keeps its own."
+        Choice(("jpg", "jpeg", "png", "webp", "tiff", "gif")), "The format; without it the picture keeps its own."
     ),
     "quality": Option(Number(1, 100, whole=True), "For jpg and webp."),
     "background": Option(Color(), "What shows through where the format holds no transparency.", "white"),
@@ -32,5 +32,6 @@ def apply(pictures: Pictures, options: Mapping[str, Json]) -> Pictures:
 
 def _converted(picture: Picture, options: Mapping[str, Json]) -> Picture:
     quality = None if options["quality"] is None else int(options["quality"])
-    wanted = Wanted(options["format"] or picture.wanted.format, quality, options["background"])
+    written = "jpg" if options["format"] == "jpeg" else options["format"]
+    wanted = Wanted(written or picture.wanted.format, quality, options["background"])
     return replace(picture, wanted=wanted)

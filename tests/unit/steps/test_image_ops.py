@@ -108,7 +108,8 @@ def test_a_grey_picture_can_have_a_coloured_canvas(work):
 
 
 @pytest.mark.parametrize(
-    ("kind", "pillow"), [("jpg", "JPEG"), ("png", "PNG"), ("webp", "WEBP"), ("tiff", "TIFF"), ("gif", "GIF")]
+    ("kind", "pillow"),
+    [("jpg", "JPEG"), ("jpeg", "JPEG"), ("png", "PNG"), ("webp", "WEBP"), ("tiff", "TIFF"), ("gif", "GIF")],
 )
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
 def test_every_mode_can_be_written_in_every_format(work, kind, pillow, mode):
