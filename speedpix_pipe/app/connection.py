@@ -67,7 +67,7 @@ def to_emulator(
     """
     from speedpix_pipe.emulator import EmulatorOptions, EmulatorThread
 
-    known = {**_by_id(pipeline, note), **(answers or {})}
+    known = {**_by_id(pipeline, note, answers or {}), **(answers or {})}
     options = EmulatorOptions(latency=latency, workflows=known, fallback=_unknown)
     with EmulatorThread(options) as emulator:
 
@@ -77,30 +77,38 @@ def to_emulator(
             return AsyncSpeedPix(options.app_key, options.app_secret, emulator.url, use_file_output=False)
 
         uploads = f"{LOCAL}|{uuid4().hex}"
-        learn = lambda edited: known.update(_by_id(edited, note))  # noqa: E731 - one line, used once
+        learn = lambda edited: known.update(_by_id(edited, note, known))  # noqa: E731 - one line, used once
         yield Connection(LOCAL, f"{LOCAL}|{LOCAL}", connect, upload_account=uploads, local=True, learn=learn)
 
 
-def _by_id(pipeline: Pipeline, note: Callable[[str], None]) -> dict[str, Callable[[Any], Any]]:
-    """Workflows of the spec that the emulator does not know by their id."""
+def _by_id(
+    pipeline: Pipeline, note: Callable[[str], None], known: Mapping[str, object]
+) -> dict[str, Callable[[Any], Any]]:
+    """Answers for the workflows of the spec that the emulator does not know by their id; `known` are there already."""
     from speedpix_pipe.emulator.workflows import WORKFLOWS
 
     found: dict[str, Callable[[Any], Any]] = {}
-    for workflow in _workflows(pipeline):
-        if workflow.id in WORKFLOWS:
+    for workflow, declared in _workflows(pipeline):
+        if workflow.id in WORKFLOWS or workflow.id in known or workflow.id in found:
             continue
         if workflow.name in WORKFLOWS:
             found[workflow.id] = WORKFLOWS[workflow.name].run
         elif workflow.output is not None:
             note(f"{workflow.name} exists on the service only: it is answered from its contract")
             found[workflow.id] = _contract_answer(workflow)
+        elif declared:
+            note(f"{workflow.name} exists on the service only, and its contract lists no output: it gives a picture")
+            found[workflow.id] = _picture_answer(workflow)
+    for name in dict.fromkeys(w.name for w, _ in _workflows(pipeline) if w.id not in {*WORKFLOWS, *known, *found}):
+        note(f"{name} exists on the service only, and `workflows` does not say what it gives: its tasks will fail here")
     return found
 
 
-def _workflows(pipeline: Pipeline) -> Iterator[Workflow]:
+def _workflows(pipeline: Pipeline) -> Iterator[tuple[Workflow, bool]]:
+    """What the steps call, and whether `workflows` has an entry for it."""
     for step in pipeline.steps.values():
         if step.workflow is not None:
-            yield step.workflow
+            yield step.workflow, step.workflow.name in pipeline.workflows
         if step.pipeline is not None:
             yield from _workflows(step.pipeline)
 
@@ -111,6 +119,15 @@ def _contract_answer(workflow: Workflow) -> Callable[[Any], Any]:
 
         fields = {name: {"type": field.type, **dict(field.schema)} for name, field in (workflow.output or {}).items()}
         return contracts.answer(workflow.name, fields, inputs)
+
+    return answer
+
+
+def _picture_answer(workflow: Workflow) -> Callable[[Any], Any]:
+    def answer(inputs: Any) -> Any:
+        from speedpix_pipe.emulator import contracts
+
+        return contracts.picture(workflow.name, inputs)
 
     return answer
 

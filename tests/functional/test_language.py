@@ -290,3 +290,28 @@ def test_what_a_sub_pipeline_watches_does_not_count(cli, project):
     assert cli("validate", "case.yaml").code == 0
     assert cli("run", "case.yaml", "--local").code == 0
     assert cli("validate", "inner.yaml").code == 2
+
+
+# --- workflows that the emulator does not know ---
+
+
+def test_local_answers_what_has_an_entry_and_says_what_will_fail(cli, project):
+    Path("case.yaml").write_text(
+        HEAD
+        + "workflows:\n"
+        + "  told: {id: wf-1, output: {score: {type: number, maximum: 0.1}}}\n"
+        + "  untold: {id: wf-2, input: {a: {type: string}}}\n"
+        + "steps:\n"
+        + "  a: {workflow: told}\n"
+        + "  b: {workflow: untold, input: {a: x}, save: 'out/b.${{ ext }}'}\n"
+        + "  c: {workflow: wf-3}\n"
+        + "  d: {workflow: told, input: {a: 1}}\n"
+    )
+    ran = cli("run", "case.yaml", "--local", "--json")
+    assert ran.code == 1
+    assert ran.json["tasks"]["total"] == 4
+    assert [error["step"] for error in ran.json["errors"]] == ["c"]
+    assert [file["path"] for file in ran.json["files"]] == ["out/b.png"]
+    notes = [line for line in ran.err.splitlines() if "exists on the service only" in line and "warning:" in line]
+    assert [line.partition("warning: ")[2].split()[0] for line in notes] == ["told", "untold", "wf-3"]
+    assert "its tasks will fail here" in notes[2]

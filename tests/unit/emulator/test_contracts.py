@@ -2,8 +2,11 @@
 
 import functools
 
-from speedpix_pipe.emulator.contracts import answer
-from speedpix_pipe.emulator.workflows.base import Artifact
+import jsonschema_rs
+import pytest
+
+from speedpix_pipe.emulator.contracts import answer, picture
+from speedpix_pipe.emulator.workflows.base import Artifact, DefaultImages
 
 OUTPUTS = {
     "images": {"type": "file"},
@@ -31,6 +34,34 @@ def test_every_declared_field_is_answered_in_its_type():
         "tags": ["tags of mystery"],
         "box": {"x": 4},
     }
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "integer", "maximum": 0},
+        {"type": "integer", "minimum": 5, "multipleOf": 4},
+        {"type": "integer", "exclusiveMinimum": 3},
+        {"type": "number", "maximum": 0.25},
+        {"type": "number", "exclusiveMinimum": 0.5, "maximum": 1},
+        {"type": "number", "minimum": -3, "exclusiveMaximum": 0},
+        {"type": "array", "minItems": 2},
+        {"type": "array"},
+        {"type": "object", "required": ["a"]},
+        {"type": "object", "required": ["a", "b"], "properties": {"a": {"type": "integer"}}},
+        {"type": "string", "minLength": 40},
+    ],
+)
+def test_an_answer_keeps_what_the_schema_asks(schema):
+    value = answer("m", {"v": schema}, {})["v"]
+    assert jsonschema_rs.Draft202012Validator(schema).is_valid(value), value
+
+
+def test_a_contract_without_outputs_gives_one_picture_as_such_workflows_do():
+    one, other = (picture("m", {"a": n}) for n in (1, 2))
+    assert isinstance(one, DefaultImages)
+    assert [image.kind for image in one.images] == ["image"]
+    assert one != other
 
 
 def test_inputs_decide_the_picture():
