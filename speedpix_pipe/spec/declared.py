@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from speedpix_pipe.errors import Severity
 from speedpix_pipe.model import Batch, Field, Json, Limits, Param, Watch, Workflow
+from speedpix_pipe.settings import CREDENTIALS
 from speedpix_pipe.spec.contracts import BadSchemaError, about, check_for
 from speedpix_pipe.spec.draft import Draft, duration_of, flag_of, integer_of, member, number_of, text_of, texts_of
 from speedpix_pipe.spec.nearest import did_you_mean
@@ -153,6 +154,15 @@ def _field(draft: Draft, what: str, key: Node, node: Node) -> Field:
 def build_env(draft: Draft, node: Node | None) -> tuple[str, ...]:
     if node is not None:
         draft.refuse_expressions(node, "env")
+    for item in node.items if node is not None else ():
+        if item.value in CREDENTIALS:
+            draft.add(
+                item.problem(
+                    "usage.credential-in-env",
+                    f"{item.value} is a credential, which expressions cannot read",
+                    hint="take it out; the client reads it by itself",
+                )
+            )
     return texts_of(node)
 
 

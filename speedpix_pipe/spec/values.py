@@ -58,6 +58,9 @@ def described(value: Any) -> str:
 
 
 def missing_key(value: Mapping[str, Any], name: str, owner: str) -> Undefined:
+    if owner == "env":
+        what_to_do = "set it, or put it into a .env file beside the spec; `| default(...)` where it need not be there"
+        return Undefined(f"the environment variable {name} is not set", what_to_do)
     hint = did_you_mean(name, [key for key in value if isinstance(key, str)])
     if hint is None and len(value) <= 12:
         hint = f"it has {', '.join(map(str, value))}" if value else "it is empty"

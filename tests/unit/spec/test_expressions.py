@@ -335,3 +335,10 @@ def test_operators(expression, result):
 )  # fmt: skip
 def test_operations_without_meaning(expression, why):
     assert why in failure("${{ " + expression + " }}").message
+
+
+def test_an_environment_variable_that_is_not_set_is_told_as_such():
+    error = failure("${{ env.SHOP }}", env={})
+    assert error.message.endswith("the environment variable SHOP is not set")
+    assert ".env" in (error.hint or "")
+    assert value("${{ env.SHOP | default('none') }}", env={}) == "none"
