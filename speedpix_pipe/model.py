@@ -49,6 +49,15 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedPlace:
+    """A name that an expression uses, with the plain names behind it: `matrix.look` is `("matrix", "look")`."""
+
+    names: tuple[str, ...]
+    mark: Mark
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
     """One `${{ }}`. `source` is the text between the delimiters, `normal` the same without free white space."""
 
@@ -57,6 +66,7 @@ class Expression:
     mark: Mark  # of the first character of the source text
     references: tuple[Reference, ...] = ()
     names: frozenset[str] = frozenset()  # top-level names it uses: params env item index matrix run git ext n ...
+    of_fan_out: tuple[NamedPlace, ...] = field(default=(), compare=False)  # every use of item, index and matrix
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from speedpix_pipe.errors import Problem, Severity
 from speedpix_pipe.model import Mark, Pipeline, Step, StepKind, Template
 from speedpix_pipe.plan.covers import covered_saves
 from speedpix_pipe.plan.graph import Dim, Graph, Grows, Node, Role, expressions_in, references_in, step_edges
-from speedpix_pipe.plan.names import problem_at, uses_of
+from speedpix_pipe.plan.names import problem_at
 
 
 def advise(graph: Graph) -> Iterator[Problem]:
@@ -93,7 +93,7 @@ def _used_dims(graph: Graph, node: Node, templates: Iterable[Template]) -> set[s
             if {"item", "index"} & expression.names:
                 used.update(dim.id for dim in _dims_of_item(graph, node))
             if "matrix" in expression.names:
-                named = {use.names[1:2] for use in uses_of(expression) if use.names[0] == "matrix"}
+                named = {use.names[1:2] for use in expression.of_fan_out if use.names[0] == "matrix"}
                 used.update(d.id for d in node.dims if d.axis and ((d.axis,) in named or () in named))
     return used
 

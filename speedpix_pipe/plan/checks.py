@@ -282,6 +282,8 @@ def _extent(line: str, column: int) -> tuple[int, int]:
     """The whole expression that stands at a column, or the value that begins there."""
     start = line.rfind("${{", 0, column + 2)
     end = line.find("}}", start)
+    if start >= 0 and end < 0:
+        return start + 1, len(line.rstrip()) - start  # it goes on in the next line
     if start >= 0 and column - 1 <= end + 1:
         return start + 1, end + 2 - start
     rest = line[column - 1 :].partition(" #")[0].rstrip()

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from speedpix_pipe.errors import Problem, Severity
-from speedpix_pipe.model import Expression, Mark, Pipeline, Reference, Template
+from speedpix_pipe.model import Mark, NamedPlace, Pipeline, Reference, Template
 from speedpix_pipe.plan.graph import Grows, Node, axis_templates, expressions_in, has_key, run_templates
 from speedpix_pipe.spec.nearest import did_you_mean, listed
 from speedpix_pipe.spec.places import lines_of
-from speedpix_pipe.spec.references import NameUse, inspect
-from speedpix_pipe.spec.syntax import lex_all
-from speedpix_pipe.spec.templates import tree_of
 
 _OPEN = "${{"
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One use of a name in one of a node's templates."""
-
-    expression: Expression
-    use: NameUse
-
-    @property
-    def mark(self) -> Mark:
-        return place_in(self.expression, self.use.offset)
 
 
 def check_names(node: Node) -> Iterator[Problem]:
@@ -37,13 +22,13 @@ def check_names(node: Node) -> Iterator[Problem]:
     rest: list[Template] = [*run_templates(step), *([step.when] if step.when else [])]
     if step.for_each is not None:
         for asked in _uses([step.for_each], ("item", "index", "matrix")):
-            name = asked.use.names[0]
+            name = asked.names[0]
             yield _problem(
                 pipeline, asked, f"spec.no-{name}", f"there is no `{name}` inside for_each", f"use steps.X.{name} there"
             )
     if not node.has_item:
         for asked in _uses([*rest, *axis_templates(step)], ("item", "index")):
-            name = asked.use.names[0]
+            name = asked.names[0]
             message = f"`{name}` outside a fan-out: {step.name} has no for_each"
             yield _problem(pipeline, asked, f"spec.no-{name}", message, "give the step a for_each")
     inherited = inherited_axes(node)
@@ -59,7 +44,7 @@ def _axes(
     """Uses of `matrix` where the axes `known` can be seen and those `beside` cannot, which `why` explains."""
     pipeline = node.space.pipeline
     for asked in _uses(templates, ("matrix",)):
-        names = asked.use.names
+        names = asked.names
         if beside and (names[1] in beside if len(names) > 1 else not known):
             yield _problem(pipeline, asked, "spec.no-matrix", why, None)
         elif not known:
@@ -78,18 +63,6 @@ def inherited_axes(node: Node) -> list[str]:
 
 
 # --- places ---
-
-
-def uses_of(expression: Expression) -> list[NameUse]:
-    """Every top-level name of an expression but `steps`, with the plain names behind it."""
-    return inspect(tree_of(expression.source), lex_all(expression.source)).uses
-
-
-def place_in(expression: Expression, offset: int) -> Mark:
-    """The place of a character of the source; that of the expression where it is not on its first line."""
-    if "\n" in expression.source[:offset]:
-        return expression.mark
-    return replace(expression.mark, column=expression.mark.column + offset)
 
 
 def whole_place(pipeline: Pipeline, reference: Reference) -> tuple[Mark, int]:
@@ -124,14 +97,13 @@ def _line(pipeline: Pipeline, mark: Mark) -> str | None:
     return lines_of(pipeline.text).line(mark.line)
 
 
-def _uses(templates: Iterable[Template], names: Sequence[str]) -> Iterator[_Asked]:
+def _uses(templates: Iterable[Template], names: Sequence[str]) -> Iterator[NamedPlace]:
     for template in templates:
         for expression in expressions_in(template):
-            if any(name in expression.names for name in names):
-                for use in uses_of(expression):
-                    if use.names[0] in names:
-                        yield _Asked(expression, use)
+            for use in expression.of_fan_out:
+                if use.names[0] in names:
+                    yield use
 
 
-def _problem(pipeline: Pipeline, asked: _Asked, code: str, message: str, hint: str | None) -> Problem:
-    return problem_at(pipeline, asked.mark, code, message, hint=hint, width=asked.use.width)
+def _problem(pipeline: Pipeline, asked: NamedPlace, code: str, message: str, hint: str | None) -> Problem:
+    return problem_at(pipeline, asked.mark, code, message, hint=hint, width=asked.width)

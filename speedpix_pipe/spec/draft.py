@@ -13,11 +13,23 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from speedpix_pipe.errors import Problem
-from speedpix_pipe.model import Entry, Expression, FileText, Json, ListOf, Literal, MapOf, Mark, Template, Text
+from speedpix_pipe.model import (
+    Entry,
+    Expression,
+    FileText,
+    Json,
+    ListOf,
+    Literal,
+    MapOf,
+    Mark,
+    NamedPlace,
+    Template,
+    Text,
+)
 from speedpix_pipe.spec.places import Node, Source
 from speedpix_pipe.spec.scalars import parse_duration
 from speedpix_pipe.spec.schema import MAX_PROBLEMS
-from speedpix_pipe.spec.templates import TemplateError, Use, parse, parse_condition
+from speedpix_pipe.spec.templates import TemplateError, parse, parse_condition
 
 _OPENING = "${{"
 _PLAIN = re.compile(r"[\w.]+\Z")
@@ -27,7 +39,7 @@ _PLACES = "a step's for_each, matrix, key, when, input, save, expect and image, 
 
 Wrap = Callable[[Node, Template], Template]
 _Parsed = TypeVar("_Parsed")
-_Parse = Callable[[str, Callable[[int], Mark], "list[Use] | None"], _Parsed]
+_Parse = Callable[[str, Callable[[int], Mark], "list[NamedPlace] | None"], _Parsed]
 
 
 class EnoughProblemsError(Exception):
@@ -43,8 +55,8 @@ class Draft:
         self.check_files = check_files
         self._reported = reported  # by the schema
         self.problems: list[Problem] = []
-        self.uses: list[Use] = []
-        self.uses_in_save: list[Use] = []
+        self.uses: list[NamedPlace] = []
+        self.uses_in_save: list[NamedPlace] = []
         self._collected = self.uses
         self._understood: set[str] = set()
         self._text_left = MAX_CHARACTERS

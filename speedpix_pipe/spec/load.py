@@ -27,6 +27,7 @@ MAX_PROBLEMS = 200
 
 _PARSERS_OWN_LIMIT = "nesting depth"  # libyaml 0.2.6, in PyYAML since 6.0.4, reads 1,000 levels at most
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_ANCHOR = re.compile(r"&[^\s,\[\]{}]+(?:\s|#[^\r\n]*[\r\n])*")
 _UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -189,6 +190,9 @@ class _Reader:
         start, end = event.start_mark.index, event.end_mark.index
         if event.tag is not None:
             self._refuse_tag(event.tag, start)
+        if event.anchor is not None:
+            match = _ANCHOR.match(self.source.text, start, end)
+            start = match.end() if match else start  # the value itself begins behind its name
         text = event.value
         style = event.style or ""
         if style == ":":  # libyaml's name for plain

@@ -15,28 +15,20 @@ from itertools import accumulate
 
 from jinja2 import nodes
 
-from speedpix_pipe.model import Expression, Literal, Mark, Reference, Template, Text
+from speedpix_pipe.model import Expression, Literal, Mark, NamedPlace, Reference, Template, Text
 from speedpix_pipe.spec.names import NAMES
 from speedpix_pipe.spec.references import NameUse, StepUse, inspect
 from speedpix_pipe.spec.syntax import CLOSE, OPEN, Raw, TemplateError, lex, lex_all, normal, parse_tokens
 from speedpix_pipe.spec.tasks import MANY, ONE
 
-__all__ = ["TemplateError", "Use", "has_expression", "parse", "parse_condition"]
+__all__ = ["TemplateError", "has_expression", "parse", "parse_condition"]
 
 # Anchored at the end of `${{`, so it cannot mistake one expression for another; anything else is lexed.
 _PLAIN = re.compile(r"\s*([^\W\d]\w*(?:\.[^\W\d]\w*)+)\s*\}\}")
+_OF_FAN_OUT = frozenset({"item", "index", "matrix"})
 _MOST_EXPRESSIONS = 10_000  # in one text
 
 Locate = Callable[[int], Mark]
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A name that an expression uses, with its place: `params.looks` is `("params", "looks")`."""
-
-    names: tuple[str, ...]
-    mark: Mark
-    width: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +45,7 @@ def has_expression(text: str) -> bool:
     return OPEN in text
 
 
-def parse(value_text: str, locate: Locate, uses: list[Use] | None = None) -> Template:
+def parse(value_text: str, locate: Locate, uses: list[NamedPlace] | None = None) -> Template:
     """The template of a scalar's value. `locate` gives the place of a character of it.
 
     Raises TemplateError with all that is wrong: the first, and the others in its `also`.
@@ -94,7 +86,7 @@ def parse(value_text: str, locate: Locate, uses: list[Use] | None = None) -> Tem
     return Text(tuple(parts), locate(0))
 
 
-def parse_condition(text: str, locate: Locate, uses: list[Use] | None = None) -> Expression:
+def parse_condition(text: str, locate: Locate, uses: list[NamedPlace] | None = None) -> Expression:
     """`when`: an expression with or without its delimiters, and nothing beside it."""
     if text.lstrip().startswith(OPEN):
         template = parse(text, locate, uses)
@@ -205,9 +197,9 @@ def _analyse(source: str, tokens: list[Raw]) -> Parsed | TemplateError:
     return Parsed(normal(tokens), frozenset(names), tuple(findings.steps), tuple(findings.uses))
 
 
-def _expression(source: str, base: int, parsed: Parsed, locate: Locate, uses: list[Use] | None) -> Expression:
+def _expression(source: str, base: int, parsed: Parsed, locate: Locate, uses: list[NamedPlace] | None) -> Expression:
     if uses is not None:
-        uses.extend(Use(use.names, locate(base + use.offset), use.width) for use in parsed.uses)
+        uses.extend(NamedPlace(use.names, locate(base + use.offset), use.width) for use in parsed.uses)
     references = tuple(
         Reference(
             use.step,
@@ -220,7 +212,12 @@ def _expression(source: str, base: int, parsed: Parsed, locate: Locate, uses: li
         )
         for use in parsed.steps
     )
-    return Expression(source, parsed.normal, locate(base), references, parsed.names)
+    of_fan_out = tuple(
+        NamedPlace(use.names, locate(base + use.offset), use.width)
+        for use in parsed.uses
+        if use.names[0] in _OF_FAN_OUT
+    )
+    return Expression(source, parsed.normal, locate(base), references, parsed.names, of_fan_out)
 
 
 def _no_bare_steps(parts: list[str | Expression], text: str) -> None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from speedpix_pipe.errors import Severity
-from speedpix_pipe.model import Param, Pipeline
+from speedpix_pipe.model import NamedPlace, Param, Pipeline
 from speedpix_pipe.spec.draft import Draft
 from speedpix_pipe.spec.nearest import did_you_mean, listed
-from speedpix_pipe.spec.templates import Use
 
 _FIXED: Mapping[str, Collection[str]] = {"run": ("id", "date", "time"), "git": ("commit", "dirty")}
 _ONLY_IN_SAVE = frozenset({"ext", "n"})
@@ -39,7 +38,7 @@ def check_uses(draft: Draft, pipeline: Pipeline, *, warn: bool) -> frozenset[str
     return frozenset(unused)
 
 
-def _check_members(draft: Draft, use: Use, pipeline: Pipeline) -> None:
+def _check_members(draft: Draft, use: NamedPlace, pipeline: Pipeline) -> None:
     if len(use.names) < 2:
         return
     owner, name = use.names[:2]
@@ -54,12 +53,12 @@ def _check_members(draft: Draft, use: Use, pipeline: Pipeline) -> None:
         _add(draft, use, "expression.unknown-name", f"{owner} has no {name}", hint)
 
 
-def _add(draft: Draft, use: Use, code: str, message: str, hint: str) -> None:
+def _add(draft: Draft, use: NamedPlace, code: str, message: str, hint: str) -> None:
     width = len(".".join(use.names[:2]))
     draft.add(draft.source.problem_at(use.mark, code, message, hint=hint, width=min(width, use.width)))
 
 
-def _unused_params(pipeline: Pipeline, uses: Iterable[Use]) -> list[str]:
+def _unused_params(pipeline: Pipeline, uses: Iterable[NamedPlace]) -> list[str]:
     used = {watch.param for watch in pipeline.watch}
     for use in uses:
         if use.names[0] == "params":

@@ -82,6 +82,8 @@ def _expression(complaint: _Complaint) -> Problem | None:
         return None
     if at - begin > 2 and text.find("}}", begin, at) >= 0 and not second_colon:
         return None
+    if _text_before(text[line_begin:begin]).startswith(("'", '"')):
+        return None  # it is quoted, and by the kind of quotes that it has inside
     end = text.find("}}", begin)
     if end < 0 or "\n" in text[begin:end]:
         end = line_begin + len(complaint.line) - 2

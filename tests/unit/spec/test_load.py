@@ -100,6 +100,25 @@ def test_an_alias_shares_the_value_of_its_anchor() -> None:
     assert root.members["b"].mark.line == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a: &x 017\n", (1, 7)),
+        ("a: &x   # a comment\n  017\n", (2, 3)),
+        ("a: [&x 017, *x]\n", (1, 8)),
+        ("a: {b: &x-1 017}\n", (1, 13)),
+    ],
+)
+def test_a_value_with_an_anchor_begins_behind_it(text: str, place: tuple[int, int]) -> None:
+    assert [(p.code, (p.line, p.column)) for p in wrong(text)] == [("yaml.leading-zero", place)]
+
+
+def test_a_text_with_an_anchor_knows_its_characters() -> None:
+    root = read('a: &x "b ${{ c }}"\nd: &y plain ${{ e }}\nf: &z |\n  g ${{ h }}\n')
+    places = [root.members[name].locator()(root.members[name].value.index("$")) for name in "adf"]
+    assert [(place.line, place.column) for place in places] == [(1, 10), (2, 13), (4, 5)]
+
+
 def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
     _, root, problems = load_source(b"\xef\xbb\xbfa: 1\n", "a.yaml")
     assert problems == []

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from speedpix_pipe.model import Expression, Mark, Reference
-from speedpix_pipe.spec.templates import Use, parse, parse_condition
+from speedpix_pipe.model import Expression, Mark, NamedPlace, Reference
+from speedpix_pipe.spec.templates import parse, parse_condition
 
 
 def places(text):
@@ -129,7 +129,7 @@ def test_names_are_the_top_level_ones():
 
 def test_uses_are_collected_with_their_places():
     text = "a ${{ params.looks }} ${{ params['x y'].z | default(env.SHOP) }} ${{ item }}"
-    uses: list[Use] = []
+    uses: list[NamedPlace] = []
     parse(text, places(text), uses)
     assert [(use.names, use.mark.column, use.width) for use in uses] == [
         (("params", "looks"), 11, 12),
