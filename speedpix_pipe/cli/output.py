@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from speedpix_pipe.model import Json
 from speedpix_pipe.settings import load_settings
 
+# Signs at which some programs end a line, though JSON does not; it escapes all others itself.
+_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
@@ -32,8 +35,8 @@ def terminal() -> Terminal:
 
 
 def print_json(value: Json) -> None:
-    """One line of JSON on stdout. A name that is no Unicode is escaped, so that it can be read back."""
-    text = json.dumps(value, ensure_ascii=False)
+    """One line of JSON on stdout, whatever ends lines. A name that is no Unicode is escaped, so it can be read back."""
+    text = json.dumps(value, ensure_ascii=False).translate(_LINE_ENDS)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:

@@ -117,7 +117,7 @@ class _Weaver:
         if len(self.problems) >= MAX_PROBLEMS:
             return False
         near = did_you_mean(name, pipeline.steps) if len(self.problems) < MOST_GUESSES else None
-        hint = near or f"the steps are: {listed(pipeline.steps)}"
+        hint = near or (f"the steps are: {listed(pipeline.steps)}" if pipeline.steps else "there is no step at all")
         self.problem(pipeline, mark, "spec.unknown-step", f'no step "{name}"', hint=hint, width=width)
         return False
 

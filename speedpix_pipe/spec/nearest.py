@@ -32,7 +32,7 @@ def listed(options: Iterable[str], *, most: int = 12) -> str:
     names = list(options)
     if len(names) > most:
         return ", ".join(names[:most]) + " ..."
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]
+    return " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def _fold(name: str) -> str:
