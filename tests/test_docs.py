@@ -27,7 +27,7 @@ ROOMS_WITH_CODES = (
 )
 # Codes of whole classes, which nothing carries alone; and names of another kind that look like codes.
 NO_CODES = re.compile(
-    r".*\.(error|failed|js|html|css)|store\.call|expression\.unknown-value|output\.(record|folder|swept|synced|renamed)"
+    r".*\.(error|failed|js|html|css)|store\.call|expression\.unknown-value|output\.(record|folder|swept|synced|renamed|put|copied-aside)|watch\.folder"
 )
 
 
