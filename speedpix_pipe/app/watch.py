@@ -229,7 +229,7 @@ class Watcher:
                 warm.cancel()
                 for folder in self.folders:
                     folder.inbox.health.claimed = len(folder.held)
-                    folder.inbox.health.waiting = len(folder.inbox.settling.waiting)
+                    folder.inbox.health.waiting = len(folder.inbox.waiting.files)
                 self.health.write(alive=False)
         if self._error is not None:
             raise self._error

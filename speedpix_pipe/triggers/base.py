@@ -13,7 +13,7 @@ from speedpix_pipe.files.value import Digests
 from speedpix_pipe.store import Arrivals, Verdict
 from speedpix_pipe.triggers.claims import Claim, Step, no_step
 from speedpix_pipe.triggers.health import Health
-from speedpix_pipe.triggers.inbox import Verify
+from speedpix_pipe.triggers.vetting import Verify
 
 if TYPE_CHECKING:
     from speedpix_pipe.triggers.hotfolder import HotFolder

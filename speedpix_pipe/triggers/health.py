@@ -20,7 +20,8 @@ class FolderHealth:
     """One watched folder. `troubles` are sentences by their cause; none means green."""
 
     folder: str
-    mode: str = "scanning"
+    mode: str = "scanning"  # or `events`: what wakes the scanner
+    mode_why: str = ""  # why there are no events
     last_scan: datetime | None = None
     waiting: int = 0  # in the folder: settling, or held back
     claimed: int = 0  # ours, and not in their last place yet
@@ -64,8 +65,8 @@ class Health:
             self.done += 1
         else:
             self.failed += 1
-        self._tell(f"{verdict}: {_plain(path)}" + (f" ({reason})" if reason else ""))
-        self.last.append({"file": _plain(path), "verdict": verdict, "run_id": run_id, "at": self._now().isoformat()})
+        self._tell(f"{verdict}: {plain(path)}" + (f" ({reason})" if reason else ""))
+        self.last.append({"file": plain(path), "verdict": verdict, "run_id": run_id, "at": self._now().isoformat()})
 
     @property
     def reasons(self) -> list[str]:
@@ -87,6 +88,7 @@ class Health:
                 {
                     "folder": folder.folder,
                     "mode": folder.mode,
+                    "mode_why": folder.mode_why or None,
                     "last_scan": folder.last_scan.isoformat() if folder.last_scan else None,
                     "waiting": folder.waiting,
                     "claimed": folder.claimed,
@@ -112,5 +114,6 @@ class Health:
                 self._tell(f"the health file {self._path} cannot be written: {error.strerror}")
 
 
-def _plain(path: str) -> str:
+def plain(path: str) -> str:
+    """A name as it can be shown and written, whatever bytes it has."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

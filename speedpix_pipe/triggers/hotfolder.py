@@ -18,14 +18,15 @@ from speedpix_pipe.model import Watch
 from speedpix_pipe.store import Arrival, ArrivalState
 from speedpix_pipe.triggers.base import Batch, Guest, Judgement, Surroundings
 from speedpix_pipe.triggers.claims import Claim, ClaimsFolder, new_ulid
+from speedpix_pipe.triggers.health import plain
 from speedpix_pipe.triggers.inbox import Inbox, Places
 from speedpix_pipe.triggers.placing import Placing
 from speedpix_pipe.triggers.recovery import recover
-from speedpix_pipe.triggers.settle import Look, Sighting, last_look
+from speedpix_pipe.triggers.settle import Look, last_look
+from speedpix_pipe.triggers.waiting import Sighting
 
 MOST_BACKOFF = 60.0
 MOMENT_SECONDS = 0.2
-TURN_SECONDS = 20e-6
 
 
 class HotFolder:
@@ -44,11 +45,18 @@ class HotFolder:
         self._awake = asyncio.Event()
         self._tired_until = 0.0
         self._failures = 0
+        self._refused: dict[str, str] = {}  # names that could not be claimed, and why
         self._ready_since: float | None = None
         self.claiming = False  # whether files are between the inbox and the journal
         self.claims = ClaimsFolder(self.places.root, around.watcher, step=around.step)
         self.inbox = Inbox(
-            watch, self.places, clock=around.clock, verify=around.verify, health=around.health, nudge=self._awake.set
+            watch,
+            self.places,
+            clock=around.clock,
+            verify=around.verify,
+            health=around.health,
+            nudge=self._awake.set,
+            may=self._may,
         )
         self.placing = Placing(self, around)
         around.health.folders.append(self.inbox.health)
@@ -69,14 +77,14 @@ class HotFolder:
         """From now on only what lies there now may be claimed."""
         while self.inbox.health.last_scan is None:
             await self._clock.sleep(0.005)
-        self.only = set(self.inbox.settling.waiting) | {guest.name for guest in self.held.values()}
+        self.only = set(self.inbox.waiting.files) | {guest.name for guest in self.held.values()}
 
     def still_waiting(self) -> list[str]:
         """Names that may be claimed and lie there still."""
-        return [name for name in self.inbox.settling.waiting if self.only is None or name in self.only]
+        return [name for name in self.inbox.waiting.files if self.only is None or name in self.only]
 
     def any_ready(self) -> bool:
-        return any(self._may(sighting) for sighting in self.inbox.ready())
+        return bool(self.inbox.waiting.ready)
 
     @property
     def stuck(self) -> bool:
@@ -96,8 +104,6 @@ class HotFolder:
         while True:
             self._awake.clear()
             await self.turn()
-            # A large backlog must not be looked through all the time: a turn costs some microseconds for each file.
-            await self._clock.sleep(len(self.inbox.settling.waiting) * TURN_SECONDS)
             await self._rest()
 
     async def turn(self) -> None:
@@ -106,8 +112,10 @@ class HotFolder:
             await self._look()
         if not self.inbox.present:
             return
-        self.inbox.vet()
+        self.inbox.advance()
         await self._take()
+        if self._refused:
+            self._around.health.trouble("claim", self._refusals(), of=self.inbox.health)
         self.inbox.health.claimed = len(self.held)
 
     async def _look(self) -> None:
@@ -149,31 +157,30 @@ class HotFolder:
 
     async def _take(self) -> None:
         """Claim what is ready, as far as there is room, and hand it out batch by batch."""
+        waiting = self.inbox.waiting
+        most = 1 if self._single else self.watch.batch.max_files
         while self._clock.monotonic() >= self._tired_until:
-            room = self._around.room()
-            ready = [sighting for sighting in self.inbox.ready() if self._may(sighting)]
-            most = 1 if self._single else self.watch.batch.max_files
-            if not ready or room <= 0:
-                self._ready_since = None if not ready else self._ready_since
+            if not waiting.ready:
+                self._ready_since = None
                 return
-            if self._waits_for_more(len(ready), most):
+            room = self._around.room()
+            if room <= 0 or self._waits_for_more(waiting.ready, most):
                 return
             self._ready_since = None
             self.claiming = True
             try:
-                guests = await self._claim_all(ready[: min(most, room)])
+                guests = await self._claim_all(waiting.take(min(most, room)))
                 written = self.enter(guests)
                 self._hand_out(guests)  # its first commit comes after this one, or with it
                 await written
             finally:
                 self.claiming = False
-            if not guests:
-                return
+            self.inbox.advance()
 
-    def _may(self, sighting: Sighting) -> bool:
-        if sighting.name in self._busy:
+    def _may(self, name: str) -> bool:
+        if name in self._busy:
             return False
-        return self.only is None or sighting.name in self.only
+        return self.only is None or name in self.only
 
     def _waits_for_more(self, ready: int, most: int) -> bool:
         """Whether the batch should wait for files on their way.
@@ -198,52 +205,69 @@ class HotFolder:
         return longest if self._patient else min(longest, MOMENT_SECONDS)
 
     async def _claim_all(self, sightings: Sequence[Sighting]) -> list[Guest]:
-        """Take files into the claims folder and write them down."""
-        try:
-            taken = await asyncio.to_thread(self._claim_each, sightings)
-        except OSError as error:
-            self._tire(f"files in {self.places.shown} cannot be claimed: {error.strerror or error}")
-            return []
-        self._rested()
-        guests = []
+        """Take files into the claims folder. One that cannot be taken is tried later, and keeps no other waiting."""
+        taken = await asyncio.to_thread(lambda: [self._claim_or_not(sighting) for sighting in sightings])
         now = self._clock.monotonic()
-        for sighting, look, guest in taken:
-            if guest is not None:
-                self.inbox.settling.gone(sighting.name)
-                guests.append(guest)
-            elif look is Look.GONE:
-                self.inbox.settling.gone(sighting.name)
-            elif look is Look.UNREADABLE:
-                self.inbox.unusable(sighting, "this program may not read it")
-            else:
-                self.inbox.settling.disturbed(sighting.name, now)
+        waiting = self.inbox.waiting
+        guests, refused = [], []
+        for sighting, outcome in taken:
+            match outcome:
+                case Guest():
+                    waiting.gone(sighting.name)
+                    guests.append(outcome)
+                case Look.GONE:
+                    waiting.gone(sighting.name)
+                case Look.UNREADABLE:
+                    waiting.vetted(sighting, "this program may not read it", now)
+                case Look():
+                    waiting.disturbed(sighting, now)
+                case OSError():
+                    waiting.refused(sighting, now)
+                    refused.append((sighting, outcome))
+        self._tell_refused(refused, guests, now)
         return guests
 
-    def _claim_each(self, sightings: Sequence[Sighting]) -> list[tuple[Sighting, Look, Guest | None]]:
-        taken: list[tuple[Sighting, Look, Guest | None]] = []
-        failure: OSError | None = None
-        for sighting in sightings:
-            try:
-                taken.append(self._claim(sighting))
-            except OSError as error:
-                failure = error
-        if failure is not None and not any(guest for _, _, guest in taken):
-            raise failure
-        return taken
+    def _tell_refused(self, refused: Sequence[tuple[Sighting, OSError]], guests: Sequence[Guest], now: float) -> None:
+        """If nothing at all can be claimed, the folder is to blame, and is given a rest."""
+        for guest in guests:
+            self._refused.pop(guest.name, None)
+        for sighting, error in refused:
+            self._refused[sighting.name] = error.strerror or str(error)
+        if guests:
+            self._failures = 0
+        elif refused:
+            self._failures += 1
+            self._tired_until = now + min(2.0 ** (self._failures - 1), MOST_BACKOFF)
+        self._around.health.trouble("claim", self._refusals(), of=self.inbox.health)
 
-    def _claim(self, sighting: Sighting) -> tuple[Sighting, Look, Guest | None]:
+    def _refusals(self) -> str | None:
+        waiting = self.inbox.waiting.files
+        self._refused = {name: why for name, why in self._refused.items() if name in waiting}
+        if not self._refused:
+            return None
+        name, why = next(iter(self._refused.items()))
+        others = f" and {len(self._refused) - 1} more" if len(self._refused) > 1 else ""
+        return f"{plain(name)}{others} in {self.places.shown} cannot be claimed: {why}"
+
+    def _claim_or_not(self, sighting: Sighting) -> tuple[Sighting, Guest | Look | OSError]:
+        try:
+            return sighting, self._claim(sighting)
+        except OSError as error:
+            return sighting, error
+
+    def _claim(self, sighting: Sighting) -> Guest | Look:
         look = last_look(str(self.places.root / sighting.name), sighting.signature)
         hopeless = look is Look.UNREADABLE and sighting.fault
         if look is not Look.STILL and not hopeless:
-            return sighting, look, None
+            return look
         claim = self.claims.claim(sighting.name, self.new_id())
         if claim is None:
-            return sighting, Look.GONE, None
+            return Look.GONE
         if not claim.signature.same_bytes(sighting.signature):
             self.claims.put_back(claim)
             self.claims.drop(claim.id)
-            return sighting, Look.DIFFERS, None
-        return sighting, Look.STILL, self.guest_of(claim, fault=sighting.fault)
+            return Look.DIFFERS
+        return self.guest_of(claim, fault=sighting.fault)
 
     def new_id(self) -> str:
         return new_ulid(int(self._clock.now().timestamp() * 1000), self._around.random(10))
@@ -305,15 +329,6 @@ class HotFolder:
         for start in range(0, len(guests), most):
             self._hand_out(guests[start : start + most])
 
-    def _tire(self, sentence: str) -> None:
-        self._failures += 1
-        self._tired_until = self._clock.monotonic() + min(2.0 ** (self._failures - 1), MOST_BACKOFF)
-        self._around.health.trouble("claim", sentence, of=self.inbox.health)
-
-    def _rested(self) -> None:
-        self._failures = 0
-        self._around.health.trouble("claim", None, of=self.inbox.health)
-
     # --- verdicts ---
 
     async def judge(self, batch: Batch, judgements: Mapping[str, Judgement]) -> None:
@@ -322,6 +337,7 @@ class HotFolder:
 
     def verdict_known(self, guest: Guest) -> None:
         self._busy.discard(guest.name)
+        self.inbox.waiting.freed(guest.name, self._clock.monotonic())
         self._awake.set()
 
     def leave(self, guest: Guest) -> None:

@@ -10,12 +10,12 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from speedpix_pipe.errors import UsageError
-from speedpix_pipe.files.pattern import _below, _closed, _is_last, _rows, _State, pattern_covers
+from speedpix_pipe.files.pattern import _below, _closed, _is_last, _rows, _State, _takes
 from speedpix_pipe.triggers.settle import Signature
 
 NOTE_SUFFIX = ".error.json"
@@ -29,14 +29,16 @@ _NEVER_ENTERED = frozenset(
     {"@eadir", "@tmp", "@recycle", "#recycle", "#snapshot", "lost+found", "$recycle.bin", "system volume information"}
     | {"network trash folder", "temporary items"}
 )
+_States = tuple[_State, ...]
 _LITTER = re.compile("|".join(fnmatch.translate(pattern) for pattern in _NEVER), re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class Found:
-    """What one scan saw. `other_devices` are sub-folders on another file system, which cannot be claimed from."""
+    """What one scan saw. `folders` were entered, by inode; from those on `other_devices` nothing can be claimed."""
 
     files: dict[str, Signature] = field(default_factory=dict)
+    folders: dict[int, str] = field(default_factory=dict)
     other_devices: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
@@ -44,36 +46,49 @@ class Found:
 class Tree:
     """One watched root, with the patterns that say which of its files count."""
 
-    def __init__(self, root: str, patterns: Sequence[str], ignore: Sequence[str], never: Iterable[str] = ()) -> None:
-        """`never` are folders that are not entered: claims, done, failed."""
+    def __init__(
+        self,
+        root: str,
+        patterns: Sequence[str],
+        ignore: Sequence[str],
+        never: Iterable[str] = (),
+        elders: Sequence[Tree] = (),
+    ) -> None:
+        """`never` are folders that are not entered; `elders` watch the same root, and what they take is theirs."""
         self.root = root
-        self._states = _closed((row, 0) for pattern in patterns for row in _rows(pattern, _plain(pattern)))
+        self._states = _states_of(_plain(pattern) for pattern in patterns)
         self._ignored_names = [re.compile(fnmatch.translate(i), re.IGNORECASE) for i in ignore if "/" not in i]
-        self._ignored_paths = [pattern for pattern in ignore if "/" in pattern]
+        self._ignored_paths = _states_of(pattern for pattern in ignore if "/" in pattern)
         self._never = {os.path.normpath(folder) for folder in never}
-        self.recursive = any(not _is_last(state) for state in self._states)
+        self._elders = tuple(elders)
 
     def scan(self) -> Found:
         """Look once. OSError where the root itself cannot be read."""
         found = Found()
-        device = Path(self.root).stat().st_dev
-        todo: list[tuple[str, str, tuple[_State, ...]]] = [(self.root, "", self._states)]
+        root = Path(self.root).stat()
+        barred = set(self._barred())
+        found.folders[root.st_ino] = self.root
+        todo: list[tuple[str, str, _States]] = [(self.root, "", self._states)]
         while todo:
             folder, shown, states = todo.pop()
             try:
-                entries = os.scandir(folder)
+                with os.scandir(folder) as entries:
+                    todo.extend(self._folder(entries, shown, states, root.st_dev, barred, found))
             except OSError:
                 if not shown:
                     raise
                 found.unreadable.append(shown)
-                continue
-            with entries:
-                todo.extend(self._folder(entries, shown, states, device, found))
         return found
 
     def _folder(
-        self, entries: Iterable[os.DirEntry[str]], shown: str, states: tuple[_State, ...], device: int, found: Found
-    ) -> list[tuple[str, str, tuple[_State, ...]]]:
+        self,
+        entries: Iterable[os.DirEntry[str]],
+        shown: str,
+        states: _States,
+        device: int,
+        barred: Collection[tuple[int, int]],
+        found: Found,
+    ) -> list[tuple[str, str, _States]]:
         last = [state[0][state[1]] for state in states if _is_last(state)]
         deeper = any(not _is_last(state) for state in states)
         inside = []
@@ -83,21 +98,29 @@ class Tree:
                 continue
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if deeper and self._enters(entry):
-                        below = _closed(_below(_normal(name), states))
-                        if below and entry.stat(follow_symlinks=False).st_dev != device:
-                            found.other_devices.append(shown + name)
-                        elif below:
-                            inside.append((entry.path, f"{shown}{name}/", below))
+                    below = _closed(_below(_normal(name), states)) if deeper and self._enters(entry) else ()
+                    if not below:
+                        continue
+                    status = entry.stat(follow_symlinks=False)
+                    if (status.st_dev, status.st_ino) in barred:
+                        continue
+                    if status.st_dev != device:
+                        found.other_devices.append(shown + name)
+                        continue
+                    found.folders[status.st_ino] = entry.path
+                    inside.append((entry.path, f"{shown}{name}/", below))
                     continue
                 plain = _normal(name)
                 if not any(segment is not None and segment.match(plain) for segment in last):
                     continue
-                if _LITTER.match(name) or self._ignores(shown, name):
+                if _LITTER.match(name) or self._ignores(shown, name) or self._is_an_elders(shown + name):
                     continue
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue  # deleted while we looked
+            except OSError:
+                found.unreadable.append(shown + name)
+                continue
             if stat.S_ISREG(status.st_mode):
                 found.files[shown + name] = Signature.of(status)
         return inside
@@ -105,10 +128,29 @@ class Tree:
     def _enters(self, entry: os.DirEntry[str]) -> bool:
         return entry.name.casefold() not in _NEVER_ENTERED and os.path.normpath(entry.path) not in self._never
 
+    def _barred(self) -> Iterator[tuple[int, int]]:
+        """The folders that are not entered, whatever they are called: a link or a mount may lead to them."""
+        for folder in self._never:
+            try:
+                status = Path(folder).stat()
+            except OSError:
+                continue
+            yield status.st_dev, status.st_ino
+
     def _ignores(self, shown: str, name: str) -> bool:
-        return any(ignored.match(name) for ignored in self._ignored_names) or any(
-            pattern_covers(pattern, shown + name) for pattern in self._ignored_paths
-        )
+        if any(ignored.match(name) for ignored in self._ignored_names):
+            return True
+        return bool(self._ignored_paths) and _matches(self._ignored_paths, shown + name)
+
+    def _is_an_elders(self, name: str) -> bool:
+        return any(elder.counts(name) for elder in self._elders)
+
+    def counts(self, name: str) -> bool:
+        """Whether a file at this path below the root is one of ours."""
+        shown, slash, last = name.rpartition("/")
+        if _LITTER.match(last) or self._ignores(shown + slash, last) or self._is_an_elders(name):
+            return False
+        return _matches(self._states, name)
 
     def would_take(self, path: str) -> bool:
         """Whether a file at this absolute path would be an arrival: results that start themselves again."""
@@ -117,6 +159,17 @@ class Tree:
             return False
         folder = path.rpartition(os.sep)[0]
         return not any(folder == place or folder.startswith(place + os.sep) for place in self._never)
+
+
+def _states_of(patterns: Iterable[str]) -> _States:
+    return _closed((row, 0) for pattern in patterns for row in _rows(pattern, pattern))
+
+
+def _matches(states: _States, name: str) -> bool:
+    *folders, last = (_normal(part) for part in name.split("/"))
+    for folder in folders:
+        states = _closed(_below(folder, states))
+    return any(_is_last(state) and _takes(state, last) for state in states)
 
 
 def _plain(pattern: str) -> str:
