@@ -154,7 +154,7 @@ class Batches:
         return params
 
     def _values(self, batch: Batch) -> dict[str, FileValue]:
-        return batch.values(self._reloader.loaded.pipeline.folder, self._store.digests)
+        return batch.values(self._reloader.loaded.pipeline.folder)
 
     async def _judge(self, batch: Batch, run: OneRun) -> None:
         """The verdicts, on disk before the run is over. None where the files are not to blame."""

@@ -176,6 +176,7 @@ class Journal:
 
         await self._writer.ask(CALL, work)
         self._locks.leave(event.run_id)
+        self._numbers.pop(event.run_id, None)  # a watcher begins a run for every batch
 
     def _insert_run(self, connection: sqlite3.Connection, event: RunStarted, origin: str | None) -> int:
         at, kind, task, body = encode_event(event)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.clock import Clock
-from speedpix_pipe.files import FileValue
-from speedpix_pipe.files.value import Digests
+from speedpix_pipe.files import FileValue, sha256_file
 from speedpix_pipe.store import Arrivals, Verdict
 from speedpix_pipe.triggers.claims import Claim, Step, no_step
 from speedpix_pipe.triggers.health import Health
+from speedpix_pipe.triggers.settle import Signature
 from speedpix_pipe.triggers.vetting import Verify
 
 if TYPE_CHECKING:
@@ -40,7 +40,25 @@ class Guest:
     sha256: str
     size: int
     fault: str = ""  # why it cannot be used at all
+    still: bool = False  # whether it had stood still for so long that whatever is written later shows in its times
     judgement: Judgement | None = None
+
+
+class ClaimedDigests:
+    """`files.value.Digests` of claimed files: each was hashed when it was claimed, and is again if it has changed."""
+
+    def __init__(self, guests: Iterable[Guest]) -> None:
+        self._known = {guest.claim.path: guest for guest in guests if guest.still}
+
+    def digest(self, path: Path) -> str:
+        return self.peek(path) or sha256_file(path)
+
+    def peek(self, path: Path) -> str | None:
+        guest = self._known.get(path)
+        try:
+            return guest.sha256 if guest is not None and Signature.of(path.lstat()) == guest.claim.signature else None
+        except OSError:
+            return None
 
 
 @dataclass(slots=True, eq=False)
@@ -51,9 +69,9 @@ class Batch:
     guests: list[Guest]
     run_id: str | None = None
 
-    def values(self, spec_folder: Path, digests: Digests | None) -> dict[str, FileValue]:
+    def values(self, spec_folder: Path) -> dict[str, FileValue]:
         """The files as expressions see them, by arrival: the path where they arrived, the bytes where they are now."""
-        root = self.folder.places.root
+        root, digests = self.folder.places.root, ClaimedDigests(self.guests)
         return {
             guest.id: FileValue.at(guest.path, guest.claim.path, spec_folder, root, digests) for guest in self.guests
         }

@@ -27,6 +27,7 @@ from speedpix_pipe.triggers.waiting import Sighting
 
 MOST_BACKOFF = 60.0
 MOMENT_SECONDS = 0.2
+COARSEST_CLOCK_SECONDS = 2.0  # of the times of files: FAT counts in twos
 
 
 class HotFolder:
@@ -267,19 +268,21 @@ class HotFolder:
             self.claims.put_back(claim)
             self.claims.drop(claim.id)
             return Look.DIFFERS
-        return self.guest_of(claim, fault=sighting.fault)
+        still = self.inbox.waiting.seconds >= COARSEST_CLOCK_SECONDS
+        return self.guest_of(claim, fault=sighting.fault, still=still)
 
     def new_id(self) -> str:
         return new_ulid(int(self._clock.now().timestamp() * 1000), self._around.random(10))
 
-    def guest_of(self, claim: Claim, *, fault: str = "") -> Guest:
+    def guest_of(self, claim: Claim, *, fault: str = "", still: bool = False) -> Guest:
         """A claimed file with its digest. Reads the file."""
         fault = fault or _bad_name(claim.name)
         try:
             digest = sha256_file(claim.path)
         except OSError as error:
             digest, fault = "", fault or f"it cannot be read: {error.strerror}"
-        return Guest(claim.id, claim.name, self.places.root / claim.name, claim, digest, claim.signature.size, fault)
+        path, size = self.places.root / claim.name, claim.signature.size
+        return Guest(claim.id, claim.name, path, claim, digest, size, fault, still)
 
     def enter(self, guests: Iterable[Guest]) -> Awaitable[None]:
         """Write arrivals down. They are held from now on, and known after any crash once this is awaited."""
