@@ -9,15 +9,28 @@ from typing import Any
 from speedpix_pipe.app.specs import Loaded
 from speedpix_pipe.errors import UsageError
 from speedpix_pipe.files import FileValue, sha256_file
-from speedpix_pipe.model import Pipeline
+from speedpix_pipe.model import Pipeline, Watch
 from speedpix_pipe.store import RunRow, Store
-from speedpix_pipe.triggers.inbox import Places
+from speedpix_pipe.triggers.places import Places
+
+
+def arguments_of_batch(watch: Watch) -> dict[str, Any]:
+    """What the journal keeps of a batch's run, so that it can be made again."""
+    return {"watch": watch.folder, "watch_param": watch.param}
 
 
 def watched_folder(row: RunRow) -> str | None:
     """The watched folder whose batch a run took; None for any other run."""
     arguments = row.arguments
     return arguments.get("watch") if isinstance(arguments, dict) else None
+
+
+def _entry(pipeline: Pipeline, row: RunRow) -> Watch | None:
+    """The entry of `watch` whose batch it was. Several may share a folder, each with a param of its own."""
+    folder = watched_folder(row)
+    found = [watch for watch in pipeline.watch if watch.folder == folder]
+    param = row.arguments.get("watch_param") if isinstance(row.arguments, dict) else None
+    return next((watch for watch in found if watch.param == param), found[0] if found else None)
 
 
 def empty_params(pipeline: Pipeline) -> dict[str, Any]:
@@ -32,11 +45,10 @@ def empty_params(pipeline: Pipeline) -> dict[str, Any]:
 def with_arrivals(loaded: Loaded, row: RunRow, store: Store) -> Loaded:
     """The spec with the files of a past batch as its param, as far as they are still what they were."""
     pipeline = loaded.pipeline
-    folder = watched_folder(row)
-    watch = next((watch for watch in pipeline.watch if watch.folder == folder), None)
+    folder, watch = watched_folder(row), _entry(pipeline, row)
     if watch is None:
         raise UsageError(f"run {row.id} took files from {folder}, which is not watched any more", code="usage.redo")
-    files = list(_still_there(pipeline, watch.folder, row, store))
+    files = list(_still_there(pipeline, watch, row, store))
     if not files:
         raise UsageError(
             f"the files of run {row.id} lie nowhere any more, or are not what they were",
@@ -47,8 +59,8 @@ def with_arrivals(loaded: Loaded, row: RunRow, store: Store) -> Loaded:
     return replace(loaded, params={**loaded.params, **empty_params(pipeline), watch.param: value})
 
 
-def _still_there(pipeline: Pipeline, folder: str, row: RunRow, store: Store) -> Iterator[FileValue]:
-    root = next(Places.of(watch, pipeline.folder).root for watch in pipeline.watch if watch.folder == folder)
+def _still_there(pipeline: Pipeline, watch: Watch, row: RunRow, store: Store) -> Iterator[FileValue]:
+    root = Places.of(watch, pipeline.folder).root
     for arrival in store.arrivals.of_run(row.id):
         try:
             same = sha256_file(arrival.bytes_path) == arrival.sha256

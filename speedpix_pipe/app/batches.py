@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from speedpix_pipe.app.arrived import empty_params
+from speedpix_pipe.app.arrived import arguments_of_batch, empty_params
 from speedpix_pipe.app.one_run import OneRun, RunOutcome, Subscribe, new_run_id
 from speedpix_pipe.app.reload import Reloader
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.resuming import arguments_of
 from speedpix_pipe.app.station import Station
 from speedpix_pipe.engine.lanes import Stop
-from speedpix_pipe.errors import PipeError, StoreError, UsageError
+from speedpix_pipe.errors import StoreError, UsageError
 from speedpix_pipe.files import FileValue
 from speedpix_pipe.files.objects import Objects
 from speedpix_pipe.store import RunRow, Verdict
@@ -24,11 +24,16 @@ from speedpix_pipe.triggers.base import Batch, Judgement
 from speedpix_pipe.triggers.claims import Step
 from speedpix_pipe.triggers.verdicts import Judge
 
+_UNREADABLE = frozenset({"task.file", "task.picture"})
 POSTPONED_SECONDS = 30.0  # until a run that could not go on for want of disk is tried again
 
 
 class Batches:
-    """The runs of one watcher. `fail` hears what no run can go on after, `forbidden` says where no result may go."""
+    """The runs of one watcher.
+
+    `fail` hears what no run can go on after, `forbidden` says where no result may go. What cannot go on for now is
+    tried again, if `tireless`.
+    """
 
     def __init__(
         self,
@@ -39,8 +44,10 @@ class Batches:
         subscribe: Subscribe,
         on_run: Callable[[RunSummary], None],
         fail: Callable[[BaseException], None],
+        watch_over: Callable[[asyncio.Task[None]], None],
         forbidden: Callable[[Path], str | None],
         step: Step,
+        tireless: bool,
     ) -> None:
         self._station = station
         self._store = station.store
@@ -50,6 +57,8 @@ class Batches:
         self._subscribe = subscribe
         self._on_run = on_run
         self._fail = fail
+        self._watch_over = watch_over
+        self._tireless = tireless
         self._forbidden = forbidden
         self._step = step
         self._runs: dict[OneRun, asyncio.Future[None] | None] = {}
@@ -63,7 +72,11 @@ class Batches:
     def begin(self, batch: Batch) -> None:
         task = asyncio.create_task(self._carry(batch))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._landed)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._watch_over(task)
 
     def interrupt(self) -> None:
         """No new submissions; what is on its way is finished within the grace."""
@@ -81,24 +94,34 @@ class Batches:
             await asyncio.wait(set(self._tasks))
 
     async def _carry(self, batch: Batch) -> None:
-        try:
-            while not self._over.is_set():
-                if await self._try(batch):
-                    return
-                await self._pause()
-        except (PipeError, OSError) as error:
-            self._fail(error)
+        while not self._over.is_set():
+            if await self._try(batch):
+                return
+            if not self._tireless:
+                return
+            await self._pause(batch)
 
-    async def _pause(self) -> None:
+    async def _pause(self, batch: Batch) -> None:
+        """Until it may be worth another try: some time has gone by, or the root that it waits for is back."""
+        until = self._clock.monotonic() + POSTPONED_SECONDS
         over = asyncio.ensure_future(self._over.wait())
-        sleeping = asyncio.ensure_future(self._clock.sleep(POSTPONED_SECONDS))
-        await asyncio.wait({over, sleeping}, return_when=asyncio.FIRST_COMPLETED)
+        while not over.done() and self._clock.monotonic() < until and not (batch.rootless and batch.folder.is_here()):
+            sleeping = asyncio.ensure_future(self._clock.sleep(1.0))
+            await asyncio.wait({over, sleeping}, return_when=asyncio.FIRST_COMPLETED)
+            sleeping.cancel()
         over.cancel()
-        sleeping.cancel()
+
+    def _divide(self, batch: Batch) -> None:
+        """The spec may have been edited since the batch was made, and now take one file at a time."""
+        if batch.folder.single and len(batch.guests) > 1:
+            for guest in batch.guests[1:]:
+                self.begin(Batch(batch.folder, [guest]))
+            del batch.guests[1:]
 
     async def _try(self, batch: Batch) -> bool:
         """One run for the batch; False if it must be taken up again later."""
         await self._reloader.look()
+        self._divide(batch)
         objects = Objects(self._store.digests)  # each batch looks for itself
         objects.begun = True
         loaded = replace(self._reloader.loaded, params=self._params(batch), warnings=[], objects=objects)
@@ -112,7 +135,7 @@ class Batches:
             self._request,
             loaded,
             batch.run_id,
-            arguments={**arguments_of(self._request), "watch": batch.folder.watch.folder},
+            arguments={**arguments_of(self._request), **arguments_of_batch(batch.folder.watch)},
             resumed=resumed,
             strict=False,
             before_end=lambda ended: self._judge(batch, ended),
@@ -165,6 +188,9 @@ class Batches:
         if stop is not None and stop.resumable and not self._store.free_space_ok():
             return  # the disk is full: the run goes on when there is room
         blamed = judge.failed()
+        batch.rootless = _missed_bytes(run) and not batch.folder.is_here()
+        if batch.rootless:
+            return  # that is no fault of theirs: the run goes on when the root is back
         verdicts = {}
         for guest in batch.guests:
             blame = blamed.get(guest.id)
@@ -179,6 +205,11 @@ class Batches:
         self._on_run(outcome.summary)
         if run.driver.access_error is not None:
             self._fail(run.driver.access_error)
+
+
+def _missed_bytes(run: OneRun) -> bool:
+    """Whether a task failed because a file could not be read."""
+    return any(failure.code in _UNREADABLE for failure in run.tally.failures)
 
 
 def _reason(reason: str, stop: Stop | None) -> str:

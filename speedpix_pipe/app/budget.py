@@ -21,32 +21,43 @@ class DayBudget:
         self._clock = clock
         self._looked = float("-inf")
         self._made = 0
+        self._uncounted_from = 0  # files taken up to this one were counted, as far as they had made anything by then
+        self._day: datetime | None = None
+        self._settled = 0  # predictions of today up to the ledger's row `_up_to`, which is looked at no more
+        self._up_to = 0
 
-    def allows(self, loaded: Loaded, held: int) -> tuple[int, str | None]:
-        """How many more files may be claimed while `held` are being worked on, and why none, if so.
+    def allows(self, loaded: Loaded, *, held: int, taken: int) -> tuple[int, str | None]:
+        """How many more files may be claimed, and why none, if so.
 
-        A file needs at least one prediction of each workflow step; what a step makes beyond that is only seen in
-        the ledger, so that the budget may be passed by what the files already taken still need.
+        `held` are being worked on, `taken` is how many there have ever been. A file needs at least one prediction of
+        each workflow step; what a step makes beyond that is only seen in the ledger, so that the budget may be passed
+        by what the files already taken still need.
         """
         most = loaded.pipeline.limits.per_day
         if most is None:
             return sys.maxsize, None
+        now = self._clock.monotonic()
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked, self._uncounted_from = now, taken - held
+            self._made = self._made_today(loaded)
+        made, uncounted = self._made, taken - self._uncounted_from
         each = max(1, sum(node.step.kind is StepKind.WORKFLOW for node in loaded.graph))
-        made = self._made_today(loaded)
-        left = most - made - held * each
-        if left < each and made == 0 and held == 0:
+        left = most - made - uncounted * each
+        if left < each and made == 0 and uncounted == 0:
             return 1, None  # one file needs more than a whole day's budget: it is taken all the same
-        if made >= most or left < each:
-            why = f"limits.per_day: {made} of {most} predictions of today are made" if made + each > most else None
-            return 0, f"{why}; files wait until midnight" if why else None
-        return left // each, None
+        if made + each > most:
+            return 0, f"limits.per_day: {made} of {most} predictions of today are made; files wait until midnight"
+        return max(0, left // each), None
 
     def _made_today(self, loaded: Loaded) -> int:
-        now = self._clock.monotonic()
-        if now - self._looked >= LOOK_SECONDS or self._made == 0:
-            self._looked = now
-            self._made = self._ledger.spent_since(str(loaded.pipeline.path), midnight(self._clock.now()))
-        return self._made
+        """A ledger grows for years, and a day's rows may be many: each is counted once."""
+        spec, day = str(loaded.pipeline.path), midnight(self._clock.now())
+        if day != self._day:
+            self._day, self._settled, self._up_to = day, 0, 0
+        up_to = self._ledger.answered_up_to(day, after=self._up_to)
+        self._settled += self._ledger.spent_since(spec, day, after=self._up_to, up_to=up_to)
+        self._up_to = up_to
+        return self._settled + self._ledger.spent_since(spec, day, after=up_to)
 
 
 def midnight(now: datetime) -> datetime:

@@ -6,17 +6,19 @@ from collections.abc import Callable
 
 from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.app.specs import Loaded, require
+from speedpix_pipe.clock import Clock
 from speedpix_pipe.errors import PipeError
 from speedpix_pipe.files.objects import Objects, seen
 from speedpix_pipe.files.value import Digests
 from speedpix_pipe.model import Pipeline
 from speedpix_pipe.triggers.health import Health
 
+CALM_SECONDS = 1.0
 _Stats = dict[str, tuple[int, int, int] | None]
 
 
 class Reloader:
-    """Holds the spec that counts now."""
+    """Holds the spec that counts now. `changed` is told of a new one, and may say why it cannot count yet."""
 
     def __init__(
         self,
@@ -24,22 +26,34 @@ class Reloader:
         loaded: Loaded,
         digests: Digests,
         health: Health,
-        changed: Callable[[Loaded], None],
+        clock: Clock,
+        changed: Callable[[Loaded], str | None],
     ) -> None:
         self.loaded = loaded
         self._request = request
         self._digests = digests
         self._health = health
+        self._clock = clock
         self._changed = changed
         self._stats = _stats(loaded.pipeline)
         self._objects = Objects(digests)  # those that the next version names
+        self._seen = self._stats
+        self._seen_at = 0.0
 
     async def look(self) -> None:
         """At the start of a batch: is it still the same spec."""
-        await seen(self._look)
-
-    def _look(self) -> None:
         stats = _stats(self.loaded.pipeline)
+        await seen(lambda: self._consider(stats))
+
+    async def look_calmly(self) -> None:
+        """From time to time: an edit may be what makes a file count. One that is still being written is left alone."""
+        stats, now = _stats(self.loaded.pipeline), self._clock.monotonic()
+        if stats != self._seen:
+            self._seen, self._seen_at = stats, now
+        elif now - self._seen_at >= CALM_SECONDS:
+            await seen(lambda: self._consider(stats))
+
+    def _consider(self, stats: _Stats) -> None:
         if stats == self._stats or self._request.rev is not None:
             return
         try:
@@ -50,14 +64,18 @@ class Reloader:
             self._health.trouble("spec", f"the spec was edited and is broken, so the old one still counts: {first}")
             return
         self._stats, self._objects = stats, Objects(self._digests)
-        self._health.trouble("spec", None)
         loaded.objects.begun = True
         if loaded.pipeline.digest == self.loaded.pipeline.digest:
+            self._health.trouble("spec", None)
             return
+        obstacle = self._changed(loaded)
+        if obstacle is not None:
+            self._health.trouble("spec", f"the spec was edited, and the old one still counts: {obstacle}")
+            return
+        self._health.trouble("spec", None)
         self.loaded = loaded
-        self._stats = _stats(loaded.pipeline)
+        self._stats = self._seen = _stats(loaded.pipeline)
         self._health.note(f"{loaded.pipeline.shown} was edited: the new version counts from now on")
-        self._changed(loaded)
 
 
 def _stats(pipeline: Pipeline) -> _Stats:

@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from speedpix_pipe.app.batches import Batches
 from speedpix_pipe.app.buckets import buckets_of, look_for
@@ -37,7 +36,9 @@ from speedpix_pipe.triggers.base import Surroundings
 from speedpix_pipe.triggers.claims import Step, no_step
 from speedpix_pipe.triggers.health import Health
 from speedpix_pipe.triggers.hotfolder import HotFolder
+from speedpix_pipe.triggers.places import Places, matched, trees_of
 from speedpix_pipe.triggers.preparing import check_places, prepare, watcher_id
+from speedpix_pipe.triggers.scan import Tree
 from speedpix_pipe.triggers.settle import ignore_lease_signals
 from speedpix_pipe.triggers.verdicts import gathers
 
@@ -126,7 +127,9 @@ class Watcher:
         self.watcher = watcher
         self.health = Health(request.health, self.clock.now, tell)
         self._tell = tell
-        self._reloader = Reloader(request.run.spec, loaded, self.store.digests, self.health, self._respecified)
+        self._reloader = Reloader(
+            request.run.spec, loaded, self.store.digests, self.health, self.clock, self._respecified
+        )
         self._budget = DayBudget(self.store.ledger, self.clock)
         self._batches = Batches(
             station,
@@ -135,22 +138,26 @@ class Watcher:
             subscribe=subscribe,
             on_run=on_run,
             fail=self._fail,
+            watch_over=self._watch_over,
             forbidden=self._forbidden,
             step=request.step,
+            tireless=not request.once,
         )
         self._over = asyncio.Event()
         self._stopping = False
         self._error: BaseException | None = None
         self._interrupted = False
+        self._paused = False  # nothing is taken now, whatever lies there
         self._losing: asyncio.Future[None] | None = None
-        self.folders = [self._folder(watch) for watch in loaded.pipeline.watch]
+        self.folders: list[HotFolder] = []
+        for watch, tree in zip(loaded.pipeline.watch, trees_of(loaded.pipeline), strict=True):
+            self.folders.append(self._folder(watch, tree))
 
     @property
     def loaded(self) -> Loaded:
         return self._reloader.loaded
 
-    def _folder(self, watch: Watch) -> HotFolder:
-        loaded = self.loaded
+    def _folder(self, watch: Watch, tree: Tree) -> HotFolder:
         around = Surroundings(
             watcher=self.watcher,
             arrivals=self.store.arrivals,
@@ -160,24 +167,34 @@ class Watcher:
             health=self.health,
             begin=self._batches.begin,
             room=self._room,
+            watch_over=self._watch_over,
+            folders=self.folders,
             step=self.request.step,
         )
-        single = loaded.pipeline.params[watch.param].type == "file"
-        meet = gathers(loaded.graph, watch.param)
-        return HotFolder(watch, loaded.pipeline.folder, around, gathers=meet and not single, single=single)
+        places = Places.of(watch, self.loaded.pipeline.folder)
+        return HotFolder(watch, places, tree, around, **_shape(self.loaded, watch))
 
-    def _respecified(self, loaded: Loaded) -> None:
-        """The spec was edited and is sound: settings of the folders that were watched before change too."""
-        self.station.connection.learn(loaded.pipeline)
-        by_folder = {watch.folder: watch for watch in loaded.pipeline.watch}
-        for folder in self.folders:
-            edited = by_folder.pop(folder.watch.folder, None)
-            if edited is not None and edited.param == folder.watch.param:
-                folder.configure(edited, loaded.pipeline.folder)
-            else:
-                self._tell(f"{folder.watch.folder} is watched as before: restart to have it watched otherwise")
-        for name in by_folder:
-            self._tell(f"restart to have {name} watched too")
+    def _respecified(self, loaded: Loaded) -> str | None:
+        """The spec was edited and is sound: the folders follow it from now on. Or why that takes a restart."""
+        pipeline = loaded.pipeline
+        try:
+            check_places(pipeline)
+            trees = trees_of(pipeline)
+        except PipeError as error:
+            return error.message
+        found = matched([folder.watch for folder in self.folders], pipeline.watch)
+        for folder, at in zip(self.folders, found, strict=True):
+            if at is None:
+                return f"{folder.watch.folder} is not watched in it any more, which takes a restart"
+        for folder, at in zip(self.folders, found, strict=True):
+            assert at is not None
+            watch = pipeline.watch[at]
+            folder.configure(watch, Places.of(watch, pipeline.folder), trees[at], **_shape(loaded, watch))
+        self.station.connection.learn(pipeline)
+        for index, watch in enumerate(pipeline.watch):
+            if index not in found:
+                self._tell(f"restart to have {watch.folder} watched for {watch.param}, too")
+        return None
 
     # --- how much may be taken ---
 
@@ -191,10 +208,12 @@ class Watcher:
         room = max(widest, 2 * limits.concurrency + lookahead(limits.concurrency)) - held
         if self.station.roads.slots.crowded and held >= widest:
             room = min(room, 0)
-        allowed, why = self._budget.allows(self.loaded, held)
+        taken = sum(folder.taken for folder in self.folders)
+        allowed, why = self._budget.allows(self.loaded, held=held, taken=taken)
         self.health.trouble("budget", why)
         full = None if self.store.free_space_ok() else "the disk is nearly full: nothing is taken until there is space"
         self.health.trouble("disk", full)
+        self._paused = bool(why or full)
         return 0 if full else min(room, allowed)
 
     def _forbidden(self, path: Path) -> str | None:
@@ -211,8 +230,10 @@ class Watcher:
     async def carry_out(self) -> WatchOutcome:
         await prepare(self.folders, take_over=self.request.take_over, must_exist=self.request.once)
         self._say_hello()
-        loops = [asyncio.ensure_future(self._guard(folder.run())) for folder in self.folders]
-        beat = asyncio.ensure_future(self._beat())
+        loops = [asyncio.create_task(folder.run()) for folder in self.folders]
+        beat = asyncio.create_task(self._beat())
+        for task in (*loops, beat):
+            task.add_done_callback(self._watch_over)
         warm = asyncio.ensure_future(self._warm_up())
         with signals(self._stop, self._batches.leave), self.station.executor.telling(self._executor_lost):
             try:
@@ -245,13 +266,9 @@ class Watcher:
             watch = folder.watch
             self._tell(f"watching {watch.folder} for {', '.join(watch.patterns)} as {self.watcher}")
 
-    async def _guard(self, work: Any) -> None:
-        """What ends a loop ends the watcher."""
-        try:
-            await work
-        except asyncio.CancelledError:
-            raise
-        except (PipeError, OSError) as error:
+    def _watch_over(self, task: asyncio.Task[None]) -> None:
+        """What ends a task unforeseen ends the watcher: its files would wait for ever, and nobody would know."""
+        if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
@@ -276,6 +293,7 @@ class Watcher:
         spoken: set[str] = set()
         while True:
             self.health.write()
+            await self._reloader.look_calmly()
             for folder in self.folders:
                 if folder.inbox.present:
                     others = await asyncio.to_thread(folder.claims.others)
@@ -318,11 +336,12 @@ class Watcher:
             await self.clock.sleep(0.02)
 
     def _drained(self, folder: HotFolder, seconds: float) -> bool:
+        """Whether nothing more will become of what lies there, or has been claimed, in this life."""
         patience = max(ONCE_PATIENCE_SECONDS, 10 * folder.watch.settle_seconds)
-        if folder.claiming or (folder.held and not folder.stuck):
+        if folder.claiming or not folder.placing.at_rest:
             return False
         waiting = folder.still_waiting()
-        return not waiting or (seconds > patience and not folder.any_ready())
+        return not waiting or self._paused or (seconds > patience and not folder.any_ready())
 
     def _outcome(self) -> WatchOutcome:
         left = sum(len(folder.still_waiting()) + len(folder.held) for folder in self.folders)
@@ -332,6 +351,12 @@ class Watcher:
         elif self.request.once and (left or self.health.failed or not all(f.inbox.present for f in self.folders)):
             code = 1
         return WatchOutcome(code, self.health.done, self.health.failed, left)
+
+
+def _shape(loaded: Loaded, watch: Watch) -> dict[str, bool]:
+    """What a folder must know of the pipeline: does a run take one file, and do files of a batch meet in it."""
+    single = loaded.pipeline.params[watch.param].type == "file"
+    return {"single": single, "gathers": not single and gathers(loaded.graph, watch.param)}
 
 
 def _inside(real: Path, root: Path, folder: HotFolder) -> bool:

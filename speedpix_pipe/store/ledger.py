@@ -35,6 +35,7 @@ from speedpix_pipe.store.codec import (
 from speedpix_pipe.store.db import EventRow, Kind, Outcomes, Reader, Writer, row_kind, write_rows
 from speedpix_pipe.store.locks import RunLocks
 
+_LAST = 2**63 - 1  # of SQLite's integers
 _COLUMNS = (
     "id, account, fingerprint, state, run_id, step, key, requested_at, prediction_id, created_at, finished_at, "
     "price, message"
@@ -283,14 +284,26 @@ class Ledger:
         )
         return frozenset([f"{step}@{text_out(key)}" for step, key in rows])
 
-    def spent_since(self, spec: str, moment: datetime) -> int:
-        """Predictions of all runs of a spec since a moment: what `limits.per_day` counts."""
+    def spent_since(self, spec: str, moment: datetime, *, after: int = 0, up_to: int = _LAST) -> int:
+        """Predictions of all runs of a spec since a moment, in a range of rows: what `limits.per_day` counts."""
+        # The unary plus keeps SQLite from going through every run that the spec has ever had.
         (count,) = self._reader.one(
-            "SELECT count(*) FROM runs JOIN submissions ON paid_run_id = runs.id "
-            "WHERE spec_path = ? AND requested_at >= ? AND state <> 'refused'",
-            (text_in(spec), to_stamp(moment)),
+            "SELECT count(*) FROM submissions JOIN runs ON runs.id = paid_run_id "
+            "WHERE submissions.id > ? AND submissions.id <= ? AND requested_at >= ? AND state <> 'refused' "
+            "AND +spec_path = ?",
+            (after, up_to, to_stamp(moment), text_in(spec)),
         )
         return int(count)
+
+    def answered_up_to(self, moment: datetime, *, after: int = 0) -> int:
+        """The last row up to which none of those since a moment waits for its answer: their count will not change."""
+        (last,) = self._reader.one(
+            "SELECT coalesce("
+            "(SELECT min(id) - 1 FROM submissions WHERE id > ? AND state = 'requested' AND requested_at >= ?), "
+            "(SELECT max(id) FROM submissions), 0)",
+            (after, to_stamp(moment)),
+        )
+        return int(last)
 
     def result(self, fingerprint: str) -> Result | None:
         """The kept result of a fingerprint. Its files are for the caller to look for among the blobs."""

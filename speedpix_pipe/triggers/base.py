@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +69,7 @@ class Batch:
     folder: HotFolder
     guests: list[Guest]
     run_id: str | None = None
+    rootless: bool = False  # it cannot go on before the watched root is back
 
     def values(self, spec_folder: Path) -> dict[str, FileValue]:
         """The files as expressions see them, by arrival: the path where they arrived, the bytes where they are now."""
@@ -88,5 +90,7 @@ class Surroundings:
     verify: Verify
     health: Health
     begin: Callable[[Batch], None]  # a batch is ready to be carried out
+    watch_over: Callable[[asyncio.Task[None]], None]  # what ends a task unforeseen ends the watcher
+    folders: list[HotFolder]  # all of them
     room: Callable[[], int]  # how many more files may be taken now
     step: Step = field(default=no_step)

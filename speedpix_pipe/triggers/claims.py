@@ -9,16 +9,20 @@ folders is the truth about what is claimed; the journal only tells what is known
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from speedpix_pipe.errors import UsageError
+from speedpix_pipe.triggers.naming import names
 from speedpix_pipe.triggers.settle import Signature
 
 CLAIMS = ".speedpix-claims"
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_RETURNING = ".returning"  # beside a file that is being put back
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL})
 Step = Callable[[str], None]  # told of each step as it is passed, for tests that crash there
 
 
@@ -40,6 +44,7 @@ class Claim:
     name: str
     path: Path  # where it lies now
     signature: Signature
+    returning: bool = False  # a life before died while it put it back
 
 
 class ClaimsFolder:
@@ -53,12 +58,12 @@ class ClaimsFolder:
 
     def prepare(self) -> None:
         """Make the folder. OSError where the root cannot be written."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_below(self.root, self.folder)
 
     def claim(self, name: str, identity: str) -> Claim | None:
         """Take a file into a new folder; None if it is not ours after all."""
         target = self.folder / identity / name  # with its sub-folders, which the journal may not know yet
-        target.parent.mkdir(parents=True)
+        make_below(self.root, target.parent)
         self._step("claim.folder")
         complaint: OSError | None = None
         try:
@@ -77,10 +82,24 @@ class ClaimsFolder:
 
     def put_back(self, claim: Claim) -> Path:
         """Return a file to where it lay, or beside what lies there now: it will be an arrival like any other."""
-        return give_back(claim.path, self.root / claim.name)
+        wanted = self.root / claim.name
+        make_below(self.root, wanted.parent)
+        mark = self.folder / claim.id / _RETURNING
+        mark.touch()
+        self._step("back.marked")
+        target = _given_before(claim.path, wanted) if claim.returning else None
+        if target is None:
+            target = _give(claim.path, wanted)
+        self._step("back.given")
+        claim.path.unlink(missing_ok=True)
+        self._step("back.taken")
+        self.drop(claim.id)
+        return target
 
     def drop(self, identity: str) -> None:
         """Remove the folder of a claim that is over. A file that appeared in it stays."""
+        with contextlib.suppress(OSError):
+            (self.folder / identity / _RETURNING).unlink()
         for folder, _, _ in os.walk(self.folder / identity, topdown=False):
             with contextlib.suppress(OSError):
                 Path(folder).rmdir()
@@ -88,10 +107,12 @@ class ClaimsFolder:
     def left(self) -> Iterator[Claim]:
         """What earlier lives of this watcher had claimed. Empty folders are swept."""
         for own in _folders(self.folder):
-            files = [Path(folder, name) for folder, _, names in os.walk(own) for name in sorted(names)]
-            for path in files[:1]:
-                yield Claim(own.name, str(path.relative_to(own)), path, Signature.of(path.lstat()))
-            if not files:
+            files = [Path(folder, name) for folder, _, found in os.walk(own) for name in sorted(found)]
+            mark = own / _RETURNING
+            for path in [file for file in files if file != mark][:1]:
+                signature = Signature.of(path.lstat())
+                yield Claim(own.name, str(path.relative_to(own)), path, signature, returning=mark in files)
+            if files in ([], [mark]):
                 self.drop(own.name)
 
     def others(self) -> dict[str, float]:
@@ -124,25 +145,44 @@ class ClaimsFolder:
                 folder.rmdir()
 
 
-def give_back(path: Path, wanted: Path) -> Path:
-    """Move a file to `wanted`, or beside it under the next free name; nothing is ever replaced."""
-    wanted.parent.mkdir(parents=True, exist_ok=True)
-    number = 0
-    while True:
-        target = wanted if number == 0 else wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+def _give(path: Path, wanted: Path) -> Path:
+    """Give a file this name, or the next free one. Nothing is ever replaced."""
+    for target in names(wanted):
         try:
             os.link(path, target, follow_symlinks=False)
         except FileExistsError:
-            number += 1
             continue
-        except OSError:  # a file system without hard links
-            if os.path.lexists(target):
-                number += 1
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            try:  # a name of our own, which the rename may replace
+                os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+            except FileExistsError:
                 continue
             path.rename(target)
-            return target
-        path.unlink()
         return target
+    raise AssertionError("names never end")
+
+
+def _given_before(path: Path, wanted: Path) -> Path | None:
+    """The name that a life before has given it, if it got that far."""
+    for target in names(wanted):
+        try:
+            if path.samefile(target):
+                return target
+        except FileNotFoundError:
+            return None
+    raise AssertionError("names never end")
+
+
+def make_below(root: Path, folder: Path) -> None:
+    """Make a folder and those above it, but never the root: where it is gone, something may merely not be mounted."""
+    missing = []
+    while folder != root and not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for one in reversed(missing):
+        one.mkdir(exist_ok=True)
 
 
 def check_root(root: Path, claims: ClaimsFolder) -> None:
@@ -151,7 +191,7 @@ def check_root(root: Path, claims: ClaimsFolder) -> None:
         claims.prepare()
         probe = claims.folder / ".probe"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another entry for the same folder may be at it, too
     except OSError as error:
         raise UsageError(
             f"the watched folder {root} cannot be written: {error.strerror}",

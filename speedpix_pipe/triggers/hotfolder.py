@@ -10,8 +10,8 @@ crash only has to look at the claims folder and the journal (`recovery`).
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from pathlib import Path
 
 from speedpix_pipe.files import sha256_file
 from speedpix_pipe.model import Watch
@@ -19,55 +19,73 @@ from speedpix_pipe.store import Arrival, ArrivalState
 from speedpix_pipe.triggers.base import Batch, Guest, Judgement, Surroundings
 from speedpix_pipe.triggers.claims import Claim, ClaimsFolder, new_ulid
 from speedpix_pipe.triggers.health import plain
-from speedpix_pipe.triggers.inbox import Inbox, Places
+from speedpix_pipe.triggers.inbox import Inbox
+from speedpix_pipe.triggers.places import Places
 from speedpix_pipe.triggers.placing import Placing
-from speedpix_pipe.triggers.recovery import recover
+from speedpix_pipe.triggers.recovery import recover, rows_of
+from speedpix_pipe.triggers.scan import Tree
 from speedpix_pipe.triggers.settle import Look, last_look
 from speedpix_pipe.triggers.waiting import Sighting
 
 MOST_BACKOFF = 60.0
 MOMENT_SECONDS = 0.2
+PAUSED_SECONDS = 1.0
 COARSEST_CLOCK_SECONDS = 2.0  # of the times of files: FAT counts in twos
 
 
 class HotFolder:
     """One entry of `watch`. `gathers`: files of a batch meet in a step, so a batch waits for those on their way."""
 
-    def __init__(self, watch: Watch, spec_folder: Path, around: Surroundings, *, gathers: bool, single: bool) -> None:
+    def __init__(
+        self, watch: Watch, places: Places, tree: Tree, around: Surroundings, *, gathers: bool, single: bool
+    ) -> None:
         self.watch = watch
-        self.places = Places.of(watch, spec_folder)
+        self.places = places
+        self.single = single
         self.held: dict[str, Guest] = {}  # everything that is ours now
+        self.taken = 0  # how many have ever been
         self.only: set[str] | None = None  # names that may be claimed; None: all
         self._gathers = gathers
-        self._single = single
         self._around = around
         self._clock = around.clock
         self._busy: set[str] = set()  # names whose earlier arrival has no verdict yet
         self._awake = asyncio.Event()
+        self._begun = asyncio.Event()  # it has been seen what there is
         self._tired_until = 0.0
         self._failures = 0
         self._refused: dict[str, str] = {}  # names that could not be claimed, and why
         self._ready_since: float | None = None
         self.claiming = False  # whether files are between the inbox and the journal
-        self.claims = ClaimsFolder(self.places.root, around.watcher, step=around.step)
+        self.claims = ClaimsFolder(places.root, around.watcher, step=around.step)
         self.inbox = Inbox(
             watch,
-            self.places,
+            places,
+            tree,
             clock=around.clock,
             verify=around.verify,
             health=around.health,
             nudge=self._awake.set,
+            watch_over=around.watch_over,
             may=self._may,
+            recognized=self._recognized,
         )
         self.placing = Placing(self, around)
         around.health.folders.append(self.inbox.health)
 
-    def configure(self, watch: Watch, spec_folder: Path) -> None:
+    def configure(self, watch: Watch, places: Places, tree: Tree, *, gathers: bool, single: bool) -> None:
         """The spec was edited: from now on with these settings."""
-        self.watch = watch
-        self.places = Places.of(watch, spec_folder)
-        self.inbox.configure(watch, self.places)
+        self.watch, self.places, self.single, self._gathers = watch, places, single, gathers
+        self.inbox.configure(watch, places, tree)
         self._awake.set()
+
+    def _recognized(self) -> bool | None:
+        if not self.held:
+            return None
+        return all(os.path.lexists(guest.claim.path) for guest in self.held.values())
+
+    def is_here(self) -> bool:
+        """Whether the very root stands there that our files were claimed in."""
+        return self.inbox.is_here()
 
     def wake(self) -> None:
         self._awake.set()
@@ -76,8 +94,7 @@ class HotFolder:
 
     async def first_look(self) -> None:
         """From now on only what lies there now may be claimed."""
-        while self.inbox.health.last_scan is None:
-            await self._clock.sleep(0.005)
+        await self._begun.wait()
         self.only = set(self.inbox.waiting.files) | {guest.name for guest in self.held.values()}
 
     def still_waiting(self) -> list[str]:
@@ -87,16 +104,9 @@ class HotFolder:
     def any_ready(self) -> bool:
         return bool(self.inbox.waiting.ready)
 
-    @property
-    def stuck(self) -> bool:
-        """Whether all that is ours has its verdict and merely cannot be moved."""
-        return self.placing.failing and all(guest.judgement is not None for guest in self.held.values())
-
     def has_rows(self) -> bool:
         """Whether the journal knows of files of ours here that are not in their last place."""
-        return any(
-            row.path.is_relative_to(self.places.root) for row in self._around.arrivals.open(self._around.watcher)
-        )
+        return bool(rows_of(self, self._around))
 
     # --- the loop ---
 
@@ -105,6 +115,7 @@ class HotFolder:
         while True:
             self._awake.clear()
             await self.turn()
+            self._begun.set()
             await self._rest()
 
     async def turn(self) -> None:
@@ -120,7 +131,7 @@ class HotFolder:
         self.inbox.health.claimed = len(self.held)
 
     async def _look(self) -> None:
-        if self.inbox.find() and not await self._arrive():
+        if await self.inbox.find() and not await self._arrive():
             return
         if self.inbox.present:
             await self.inbox.scan()
@@ -140,6 +151,8 @@ class HotFolder:
         due = self.inbox.next_due() if self.inbox.present else None
         if due is not None:
             waits.append(due)
+        if self.inbox.waiting.ready:
+            waits.append(PAUSED_SECONDS)  # there may be room again that nobody tells of: on the disk, at midnight
         if self._ready_since is not None:
             waits.append(self._ready_since + self._patience() - self._clock.monotonic())
         tired = self._tired_until - self._clock.monotonic()
@@ -159,7 +172,7 @@ class HotFolder:
     async def _take(self) -> None:
         """Claim what is ready, as far as there is room, and hand it out batch by batch."""
         waiting = self.inbox.waiting
-        most = 1 if self._single else self.watch.batch.max_files
+        most = 1 if self.single else self.watch.batch.max_files
         while self._clock.monotonic() >= self._tired_until:
             if not waiting.ready:
                 self._ready_since = None
@@ -266,7 +279,6 @@ class HotFolder:
             return Look.GONE
         if not claim.signature.same_bytes(sighting.signature):
             self.claims.put_back(claim)
-            self.claims.drop(claim.id)
             return Look.DIFFERS
         still = self.inbox.waiting.seconds >= COARSEST_CLOCK_SECONDS
         return self.guest_of(claim, fault=sighting.fault, still=still)
@@ -302,6 +314,7 @@ class HotFolder:
 
     def hold(self, guest: Guest) -> None:
         self.held[guest.id] = guest
+        self.taken += 1
         if guest.judgement is None:
             self._busy.add(guest.name)
 
@@ -328,7 +341,7 @@ class HotFolder:
 
     def hand_out_again(self, guests: Sequence[Guest]) -> None:
         """Claimed by a life before, and in no run yet."""
-        most = 1 if self._single else self.watch.batch.max_files
+        most = 1 if self.single else self.watch.batch.max_files
         for start in range(0, len(guests), most):
             self._hand_out(guests[start : start + most])
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.model import Watch
-from speedpix_pipe.triggers.claims import CLAIMS
 from speedpix_pipe.triggers.health import FolderHealth, Health
+from speedpix_pipe.triggers.places import Places
 from speedpix_pipe.triggers.scan import Found, Tree
 from speedpix_pipe.triggers.vetting import Verify, Vetting
 from speedpix_pipe.triggers.waiting import Waiting
@@ -23,31 +21,6 @@ QUICKEST = 0.01  # where an event says that a file has just been finished
 ADOPT_SECONDS = 6.0  # how long another folder must stand in the root's place before it is taken for the new root
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the files of one watched folder come from and go to. `shown` is the folder as the spec has it."""
-
-    root: Path
-    done: Path
-    failed: Path
-    shown: str
-
-    @classmethod
-    def of(cls, watch: Watch, folder: Path) -> Places:
-        root = Path(os.path.normpath(folder / Path(watch.folder).expanduser()))
-
-        def beside(written: str | None, built_in: str) -> Path:
-            if written is None:
-                return root / built_in
-            return Path(os.path.normpath(folder / Path(written).expanduser()))
-
-        return cls(root, beside(watch.on_success, "done"), beside(watch.on_failure, "failed"), watch.folder)
-
-    @property
-    def never(self) -> list[str]:
-        return [str(path) for path in (self.root / CLAIMS, self.done, self.failed)]
-
-
 class Inbox:
     """Looks at one root. `nudge` is called when it would be worth looking at what is ready."""
 
@@ -55,21 +28,25 @@ class Inbox:
         self,
         watch: Watch,
         places: Places,
+        tree: Tree,
         *,
         clock: Clock,
         verify: Verify,
         health: Health,
         nudge: Callable[[], None],
+        watch_over: Callable[[asyncio.Task[None]], None],
         may: Callable[[str], bool],
+        recognized: Callable[[], bool | None],
     ) -> None:
         self.places = places
         self.health = FolderHealth(watch.folder)
         self.waiting = Waiting(watch.settle_seconds, may)
         self.present = False
         self._clock = clock
-        self._vetting = Vetting(places.root, self.waiting, clock, verify, nudge)
+        self._vetting = Vetting(places.root, self.waiting, clock, verify, nudge, watch_over)
         self._board = health
         self._nudge = nudge
+        self._recognized = recognized  # whether the files that are being worked on lie there; None: there are none
         self._identity: tuple[int, int] | None = None
         self._was_mounted = False
         self._stranger: tuple[tuple[int, int], float] | None = None  # who stands in the root's place, and since when
@@ -79,46 +56,65 @@ class Inbox:
         self._scan_cost = 0.0  # seconds of rest after a scan
         self._changed = True
         self._hurry = True
-        self.configure(watch, places)
+        self.configure(watch, places, tree)
 
-    def configure(self, watch: Watch, places: Places) -> None:
+    def configure(self, watch: Watch, places: Places, tree: Tree) -> None:
         """From now on with these settings: the spec was edited."""
         self.places = places
-        self.tree = Tree(str(places.root), watch.patterns, watch.ignore, places.never)
+        self.tree = tree
         self.waiting.seconds = watch.settle_seconds
         self._changed = True
 
     # --- is it there ---
 
-    def find(self) -> bool:
+    async def find(self) -> bool:
         """Whether the root has come (back), so that its claims should be looked at now."""
-        now = self._clock.monotonic()
         try:
-            status = self.places.root.stat()
-            mounted = status.st_dev != self.places.root.parent.stat().st_dev
-            if not self.places.root.is_dir():
-                raise NotADirectoryError
+            identity, mounted = await asyncio.to_thread(self._identity_now)
         except OSError as error:
             self._lost(f"the watched folder {self.places.shown} {_absent(error)}: waiting for it")
             return False
-        identity = (status.st_dev, status.st_ino)
         if identity == self._identity:
             self._stranger = None
             return not self.present
-        if self._identity is not None and not self._may_replace(identity, now, mounted=mounted):
+        if self._identity is not None and not self._may_replace(identity, mounted=mounted):
             return False
         self._identity, self._was_mounted, self._stranger = identity, mounted, None
         return True
 
-    def _may_replace(self, identity: tuple[int, int], now: float, *, mounted: bool) -> bool:
+    def is_here(self) -> bool:
+        """Whether the very folder stands there that files were claimed in."""
+        try:
+            return self._identity_now()[0] == self._identity
+        except OSError:
+            return False
+
+    def _identity_now(self) -> tuple[tuple[int, int], bool]:
+        """Which folder stands there, and whether something is mounted on it. In a thread: a share may not answer."""
+        root = self.places.root
+        status = root.stat()
+        if not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError
+        return (status.st_dev, status.st_ino), status.st_dev != root.parent.stat().st_dev
+
+    def _may_replace(self, identity: tuple[int, int], *, mounted: bool) -> bool:
         """Another folder stands in the root's place. Never taken where something is merely not mounted."""
+        shown, now = self.places.shown, self._clock.monotonic()
         if self._was_mounted and not mounted:
-            self._lost(f"{self.places.shown} is not mounted any more: waiting for it")
+            self._lost(f"{shown} is not mounted any more: waiting for it")
             return False
         if self._stranger is None or self._stranger[0] != identity:
             self._stranger = (identity, now)
-        self._lost(f"another folder stands at {self.places.shown} than before: waiting for the old one to return")
-        return now - self._stranger[1] >= ADOPT_SECONDS
+        ours = self._recognized()
+        if ours is None:
+            self._lost(f"another folder stands at {shown} than before: waiting for the old one to return")
+            return now - self._stranger[1] >= ADOPT_SECONDS
+        if not ours:
+            self._lost(
+                f"another folder stands at {shown} than before, and files of the old one are being worked on: waiting "
+                "for it to return"
+            )
+        return ours  # a share that is mounted again may well have another number
 
     def _lost(self, sentence: str) -> None:
         self.present = False

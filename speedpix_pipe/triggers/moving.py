@@ -7,16 +7,17 @@ whole under the name in the journal.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from errno import EXDEV
 from pathlib import Path
 
-from speedpix_pipe.triggers.claims import Step, no_step
-from speedpix_pipe.triggers.notes import fitting
+from speedpix_pipe.triggers.claims import Step, make_below, no_step
+from speedpix_pipe.triggers.naming import names
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +29,17 @@ class Move:
     target: Path
 
 
-def names(wanted: Path) -> Iterator[Path]:
-    """`shoe.jpg`, `shoe-1.jpg`, `shoe-2.jpg`, ..."""
-    yield wanted
-    stem, suffix = wanted.stem, wanted.suffix
-    number = 1
-    while True:
-        yield wanted.with_name(fitting(stem, f"-{number}{suffix}"))
-        number += 1
-
-
-def free_name(wanted: Path, taken: set[Path]) -> Path:
-    """The first name that nobody has; a guess until it is reserved."""
-    for path in names(wanted):
+def free_name(wanted: Path, taken: set[Path], after: int = 0) -> tuple[Path, int]:
+    """The first name that nobody has, and its number; a guess until it is reserved. `after`: those before are taken."""
+    for number, path in enumerate(names(wanted, after), after):
         if path not in taken and not os.path.lexists(path):
-            return path
+            return path, number
     raise AssertionError("names never end")
 
 
-def reserve(target: Path) -> bool:
-    """Take the name by an empty file. An empty file that stands there is our own of a life before, or as good."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def reserve(target: Path, root: Path) -> bool:
+    """Take the name by an empty file; False if it is taken. The watched root itself is never made."""
+    make_below(root, target.parent)
     try:
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
     except FileExistsError:
@@ -83,14 +74,19 @@ def _copy_over(move: Move, step: Step) -> None:
             shutil.copyfileobj(source, copy, 1 << 20)
             copy.flush()
             os.fsync(copy.fileno())
-        shutil.copystat(move.source, part)
+        with contextlib.suppress(OSError):  # a share may refuse modes, times and attributes
+            shutil.copystat(move.source, part)
         step("move.copied")
         part.rename(move.target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    sync([move.target.parent])
-    move.source.unlink()
+    try:
+        sync([move.target.parent])
+        move.source.unlink()
+    except BaseException:
+        move.target.unlink()  # ours still lies in its claim: each further try would leave one more copy
+        raise
 
 
 def sync(folders: Iterable[Path]) -> None:

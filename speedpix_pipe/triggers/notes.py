@@ -10,29 +10,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from speedpix_pipe.triggers.naming import fitting
 from speedpix_pipe.triggers.scan import NOTE_SUFFIX
-
-_NAME_BYTES = 255
 
 
 def note_of(file: Path) -> Path:
     """The note beside a file. A name that leaves no room for the ending is cut and gets a digest."""
     return file.with_name(fitting(file.name, NOTE_SUFFIX))
-
-
-def fitting(name: str, ending: str) -> str:
-    """`name + ending`, cut so that a file system takes it."""
-    raw = os.fsencode(name)
-    if len(raw) + len(ending) <= _NAME_BYTES:
-        return name + ending
-    mark = "~" + hashlib.sha256(raw).hexdigest()[:8]
-    return _cut(raw, _NAME_BYTES - len(ending) - len(mark)) + mark + ending
-
-
-def _cut(raw: bytes, room: int) -> str:
-    while room and room < len(raw) and raw[room] & 0xC0 == 0x80:
-        room -= 1  # not through the middle of a character
-    return os.fsdecode(raw[:room])
 
 
 def write_note(

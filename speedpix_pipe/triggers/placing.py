@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from speedpix_pipe.triggers.hotfolder import HotFolder
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+MANY = 16  # files of one name, from which on the next free number is remembered
 
 
 class Placing:
@@ -32,8 +33,10 @@ class Placing:
         self._around = around
         self._arrivals = around.arrivals
         self._tasks: set[asyncio.Task[None]] = set()
-        self.failing = False  # whether the last try to move files failed
+        self._pausing = 0  # tasks that wait for a better moment
+        self._failing: dict[str, str] = {}  # files that cannot be moved, and why
         self._reserving = asyncio.Lock()  # two batches must not mean the same name before either has it
+        self._tried: dict[Path, int] = {}  # names that are taken many times over
 
     def judge_hopeless(self, guests: Sequence[Guest]) -> None:
         """Files that cannot be used at all: no run, no cost."""
@@ -70,7 +73,11 @@ class Placing:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._around.watch_over(task)
 
     async def drained(self) -> None:
         """Return when nothing is on its way to its last place."""
@@ -78,8 +85,9 @@ class Placing:
             await asyncio.wait(set(self._tasks))
 
     @property
-    def idle(self) -> bool:
-        return not self._tasks
+    def at_rest(self) -> bool:
+        """Whether nothing is being moved just now: all is in its place, or waits for a better moment."""
+        return len(self._tasks) == self._pausing
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -90,63 +98,93 @@ class Placing:
 
     async def _place_all(self, guests: list[Guest]) -> None:
         pause = FIRST_PAUSE
-        left = await self._put_back_changed(guests)
-        while left:
-            left, trouble = await self._attempt(left)
-            self._around.health.trouble("place", trouble, of=self._folder.inbox.health)
-            self.failing = trouble is not None
-            if left:
+        while True:
+            left = await self._attempt(await self._put_back_changed(guests))
+            if not left:
+                return
+            guests = left
+            self._pausing += 1
+            try:
                 await self._around.clock.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+            finally:
+                self._pausing -= 1
+            pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _attempt(self, guests: list[Guest]) -> tuple[list[Guest], str | None]:
-        """One try for all; those that could not be moved, and why."""
+    async def _attempt(self, guests: list[Guest]) -> list[Guest]:
+        """One try for all; those that could not be moved."""
         async with self._reserving:
-            targets = await asyncio.to_thread(self._choose, guests)
-            await self._arrivals.all_moving({guest.id: targets[guest.id] for guest in guests})
-            self._around.step("move.journaled")
-            moved, left, why = await asyncio.to_thread(self._move, guests, targets)
-        await self._arrivals.all_placed([guest.id for guest in moved])
-        self._around.step("move.placed")
-        await asyncio.to_thread(self._tidy, moved)
+            targets, away = await asyncio.to_thread(self._choose, guests)
+            here = [guest for guest in guests if guest.id in targets]
+            moved, why = here, away
+            if here:
+                await self._arrivals.all_moving({guest.id: targets[guest.id] for guest in here})
+                self._around.step("move.journaled")
+                moved, failed = await asyncio.to_thread(self._move, here, targets)
+                why = {**away, **failed}
+        if moved:
+            await self._arrivals.all_placed([guest.id for guest in moved])
+            self._around.step("move.placed")
+            await asyncio.to_thread(self._tidy, moved)
         for guest in moved:
             self._folder.leave(guest)
-        return left, why
+        self._tell(guests, why)
+        return [guest for guest in guests if guest.id in self._folder.held]
+
+    def _tell(self, tried: Sequence[Guest], why: Mapping[str, str]) -> None:
+        """Red as long as anything at all cannot be moved."""
+        for guest in tried:
+            self._failing.pop(guest.id, None)
+        self._failing.update(why)
+        trouble = next(iter(self._failing.values()), None)
+        self._around.health.trouble("place", trouble, of=self._folder.inbox.health)
 
     def _wanted(self, guest: Guest) -> Path:
         assert guest.judgement is not None
         places = self._folder.places
         return (places.done if guest.judgement.verdict is Verdict.DONE else places.failed) / guest.name
 
-    def _choose(self, guests: Sequence[Guest]) -> dict[str, Path]:
+    def _choose(self, guests: Sequence[Guest]) -> tuple[dict[str, Path], dict[str, str]]:
+        """A free name for each, or why none can be given now."""
         chosen: dict[str, Path] = {}
+        away: dict[str, str] = {}
         taken: set[Path] = set()
         for guest in guests:
-            chosen[guest.id] = moving.free_name(self._wanted(guest), taken)
-            taken.add(chosen[guest.id])
-        return chosen
+            if not self._folder.is_here():
+                shown = self._folder.places.shown
+                away[guest.id] = f"finished files of {shown} wait where they are, because {shown} is not there"
+                continue
+            wanted = self._wanted(guest)
+            target, number = moving.free_name(wanted, taken, self._tried.get(wanted, 0))
+            if number > MANY:
+                self._tried[wanted] = number
+            chosen[guest.id] = target
+            taken.add(target)
+        return chosen, away
 
-    def _move(
-        self, guests: Sequence[Guest], targets: Mapping[str, Path]
-    ) -> tuple[list[Guest], list[Guest], str | None]:
-        moved, left, folders, why = [], [], set(), None
+    def _move(self, guests: Sequence[Guest], targets: Mapping[str, Path]) -> tuple[list[Guest], dict[str, str]]:
+        moved, folders, why = [], set(), {}
         for guest in guests:
             target = targets[guest.id]
             try:
-                if not moving.reserve(target):
-                    left.append(guest)  # somebody took the name meanwhile: choose again
-                    continue
-                self._around.step("move.reserved")
+                if not moving.reserve(target, self._folder.places.root):
+                    continue  # somebody took the name meanwhile: choose again
+            except OSError as error:
+                why[guest.id] = self._complaint(target, error)
+                continue
+            self._around.step("move.reserved")
+            try:
                 self._move_one(guest, target)
                 folders.add(target.parent)
                 moved.append(guest)
             except OSError as error:
                 _give_up(target)
-                left.append(guest)
-                shown = self._folder.places.shown
-                why = f"finished files of {shown} cannot be moved to {target.parent}: {error.strerror or error}"
+                why[guest.id] = self._complaint(target, error)
         moving.sync(folders)
-        return moved, left, why
+        return moved, why
+
+    def _complaint(self, target: Path, error: OSError) -> str:
+        shown = self._folder.places.shown
+        return f"finished files of {shown} cannot be moved to {target.parent}: {error.strerror or error}"
 
     def _move_one(self, guest: Guest, target: Path) -> None:
         judged = guest.judgement
@@ -163,22 +201,26 @@ class Placing:
                 at=self._around.clock.now(),
             )
             self._around.step("move.noted")
-        if not os.path.lexists(guest.claim.path):  # somebody took it out of our folder: the note is all there is
-            target.unlink()
-            return
-        moving.move_over(moving.Move(guest.id, guest.claim.path, target), self._around.step)
+        try:
+            moving.move_over(moving.Move(guest.id, guest.claim.path, target), self._around.step)
+        except FileNotFoundError:
+            if os.path.lexists(guest.claim.path) or not self._folder.is_here():
+                raise
+            target.unlink()  # somebody took it out of our folder: the note is all there is
 
     def _tidy(self, guests: Sequence[Guest]) -> None:
         for guest in guests:
             self._folder.claims.drop(guest.id)
-        done = [g.path for g in guests if g.judgement is not None and g.judgement.verdict is Verdict.DONE]
-        remove_notes(arrival.bytes_path for arrival in self._arrivals.failed_before(done))
+        done = [g for g in guests if g.judgement is not None and g.judgement.verdict is Verdict.DONE]
+        remove_notes(arrival.bytes_path for arrival in self._arrivals.failed_before(g.path for g in done))
+        # Under another name than it had arrived with, if there were several of them: then it was dragged back as that.
+        remove_notes(path for g in done if not os.path.lexists(path := self._folder.places.failed / g.name))
 
     # --- changed after the claim ---
 
     async def _put_back_changed(self, guests: list[Guest]) -> list[Guest]:
         """A writer had paused for longer than `settle`: what is there now is a new arrival."""
-        changed = [guest for guest in guests if self._has_changed(guest)]
+        changed = await asyncio.to_thread(lambda: [guest for guest in guests if self._has_changed(guest)])
         for guest in changed:
             try:
                 path = await asyncio.to_thread(self._folder.claims.put_back, guest.claim)
@@ -186,7 +228,6 @@ class Placing:
                 continue  # it is moved as it is
             await self._arrivals.all_moving({guest.id: path})
             await self._arrivals.all_placed([guest.id])
-            await asyncio.to_thread(self._folder.claims.drop, guest.id)
             self._folder.leave(guest)
             self._around.health.note(
                 f"{self._shown(guest)} went on changing after it was taken, and is taken again when it stands still: "

@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 from collections.abc import Sequence
-from itertools import combinations
 from pathlib import Path
 
 from speedpix_pipe.errors import UsageError
@@ -15,7 +14,7 @@ from speedpix_pipe.model import Pipeline
 from speedpix_pipe.store.locks import spec_lock_path
 from speedpix_pipe.triggers.claims import check_root
 from speedpix_pipe.triggers.hotfolder import HotFolder
-from speedpix_pipe.triggers.inbox import Places
+from speedpix_pipe.triggers.places import Places
 
 
 def watcher_id(state_folder: Path, spec: Path) -> str:
@@ -40,20 +39,16 @@ def watcher_id(state_folder: Path, spec: Path) -> str:
 def check_places(pipeline: Pipeline) -> None:
     """Folders that would feed each other, seen before anything is opened."""
     places = [Places.of(watch, pipeline.folder) for watch in pipeline.watch]
-    for one, other in combinations(places, 2):
-        if one.root == other.root:
-            raise UsageError(
-                f"watch: {one.shown} is watched twice", code="watch.twice", hint="put the patterns together"
-            )
     for place in places:
         for target in (place.done, place.failed):
-            if target == place.root:
+            real = os.path.realpath(target)
+            if real == place.real:
                 raise UsageError(
                     f"watch: files of {place.shown} cannot be moved to {place.shown} itself",
                     code="watch.same-folder",
                     hint="move them to a folder below it, or beside it",
                 )
-            inside = next((other for other in places if other is not place and target == other.root), None)
+            inside = next((other for other in places if real == other.real), None)
             if inside is not None:
                 raise UsageError(
                     f"watch: files of {place.shown} would be moved to {inside.shown}, which is watched too",

@@ -14,6 +14,7 @@ from speedpix_pipe.errors import UsageError
 from speedpix_pipe.store import Arrival, ArrivalState, Verdict
 from speedpix_pipe.triggers.base import Batch, Guest, Judgement, Surroundings
 from speedpix_pipe.triggers.claims import Claim, check_root
+from speedpix_pipe.triggers.health import plain
 from speedpix_pipe.triggers.moving import is_placeholder
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 async def recover(folder: HotFolder, around: Surroundings) -> str | None:
     """Take up everything of ours in a root that has come (back). A sentence where the root cannot be used."""
-    rows = {row.id: row for row in around.arrivals.open(around.watcher) if _is_below(row, folder)}
-    rows = {identity: row for identity, row in rows.items() if identity not in folder.held}
+    rows = {row.id: row for row in rows_of(folder, around) if row.id not in folder.held}
     if rows and not folder.claims.folder.is_dir():
         return (
             f"{folder.places.shown} has lost {len(rows)} files that were being worked on: is it mounted? "
@@ -34,12 +34,32 @@ async def recover(folder: HotFolder, around: Surroundings) -> str | None:
     except UsageError as error:
         return error.message
     left = await asyncio.to_thread(lambda: list(folder.claims.left()))
-    await _Recovery(folder, around, rows).take_up([claim for claim in left if claim.id not in folder.held])
+    ours = [claim for claim in left if claim.id not in folder.held and _whose(claim.name, folder, around) is folder]
+    await _Recovery(folder, around, rows).take_up(ours)
     return None
 
 
-def _is_below(row: Arrival, folder: HotFolder) -> bool:
-    return row.path.is_relative_to(folder.places.root)
+def rows_of(folder: HotFolder, around: Surroundings) -> list[Arrival]:
+    """What the journal knows of files that arrived in this folder and are not in their last place."""
+    return [row for row in around.arrivals.open(around.watcher) if _is_of(row, folder, around)]
+
+
+def _is_of(row: Arrival, folder: HotFolder, around: Surroundings) -> bool:
+    """Roots may lie within each other: the one whose claims hold the file has it, else the innermost."""
+    above = [other for other in around.folders if row.path.is_relative_to(other.places.root)]
+    if folder not in above:
+        return False
+    holding = [other for other in above if (other.claims.folder / row.id).is_dir()]
+    root = max((other.places.root for other in holding or above), key=lambda path: len(path.parts))
+    if folder.places.root != root:
+        return False
+    return _whose(str(row.path.relative_to(root)), folder, around) is folder
+
+
+def _whose(name: str, folder: HotFolder, around: Surroundings) -> HotFolder:
+    """Of all entries that share a root, the one that takes files of this name; else the first."""
+    sharing = [other for other in around.folders if other.places.real == folder.places.real]
+    return next((other for other in sharing if other.inbox.tree.counts(name)), sharing[0])
 
 
 class _Recovery:
@@ -58,13 +78,16 @@ class _Recovery:
             if row is not None and row.state is ArrivalState.PLACED:
                 await self._leftover(claim)
                 continue
+            if claim.returning:
+                await self._return(claim, row)
+                continue
             guest = await asyncio.to_thread(self._folder.guest_of, claim)
             if row is None:
                 new.append(guest)
+            elif row.sha256 and guest.sha256 != row.sha256:
+                await self._return(claim, row)
             elif row.verdict is not None:
                 judged.append(self._known(guest, row))
-            elif guest.sha256 != row.sha256:
-                await self._changed(guest)
             else:
                 await self._adopt(guest, row)
                 (in_runs[row.run_id] if row.run_id is not None else waiting).append(guest)
@@ -100,16 +123,20 @@ class _Recovery:
                 size=guest.size,
             )
 
-    async def _changed(self, guest: Guest) -> None:
+    async def _return(self, claim: Claim, row: Arrival | None) -> None:
         """It was written to after it was claimed: a new arrival."""
-        path = await asyncio.to_thread(self._folder.claims.put_back, guest.claim)
-        reason = "the file changed after it was claimed, and is a new arrival"
-        await self._around.arrivals.all_judged([(guest.id, Verdict.FAILED, reason, None)])
-        await self._around.arrivals.all_moving({guest.id: path})
-        await self._around.arrivals.all_placed([guest.id])
-        await asyncio.to_thread(self._folder.claims.drop, guest.id)
+        path = await asyncio.to_thread(self._folder.claims.put_back, claim)
+        if row is None:
+            return  # it changed in the very moment it was claimed
+        if row.verdict is None:
+            reason = "the file changed after it was claimed, and is a new arrival"
+            await self._around.arrivals.all_judged([(row.id, Verdict.FAILED, reason, None)])
+        else:
+            _clear_placeholder(row)
+        await self._around.arrivals.all_moving({row.id: path})
+        await self._around.arrivals.all_placed([row.id])
         self._around.health.note(
-            f"{self._folder.places.shown}/{guest.name} changed after it was taken, and is taken again: "
+            f"{self._folder.places.shown}/{plain(claim.name)} changed after it was taken, and is taken again: "
             "its writer pauses for longer than `settle`; raise it"
         )
 
@@ -125,9 +152,9 @@ class _Recovery:
             placed = False
         if placed:
             claim.path.unlink()
+            self._folder.claims.drop(claim.id)
         else:
             self._folder.claims.put_back(claim)
-        self._folder.claims.drop(claim.id)
 
     async def _without_file(self, rows: list[Arrival]) -> None:
         """Rows whose file is not in its claim: moved just before the crash, or taken away by somebody."""
@@ -135,7 +162,7 @@ class _Recovery:
         reason = "it was taken out of the claims folder while it was being worked on"
         await self._around.arrivals.all_judged([(row.id, Verdict.FAILED, reason, None) for row in vanished])
         for row in vanished:
-            self._around.health.note(f"{row.path}: {reason}")
+            self._around.health.note(f"{plain(str(row.path))}: {reason}")
         await self._around.arrivals.all_placed([row.id for row in rows])
 
 

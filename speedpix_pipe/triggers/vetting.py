@@ -19,12 +19,21 @@ Verify = Callable[[str], Awaitable[object]]  # decodes a picture whole, or raise
 class Vetting:
     """Has the pictures of one root decoded. `nudge` is called after each."""
 
-    def __init__(self, root: Path, waiting: Waiting, clock: Clock, verify: Verify, nudge: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        waiting: Waiting,
+        clock: Clock,
+        verify: Verify,
+        nudge: Callable[[], None],
+        watch_over: Callable[[asyncio.Task[None]], None],
+    ) -> None:
         self._root = root
         self._waiting = waiting
         self._clock = clock
         self._verify = verify
         self._nudge = nudge
+        self._watch_over = watch_over
         self._queue: deque[Sighting] = deque()
         self._in_hand: set[Sighting] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -33,9 +42,13 @@ class Vetting:
         """These, as soon as it is their turn. The answer holds as long as they look the same."""
         self._queue.extend(sightings)
         while len(self._tasks) < min(AT_ONCE, len(self._queue)):
-            task = asyncio.ensure_future(self._until_none_is_left())
+            task = asyncio.create_task(self._until_none_is_left())
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._watch_over(task)
 
     async def _until_none_is_left(self) -> None:
         while self._queue:

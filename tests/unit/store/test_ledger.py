@@ -223,6 +223,30 @@ def test_predictions_of_a_day_are_counted_over_all_runs_of_a_spec(house: House, 
     assert house.store.ledger.spent_since("/specs/shots.yaml", house.clock() - timedelta(minutes=2)) == 2
 
 
+def test_a_days_predictions_can_be_counted_bit_by_bit(house: House, run: Any) -> None:
+    async def main() -> None:
+        ledger, spec = house.store.ledger, "/specs/shots.yaml"
+        await house.begin("run-1")
+        await house.intend("old: of yesterday, and never answered")
+        house.clock.pass_seconds(86_400)
+        day = house.clock()
+        rows = [await house.intend(f"f{number}") for number in range(4)]
+        await ledger.created(rows[0].id, "p0")
+        await ledger.settle(rows[1].id, SubmissionState.REFUSED)
+        first = ledger.answered_up_to(day)
+        assert first == rows[1].id, "the third still waits for its answer"
+        assert ledger.spent_since(spec, day, up_to=first) == 1
+        assert ledger.spent_since(spec, day, after=first) == 2
+        await ledger.settle(rows[2].id, SubmissionState.REFUSED)
+        await ledger.settle(rows[3].id, SubmissionState.UNKNOWN)
+        second = ledger.answered_up_to(day, after=first)
+        assert second == rows[3].id
+        assert ledger.spent_since(spec, day, after=first, up_to=second) == 1
+        assert ledger.spent_since(spec, day) == 2
+
+    run(main())
+
+
 def test_unknown_are_those_said_to_be_and_those_whose_run_died(house: House, run: Any) -> None:
     async def main() -> None:
         ledger = house.store.ledger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from speedpix_pipe.errors import UsageError
-from speedpix_pipe.triggers.claims import ClaimsFolder, check_root, give_back, new_ulid
+from speedpix_pipe.triggers.claims import Claim, ClaimsFolder, check_root, new_ulid
 
 
 def test_ulids_sort_by_time_and_hold_26_letters() -> None:
@@ -62,11 +63,72 @@ def test_two_watchers_never_cover_what_the_other_got(tmp_path: Path) -> None:
     assert won == [b"%d" % number for number in range(300)]
 
 
-def test_given_back_beside_what_lies_there_now(tmp_path: Path) -> None:
-    (tmp_path / "claim").write_bytes(b"old")
+def claimed(root: Path, name: str = "shoe.jpg") -> tuple[ClaimsFolder, Claim]:
+    (root / name).write_bytes(b"old")
+    claims = ClaimsFolder(root, "me")
+    claim = claims.claim(name, "01A")
+    assert claim is not None
+    return claims, claim
+
+
+def test_put_back_beside_what_lies_there_now(tmp_path: Path) -> None:
+    claims, claim = claimed(tmp_path)
     (tmp_path / "shoe.jpg").write_bytes(b"new")
-    assert give_back(tmp_path / "claim", tmp_path / "shoe.jpg").name == "shoe-1.jpg"
+    assert claims.put_back(claim).name == "shoe-1.jpg"
     assert (tmp_path / "shoe.jpg").read_bytes() == b"new"
+    assert (tmp_path / "shoe-1.jpg").read_bytes() == b"old"
+    assert list(claims.folder.iterdir()) == []
+
+
+def test_put_back_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", none)
+    claims, claim = claimed(tmp_path)
+    (tmp_path / "shoe.jpg").write_bytes(b"new")
+    assert claims.put_back(claim).name == "shoe-1.jpg"
+    assert (tmp_path / "shoe.jpg").read_bytes() == b"new"
+    assert (tmp_path / "shoe-1.jpg").read_bytes() == b"old"
+    assert list(claims.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["back.marked", "back.given", "back.taken"])
+def test_putting_back_that_dies_anywhere_leaves_one_file_and_is_finished_by_the_next_life(
+    tmp_path: Path, step: str
+) -> None:
+    (tmp_path / "shoe.jpg").write_bytes(b"old")
+
+    def dies(name: str) -> None:
+        if name == step:
+            raise KeyboardInterrupt
+
+    claims = ClaimsFolder(tmp_path, "me", step=dies)
+    claim = claims.claim("shoe.jpg", "01A")
+    assert claim is not None
+    (tmp_path / "shoe.jpg").write_bytes(b"new")
+    with pytest.raises(KeyboardInterrupt):
+        claims.put_back(claim)
+    after = ClaimsFolder(tmp_path, "me")
+    for left in after.left():
+        assert left.returning
+        after.put_back(left)
+    assert sorted((path.name, path.read_bytes()) for path in tmp_path.glob("*.jpg")) == [
+        ("shoe-1.jpg", b"old"),
+        ("shoe.jpg", b"new"),
+    ]
+    assert list(after.folder.iterdir()) == []
+
+
+def test_a_root_that_is_gone_is_never_made_again(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    claims, claim = claimed(root)
+    root.rename(tmp_path / "away")
+    for attempt in (claims.prepare, lambda: claims.claim("a.jpg", "01B"), lambda: claims.put_back(claim)):
+        with pytest.raises(FileNotFoundError):
+            attempt()
+    assert not root.exists()
 
 
 def test_claims_of_others_are_seen_and_taken_over_only_by_name(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from speedpix_pipe.triggers import moving
-from speedpix_pipe.triggers.notes import fitting, in_words, note_of, remove_notes, write_note
+from speedpix_pipe.triggers.naming import fitting, names
+from speedpix_pipe.triggers.notes import in_words, note_of, remove_notes, write_note
 
 
 def test_names_count_up_and_keep_the_ending() -> None:
-    assert [path.name for path in itertools.islice(moving.names(Path("shoe.jpg")), 3)] == [
+    assert [path.name for path in itertools.islice(names(Path("shoe.jpg")), 3)] == [
         "shoe.jpg",
         "shoe-1.jpg",
         "shoe-2.jpg",
@@ -25,7 +26,7 @@ def test_names_count_up_and_keep_the_ending() -> None:
 def test_names_of_255_bytes_are_cut_where_something_is_added() -> None:
     name = "é" * 125 + "x.jpg"
     assert len(os.fsencode(name)) == 255
-    _, second = itertools.islice(moving.names(Path(name)), 2)
+    _, second = itertools.islice(names(Path(name)), 2)
     assert len(os.fsencode(second.name)) <= 255
     assert second.name.endswith("-1.jpg")
     second.name.encode()
@@ -33,14 +34,15 @@ def test_names_of_255_bytes_are_cut_where_something_is_added() -> None:
 
 
 def test_a_reserved_name_is_nobody_elses(tmp_path: Path) -> None:
-    assert moving.reserve(tmp_path / "new/shoe.jpg")
-    assert not moving.reserve(tmp_path / "new/shoe.jpg")
-    assert moving.free_name(tmp_path / "new/shoe.jpg", {tmp_path / "new/shoe-1.jpg"}).name == "shoe-2.jpg"
+    assert moving.reserve(tmp_path / "new/shoe.jpg", tmp_path)
+    assert not moving.reserve(tmp_path / "new/shoe.jpg", tmp_path)
+    path, number = moving.free_name(tmp_path / "new/shoe.jpg", {tmp_path / "new/shoe-1.jpg"})
+    assert (path.name, number) == ("shoe-2.jpg", 2)
 
 
 def test_a_move_covers_only_the_own_placeholder(tmp_path: Path) -> None:
     (tmp_path / "claim").write_bytes(b"1")
-    moving.reserve(tmp_path / "shoe.jpg")
+    moving.reserve(tmp_path / "shoe.jpg", tmp_path)
     moving.move_over(moving.Move("01A", tmp_path / "claim", tmp_path / "shoe.jpg"))
     moving.sync([tmp_path])
     assert (tmp_path / "shoe.jpg").read_bytes() == b"1"
@@ -54,7 +56,7 @@ def test_across_file_systems_a_file_is_copied_whole(tmp_path: Path) -> None:
         pytest.skip("/dev/shm is the same file system")
     (tmp_path / "claim").write_bytes(b"12345" * 1000)
     try:
-        moving.reserve(target)
+        moving.reserve(target, tmp_path)
         moving.move_over(moving.Move("01A", tmp_path / "claim", target))
         assert target.read_bytes() == b"12345" * 1000
         assert not (tmp_path / "claim").exists()

@@ -202,10 +202,9 @@ def test_whatever_happens_in_whatever_order_every_settled_file_is_offered_in_the
         busy: set[str] = set()
         waiting = Waiting(1.0, lambda name, busy=busy: name not in busy)
         files: dict[str, Signature] = {}
-        vetting, now, number = [], 0.0, 0
-        for _ in range(300):
+        vetting, now = [], 0.0
+        for number in range(300):
             now += choose.random() / 3
-            number += 1
             name = choose.choice(["a", "b", "c.jpg", "d.jpg"])
             match choose.randrange(8):
                 case 0 | 1:
