@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from speedpix_pipe.app.arrived import arguments_of_batch, empty_params
-from speedpix_pipe.app.one_run import OneRun, RunOutcome, Subscribe, new_run_id
+from speedpix_pipe.app.one_run import OneRun, Subscribe, new_run_id
 from speedpix_pipe.app.reload import Reloader
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.resuming import arguments_of
 from speedpix_pipe.app.station import Station
 from speedpix_pipe.engine.lanes import Stop
-from speedpix_pipe.errors import StoreError, UsageError
+from speedpix_pipe.errors import AccessError, StoreError, UsageError
 from speedpix_pipe.files import FileValue
 from speedpix_pipe.files.objects import Objects
 from speedpix_pipe.store import RunRow, Verdict
@@ -31,8 +31,8 @@ POSTPONED_SECONDS = 30.0  # until a run that could not go on for want of disk is
 class Batches:
     """The runs of one watcher.
 
-    `fail` hears what no run can go on after, `forbidden` says where no result may go. What cannot go on for now is
-    tried again, if `tireless`.
+    `fail` hears what no run can go on after, `trouble` what keeps them from going on for now (and when it is over),
+    `forbidden` says where no result may go. What cannot go on for now is tried again, if `tireless`.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Batches:
         subscribe: Subscribe,
         on_run: Callable[[RunSummary], None],
         fail: Callable[[BaseException], None],
+        trouble: Callable[[str, str | None], None],
         watch_over: Callable[[asyncio.Task[None]], None],
         forbidden: Callable[[Path], str | None],
         step: Step,
@@ -57,6 +58,7 @@ class Batches:
         self._subscribe = subscribe
         self._on_run = on_run
         self._fail = fail
+        self._trouble = trouble
         self._watch_over = watch_over
         self._tireless = tireless
         self._forbidden = forbidden
@@ -97,15 +99,15 @@ class Batches:
         while not self._over.is_set():
             if await self._try(batch):
                 return
-            if not self._tireless:
-                return
             await self._pause(batch)
 
     async def _pause(self, batch: Batch) -> None:
         """Until it may be worth another try: some time has gone by, or the root that it waits for is back."""
         until = self._clock.monotonic() + POSTPONED_SECONDS
         over = asyncio.ensure_future(self._over.wait())
-        while not over.done() and self._clock.monotonic() < until and not (batch.rootless and batch.folder.is_here()):
+        while not over.done() and self._clock.monotonic() < until:
+            if batch.rootless and await asyncio.to_thread(batch.folder.is_here):
+                break
             sleeping = asyncio.ensure_future(self._clock.sleep(1.0))
             await asyncio.wait({over, sleeping}, return_when=asyncio.FIRST_COMPLETED)
             sleeping.cancel()
@@ -149,11 +151,14 @@ class Batches:
         finally:
             del self._runs[run]
             await asyncio.gather(marked, return_exceptions=True)
-        self._ended(run, outcome)
         judged = [guest for guest in batch.guests if guest.judgement is not None]
+        self._heed(run.driver.access_error)
+        over = bool(judged) or self._over.is_set() or not self._tireless
+        if over:
+            self._on_run(outcome.summary)
         if judged:
             batch.folder.placing.place(judged)
-        return bool(judged) or self._over.is_set()
+        return over
 
     async def _marked(self, written: Awaitable[None]) -> None:
         await written
@@ -188,7 +193,7 @@ class Batches:
         if stop is not None and stop.resumable and not self._store.free_space_ok():
             return  # the disk is full: the run goes on when there is room
         blamed = judge.failed()
-        batch.rootless = _missed_bytes(run) and not batch.folder.is_here()
+        batch.rootless = _missed_bytes(run) and not await asyncio.to_thread(batch.folder.is_here)
         if batch.rootless:
             return  # that is no fault of theirs: the run goes on when the root is back
         verdicts = {}
@@ -201,10 +206,15 @@ class Batches:
                 verdicts[guest.id] = Judgement(Verdict.FAILED, _reason(blame.reason, stop), task, run.run_id)
         await batch.folder.judge(batch, verdicts)
 
-    def _ended(self, run: OneRun, outcome: RunOutcome) -> None:
-        self._on_run(outcome.summary)
-        if run.driver.access_error is not None:
-            self._fail(run.driver.access_error)
+    def _heed(self, error: AccessError | None) -> None:
+        """A key that is refused is for somebody to mend; a service that cannot be reached may be back in a while."""
+        away = error is not None and error.code == "access.unreachable" and self._tireless
+        if error is not None and not away:
+            self._fail(error)
+        if away:
+            self._trouble("service", f"{error}; files wait")
+        elif self._station.service.answered:
+            self._trouble("service", None)
 
 
 def _missed_bytes(run: OneRun) -> bool:

@@ -34,7 +34,7 @@ from speedpix_pipe.store import Store
 from speedpix_pipe.summary import RunSummary
 from speedpix_pipe.triggers.base import Surroundings
 from speedpix_pipe.triggers.claims import Step, no_step
-from speedpix_pipe.triggers.health import Health
+from speedpix_pipe.triggers.health import Health, plain
 from speedpix_pipe.triggers.hotfolder import HotFolder
 from speedpix_pipe.triggers.places import Places, matched, trees_of
 from speedpix_pipe.triggers.preparing import check_places, prepare, watcher_id
@@ -43,8 +43,10 @@ from speedpix_pipe.triggers.settle import ignore_lease_signals
 from speedpix_pipe.triggers.verdicts import gathers
 
 HEALTH_SECONDS = 1.0
+HANG_SECONDS = 30.0
 ONCE_PATIENCE_SECONDS = 60.0
 OTHERS_SECONDS = 3600.0  # after which claims of another watcher are spoken of
+OTHERS_LOOK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class Watcher:
             subscribe=subscribe,
             on_run=on_run,
             fail=self._fail,
+            trouble=self.health.trouble,
             watch_over=self._watch_over,
             forbidden=self._forbidden,
             step=request.step,
@@ -150,7 +153,7 @@ class Watcher:
         self._paused = False  # nothing is taken now, whatever lies there
         self._losing: asyncio.Future[None] | None = None
         self.folders: list[HotFolder] = []
-        for watch, tree in zip(loaded.pipeline.watch, trees_of(loaded.pipeline), strict=True):
+        for watch, tree in zip(loaded.pipeline.watch, self._trees(loaded), strict=True):
             self.folders.append(self._folder(watch, tree))
 
     @property
@@ -174,12 +177,19 @@ class Watcher:
         places = Places.of(watch, self.loaded.pipeline.folder)
         return HotFolder(watch, places, tree, around, **_shape(self.loaded, watch))
 
+    def _trees(self, loaded: Loaded) -> list[Tree]:
+        request = self.request
+        given = request.run.spec.params_file
+        params_file = [] if given is None else [request.run.spec.cwd / given]
+        health = [] if request.health is None else [request.health]
+        return trees_of(loaded.pipeline, [self.store.folder, *params_file, *health])
+
     def _respecified(self, loaded: Loaded) -> str | None:
         """The spec was edited and is sound: the folders follow it from now on. Or why that takes a restart."""
         pipeline = loaded.pipeline
         try:
             check_places(pipeline)
-            trees = trees_of(pipeline)
+            trees = self._trees(loaded)
         except PipeError as error:
             return error.message
         found = matched([folder.watch for folder in self.folders], pipeline.watch)
@@ -231,10 +241,10 @@ class Watcher:
         await prepare(self.folders, take_over=self.request.take_over, must_exist=self.request.once)
         self._say_hello()
         loops = [asyncio.create_task(folder.run()) for folder in self.folders]
-        beat = asyncio.create_task(self._beat())
-        for task in (*loops, beat):
+        beside = [asyncio.create_task(work) for work in (self._beat(), self._look_for_others())]
+        for task in (*loops, *beside):
             task.add_done_callback(self._watch_over)
-        warm = asyncio.ensure_future(self._warm_up())
+        warm = asyncio.create_task(self._warm_up())
         with signals(self._stop, self._batches.leave), self.station.executor.telling(self._executor_lost):
             try:
                 if self.request.once:
@@ -246,8 +256,8 @@ class Watcher:
                     loop.cancel()
                 await asyncio.gather(*loops, return_exceptions=True)
                 await self._close()
-                beat.cancel()
-                warm.cancel()
+                for task in (*beside, warm):
+                    task.cancel()
                 for folder in self.folders:
                     folder.inbox.health.claimed = len(folder.held)
                     folder.inbox.health.waiting = len(folder.inbox.waiting.files)
@@ -265,6 +275,10 @@ class Watcher:
         for folder in self.folders:
             watch = folder.watch
             self._tell(f"watching {watch.folder} for {', '.join(watch.patterns)} as {self.watcher}")
+        roots = [folder.places.root for folder in self.folders]
+        for row in self.store.arrivals.open(self.watcher):
+            if not any(row.path.is_relative_to(root) for root in roots):
+                self._tell(f"{plain(str(row.path))} was being worked on, and its folder is not watched any more")
 
     def _watch_over(self, task: asyncio.Task[None]) -> None:
         """What ends a task unforeseen ends the watcher: its files would wait for ever, and nobody would know."""
@@ -290,21 +304,29 @@ class Watcher:
             await folder.close()
 
     async def _beat(self) -> None:
-        spoken: set[str] = set()
+        """Nothing here may wait for a watched disk: a fresh health file is how one sees that the watcher lives."""
         while True:
             self.health.write()
             await self._reloader.look_calmly()
             for folder in self.folders:
-                if folder.inbox.present:
-                    others = await asyncio.to_thread(folder.claims.others)
-                    for name, since in others.items():
-                        if name not in spoken and self.clock.now().timestamp() - since > OTHERS_SECONDS:
-                            spoken.add(name)
-                            self._tell(
-                                f"{folder.watch.folder} holds files that watcher {name} claimed over an hour ago; "
-                                f"if it is gone for good, adopt them with --take-over {name}"
-                            )
+                self.health.trouble("hang", folder.hangs(HANG_SECONDS), of=folder.inbox.health)
             await self.clock.sleep(HEALTH_SECONDS)
+
+    async def _look_for_others(self) -> None:
+        """Claims of other watchers are never taken, but spoken of once when they are old."""
+        spoken: set[tuple[str, str]] = set()
+        while True:
+            for folder in self.folders:
+                others = await asyncio.to_thread(folder.claims.others) if folder.inbox.present else {}
+                for name, since in others.items():
+                    old = self.clock.now().timestamp() - since > OTHERS_SECONDS
+                    if old and (folder.watch.folder, name) not in spoken:
+                        spoken.add((folder.watch.folder, name))
+                        self._tell(
+                            f"{folder.watch.folder} holds files that watcher {name} claimed over an hour ago; "
+                            f"if it is gone for good, adopt them with --take-over {name}"
+                        )
+            await self.clock.sleep(OTHERS_LOOK_SECONDS)
 
     # --- stopping ---
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,19 +150,31 @@ def _give(path: Path, wanted: Path) -> Path:
     """Give a file this name, or the next free one. Nothing is ever replaced."""
     for target in names(wanted):
         try:
-            os.link(path, target, follow_symlinks=False)
+            if _is_folder(path):  # it took the file's place in the very moment of the claim
+                target.mkdir()
+                path.rename(target)
+            else:
+                _link_or_move(path, target)
         except FileExistsError:
             continue
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                raise
-            try:  # a name of our own, which the rename may replace
-                os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
-            except FileExistsError:
-                continue
-            path.rename(target)
         return target
     raise AssertionError("names never end")
+
+
+def _is_folder(path: Path) -> bool:
+    return stat.S_ISDIR(path.lstat().st_mode)
+
+
+def _link_or_move(path: Path, target: Path) -> None:
+    """FileExistsError where the name is taken."""
+    try:
+        os.link(path, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # A name of our own, which the rename may replace
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+        path.rename(target)
 
 
 def _given_before(path: Path, wanted: Path) -> Path | None:

@@ -104,6 +104,15 @@ class HotFolder:
     def any_ready(self) -> bool:
         return bool(self.inbox.waiting.ready)
 
+    def hangs(self, seconds: float) -> str | None:
+        """What has not come back for so long, if anything: a share whose server is gone answers neither yes nor no."""
+        now = self._clock.monotonic()
+        if self.inbox.looking_since is not None and now - self.inbox.looking_since > seconds:
+            return f"a look at {self.places.shown} has not come back for over {seconds:g} s: does its disk answer?"
+        if self.placing.moving_since is not None and now - self.placing.moving_since > seconds:
+            return f"moving finished files of {self.places.shown} takes over {seconds:g} s: does their disk answer?"
+        return None
+
     def has_rows(self) -> bool:
         """Whether the journal knows of files of ours here that are not in their last place."""
         return bool(rows_of(self, self._around))

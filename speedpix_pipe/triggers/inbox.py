@@ -53,6 +53,7 @@ class Inbox:
         self._wakeup: Wakeup | None = None
         self._interval = SHORTEST
         self._last_scan = -LONGEST
+        self.looking_since: float | None = None  # when the look began that is not over yet
         self._scan_cost = 0.0  # seconds of rest after a scan
         self._changed = True
         self._hurry = True
@@ -69,11 +70,14 @@ class Inbox:
 
     async def find(self) -> bool:
         """Whether the root has come (back), so that its claims should be looked at now."""
+        self.looking_since = self._clock.monotonic()
         try:
             identity, mounted = await asyncio.to_thread(self._identity_now)
         except OSError as error:
             self._lost(f"the watched folder {self.places.shown} {_absent(error)}: waiting for it")
             return False
+        finally:
+            self.looking_since = None
         if identity == self._identity:
             self._stranger = None
             return not self.present
@@ -152,13 +156,15 @@ class Inbox:
         if self._wakeup is not None:
             self._wakeup.seen()
         self._changed = self._hurry = False
-        began = self._clock.monotonic()
+        began = self.looking_since = self._clock.monotonic()
         try:
             found, cpu_seconds = await asyncio.to_thread(self._timed_scan)
         except OSError as error:
             self._last_scan = self._clock.monotonic()
             self._lost(f"the watched folder {self.places.shown} {_absent(error)}: waiting for it")
             return
+        finally:
+            self.looking_since = None
         now = self._clock.monotonic()
         self._last_scan, self._scan_cost = now, max(20 * cpu_seconds, now - began)  # a slow share gets as much rest
         self._pace(self.waiting.looked(found.files, now))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,20 +40,33 @@ def _meant(written: str, folder: Path) -> Path:
     return Path(os.path.normpath(folder / Path(written).expanduser()))
 
 
-def trees_of(pipeline: Pipeline) -> list[Tree]:
+def trees_of(pipeline: Pipeline, own: Iterable[Path] = ()) -> list[Tree]:
     """The tree of each entry of `watch`.
 
-    None enters what any of them has finished, nor a folder below it that has an entry of its own. Entries that share
-    a folder share its files, too: each goes to the first that wants it.
+    None enters what any of them has finished, nor a folder below it that has an entry of its own; the specs themselves
+    and `own` (what else is the watcher's own) are nobody's arrivals. Entries that share a folder share its files, too:
+    each goes to the first that wants it.
     """
     places = [Places.of(watch, pipeline.folder) for watch in pipeline.watch]
     finished = [str(path) for place in places for path in (place.root / CLAIMS, place.done, place.failed)]
+    never = [*finished, *map(str, [*_specs(pipeline), *own])]
     trees: list[Tree] = []
     for index, (watch, place) in enumerate(zip(pipeline.watch, places, strict=True)):
         below = [str(other.root) for other in places if _lies_below(other.real, place.real)]
         elders = [tree for tree, other in zip(trees, places[:index], strict=True) if other.real == place.real]
-        trees.append(Tree(str(place.root), watch.patterns, watch.ignore, [*finished, *below], elders))
+        trees.append(Tree(str(place.root), watch.patterns, watch.ignore, [*never, *below], elders))
     return trees
+
+
+def _specs(pipeline: Pipeline) -> set[Path]:
+    found: set[Path] = set()
+    todo = [pipeline]
+    while todo:
+        current = todo.pop()
+        if current.path not in found:
+            found.add(current.path)
+            todo += [step.pipeline for step in current.steps.values() if step.pipeline is not None]
+    return found
 
 
 def _lies_below(path: str, root: str) -> bool:

@@ -33,6 +33,7 @@ class Placing:
         self._around = around
         self._arrivals = around.arrivals
         self._tasks: set[asyncio.Task[None]] = set()
+        self.moving_since: float | None = None  # when the attempt began that is not over yet
         self._pausing = 0  # tasks that wait for a better moment
         self._failing: dict[str, str] = {}  # files that cannot be moved, and why
         self._reserving = asyncio.Lock()  # two batches must not mean the same name before either has it
@@ -113,6 +114,7 @@ class Placing:
     async def _attempt(self, guests: list[Guest]) -> list[Guest]:
         """One try for all; those that could not be moved."""
         async with self._reserving:
+            self.moving_since = self._around.clock.monotonic()
             targets, away = await asyncio.to_thread(self._choose, guests)
             here = [guest for guest in guests if guest.id in targets]
             moved, why = here, away
@@ -121,6 +123,7 @@ class Placing:
                 self._around.step("move.journaled")
                 moved, failed = await asyncio.to_thread(self._move, here, targets)
                 why = {**away, **failed}
+            self.moving_since = None
         if moved:
             await self._arrivals.all_placed([guest.id for guest in moved])
             self._around.step("move.placed")

@@ -54,12 +54,12 @@ class Tree:
         never: Iterable[str] = (),
         elders: Sequence[Tree] = (),
     ) -> None:
-        """`never` are folders that are not entered; `elders` watch the same root, and what they take is theirs."""
+        """`never` are paths that are left alone; `elders` watch the same root, and what they take is theirs."""
         self.root = root
         self._states = _states_of(_plain(pattern) for pattern in patterns)
         self._ignored_names = [re.compile(fnmatch.translate(i), re.IGNORECASE) for i in ignore if "/" not in i]
         self._ignored_paths = _states_of(pattern for pattern in ignore if "/" in pattern)
-        self._never = {os.path.normpath(folder) for folder in never}
+        self._never = {os.path.normpath(path) for path in never}
         self._elders = tuple(elders)
 
     def scan(self) -> Found:
@@ -121,7 +121,8 @@ class Tree:
             except OSError:
                 found.unreadable.append(shown + name)
                 continue
-            if stat.S_ISREG(status.st_mode):
+            ours = (status.st_dev, status.st_ino) in barred or entry.path in self._never
+            if stat.S_ISREG(status.st_mode) and not ours:
                 found.files[shown + name] = Signature.of(status)
         return inside
 
@@ -129,10 +130,10 @@ class Tree:
         return entry.name.casefold() not in _NEVER_ENTERED and os.path.normpath(entry.path) not in self._never
 
     def _barred(self) -> Iterator[tuple[int, int]]:
-        """The folders that are not entered, whatever they are called: a link or a mount may lead to them."""
-        for folder in self._never:
+        """What is left alone, whatever it is called: a link or a mount may lead to it."""
+        for path in self._never:
             try:
-                status = Path(folder).stat()
+                status = Path(path).stat()
             except OSError:
                 continue
             yield status.st_dev, status.st_ino

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,9 @@ import pytest
 
 from speedpix_pipe.app import watch as watch_module
 from speedpix_pipe.emulator import EmulatorThread, Fault
-from speedpix_pipe.errors import UsageError
+from speedpix_pipe.errors import AccessError
 from speedpix_pipe.store import ArrivalState, Store, Verdict
-from tests.functional.watching import SPEC, Desk, answer, emulator, jpeg, until
+from tests.functional.watching import SPEC, Desk, emulator, jpeg, until
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +43,12 @@ def arrivals(desk: Desk) -> list[Any]:
     """The rows of all arrivals, the oldest first."""
     with Store.open(desk.folder / ".speedpix", write=False) as store:
         return store.arrivals._read("1 = 1", ())
+
+
+def ended(desk: Desk) -> int:
+    """How many runs the journal knows that have come to an end, for now or for good."""
+    with Store.open(desk.folder / ".speedpix", write=False) as store:
+        return sum(row.finished_at is not None for row in store.journal.runs())
 
 
 def sent(desk: Desk) -> list[str]:
@@ -113,11 +118,12 @@ watch:""",
                 desk.drop("shoe.dat")
                 await until(lambda: desk.predictions == 1)
                 desk.inbox.rename(desk.folder / "away")
-                await until(lambda: len(desk.runs) == 1)
+                await until(lambda: ended(desk) == 1)
                 (desk.folder / "away").rename(desk.inbox)
                 await until((desk.done / "shoe.dat").exists)
 
         asyncio.run(work())
+        assert [run.total for run in desk.runs] == [2], "one run, told of once, at its end"
         assert sent(desk) == ["again shoe.dat", "shoe.dat"]
         assert desk.names(desk.inbox) == ["done"]
 
@@ -354,25 +360,237 @@ else:
 """
 
 
-def as_nobody(desk: Desk, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    """The program as a user who may not do everything; skipped where we are not root ourselves."""
-    if os.geteuid() != 0 or shutil.which("setpriv") is None:
-        pytest.skip("needs root, to be somebody else")
-    for path in (desk.folder, *desk.folder.rglob("*")):
-        os.chown(path, 65534, 65534, follow_symlinks=False)
-    home = desk.folder
-    while home != home.parent:  # pytest's folders are closed to others
-        home = home.parent
-        if home.stat().st_uid == 0 and not home.stat().st_mode & 0o001:
-            pytest.skip(f"{home} is closed to other users")
-    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-m", "speedpix_pipe"]
-    return subprocess.run(
-        [*command, *arguments],
+NOBODY = 65534
+POWERLESS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"]
+
+
+def without_power(desk: Desk, *arguments: str) -> subprocess.Popen[str]:
+    """The program as a user who may not do everything: root without any of its capabilities."""
+    return subprocess.Popen(
+        [*POWERLESS, sys.executable, "-m", "speedpix_pipe", *arguments],
         cwd=desk.folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **desk.environment},
-        capture_output=True,
+        env={**os.environ, **desk.environment},
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=100,
-        check=False,
-        **more,
     )
+
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root, to make files of other users"
+)
+
+
+@needs_root
+def test_a_file_that_may_not_be_moved_keeps_no_other_waiting(desk: Desk) -> None:
+    """A folder like /tmp: everybody writes, and only owners move."""
+    desk.rewrite(
+        SPEC.replace("photos: {type: files}", "photos: {type: file}")
+        .replace("    for_each: ${{ params.photos }}\n", "")
+        .replace("item", "params.photos")
+    )
+    os.chown(desk.inbox, NOBODY, NOBODY)
+    desk.inbox.chmod(0o1777)
+    os.chown(desk.drop("aaa.dat", b"of somebody else"), NOBODY, NOBODY)
+    for number in range(3):
+        desk.drop(f"{number}.dat")
+    with without_power(desk, "watch", "hot.yaml") as watcher:
+        asyncio.run(until(lambda: len(desk.names(desk.done)) == 3, 60))
+        watcher.terminate()
+        _, said = watcher.communicate(timeout=30)
+    assert "aaa.dat in inbox cannot be claimed: Operation not permitted" in said
+    assert (desk.inbox / "aaa.dat").read_bytes() == b"of somebody else"
+    assert desk.claims == []
+
+
+@needs_root
+def test_a_file_that_may_not_be_read_fails_with_a_sentence_and_costs_nothing(desk: Desk) -> None:
+    for name in ("secret.dat", "secret.jpg"):
+        desk.drop(name, jpeg(1)).chmod(0)
+    desk.drop("open.jpg", jpeg(2))
+    with without_power(desk, "watch", "hot.yaml", "--once") as watcher:
+        _, said = watcher.communicate(timeout=60)
+    assert (watcher.returncode, desk.names(desk.done)) == (1, ["open.jpg"]), said
+    assert "may not be read" in desk.note("secret.jpg")["message"]
+    assert "may not read" in desk.note("secret.dat")["message"]
+    assert desk.predictions == 1
+
+
+# --- notes and names ---
+
+
+def test_a_file_that_got_a_number_takes_its_note_along_when_it_is_dragged_back(
+    desk: Desk, service: EmulatorThread
+) -> None:
+    service.add_fault(Fault("task-failed", "poll", times=2))
+    for number in range(2):
+        desk.drop("shoe.jpg", jpeg(number))
+        assert desk.once().failed == 1
+    assert "shoe-1.jpg.error.json" in desk.names(desk.failed)
+    (desk.failed / "shoe-1.jpg").rename(desk.inbox / "shoe-1.jpg")
+    assert desk.once().done == 1
+    assert desk.names(desk.failed) == ["shoe.jpg", "shoe.jpg.error.json"]
+
+
+def test_the_thousandth_file_of_a_name_is_not_looked_for_a_thousand_times(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scanner that calls everything scan.dat. Looks are counted, not timed."""
+    desk.done.mkdir()
+    for number in range(1000):
+        (desk.done / (f"scan-{number}.dat" if number else "scan.dat")).touch()
+    looks = 0
+    lexists = os.path.lexists
+
+    def counting(path: Any) -> bool:
+        nonlocal looks
+        looks += str(path).startswith(f"{desk.done}/scan")
+        return lexists(path)
+
+    monkeypatch.setattr(os.path, "lexists", counting)
+
+    async def work() -> None:
+        async with desk.watching():
+            for number in range(1000, 1005):
+                desk.drop("scan.dat", b"%d" % number)
+                await until((desk.done / f"scan-{number}.dat").exists)
+
+    asyncio.run(work())
+    assert looks <= 1000 + 5 * 3
+
+
+# --- what is no arrival ---
+
+
+def test_the_watchers_own_files_are_no_arrivals_where_the_folder_of_the_spec_is_watched(
+    tmp_path: Path, service: EmulatorThread
+) -> None:
+    spec = HEAD.replace("steps:", "  word: {type: string}\nsteps:", 1).replace(
+        '"${{ item.name }}"', '"${{ params.word }} ${{ item.name }}"', 1
+    )
+    spec = spec.replace('save: {v: "out/${{ item.name }}.txt"}', "cache: true")
+    spec += """watch: {folder: ".", param: photos, patterns: ["**/*"], settle: 50ms}\n"""
+    desk = Desk(tmp_path, service, spec)
+    (tmp_path / "params.yaml").write_text("word: the")
+    (tmp_path / "a.dat").write_bytes(b"a")
+
+    async def work() -> None:
+        request = desk.request(health=tmp_path / "health.json")
+        run = replace(request.run, spec=replace(request.run.spec, params_file=tmp_path / "params.yaml"))
+        task = asyncio.ensure_future(
+            watch_module.watch(replace(request, run=run), subscribe=lambda *_: [], tell=desk.lines.append)
+        )
+        await until((tmp_path / "done/a.dat").exists)
+        await asyncio.sleep(2.5)  # some beats of the health file
+        os.kill(os.getpid(), signal.SIGTERM)
+        await task
+
+    asyncio.run(work())
+    assert sent(desk) == ["the a.dat"]
+    assert {"hot.yaml", "params.yaml", "health.json"} <= set(desk.names(tmp_path))
+    assert desk.names(tmp_path / "done") == ["a.dat"]
+
+
+def test_a_state_folder_within_the_watched_one_is_left_alone(
+    tmp_path: Path, service: EmulatorThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path, service, SPEC.replace('"*.jpg", "*.dat"', '"**/*"'))
+    monkeypatch.setattr(Desk, "environment", {**desk.environment, "SPEEDPIX_STATE_DIR": str(desk.inbox / "state")})
+    desk.drop("a.dat")
+    for _ in range(2):
+        assert desk.once().failed == 0
+    assert sent(desk) == ["a.dat"]
+    assert (desk.inbox / "state/journal.db").is_file()
+
+
+# --- what must not end in silence ---
+
+
+def test_a_bug_in_a_task_of_the_watcher_ends_it_with_the_file_still_claimed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from speedpix_pipe.app import batches
+
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("a bug")
+
+    desk.drop("a.dat")
+    with monkeypatch.context() as patched:
+        patched.setattr(batches, "OneRun", broken)
+        with pytest.raises(KeyError, match="a bug"):
+            asyncio.run(asyncio.wait_for(desk.watch(), 20))
+    assert len(desk.claims) == 1
+    assert desk.once().done == 1
+
+
+@pytest.mark.parametrize("where", ["triggers.hotfolder.HotFolder._take", "triggers.placing.Placing._choose"])
+def test_a_bug_elsewhere_ends_it_too(desk: Desk, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("a bug")
+
+    desk.drop("a.dat")
+    with monkeypatch.context() as patched:
+        patched.setattr(f"speedpix_pipe.{where}", broken)
+        with pytest.raises(KeyError, match="a bug"):
+            asyncio.run(asyncio.wait_for(desk.watch(), 20))
+    assert desk.once().exit_code == 0
+    assert desk.names(desk.done) == ["a.dat"]
+    assert desk.predictions == 1
+
+
+def test_a_service_that_cannot_be_reached_is_waited_for_and_nobody_is_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from speedpix_pipe.app import batches
+
+    monkeypatch.setattr(batches, "POSTPONED_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with emulator() as reachable:
+        desk = Desk(tmp_path, reachable, SPEC.replace("defaults:", "").replace("steps:", NO_PATIENCE, 1))
+        environment = {**desk.environment, "SPEEDPIX_ENDPOINT": f"http://127.0.0.1:{port}"}
+        with monkeypatch.context() as patched:
+            patched.setattr(Desk, "environment", environment)
+            desk.drop("a.dat")
+            with pytest.raises(AccessError):
+                desk.once()
+
+            async def work() -> None:
+                async with desk.watching(health=tmp_path / "health.json"):
+                    await until(lambda: any("files wait" in line for line in desk.lines))
+                    await until(lambda: '"red"' in (tmp_path / "health.json").read_text())
+                    with emulator(port=port):
+                        await until((desk.done / "a.dat").exists)
+                        await until(lambda: '"green"' in (tmp_path / "health.json").read_text())
+
+            asyncio.run(work())
+    assert desk.names(desk.failed) == []
+    assert [run.total for run in desk.runs] == [1, 1], "the one with --once, and the one that came to its end"
+
+
+NO_PATIENCE = "defaults: {retry: {attempts: 1}}\nsteps:"
+
+
+def test_a_share_that_does_not_answer_turns_the_health_red(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from speedpix_pipe.triggers.scan import Tree
+
+    scan = Tree.scan
+    go_on = threading.Event()
+
+    def hanging(self: Tree) -> Any:
+        if desk.names(desk.done):
+            go_on.wait(20)
+        return scan(self)
+
+    monkeypatch.setattr(Tree, "scan", hanging)
+    monkeypatch.setattr(watch_module, "HANG_SECONDS", 0.5)
+    health = desk.folder / "health.json"
+
+    async def work() -> None:
+        async with desk.watching(health=health):
+            desk.drop("a.dat")
+            await until(lambda: health.exists() and "has not come back" in health.read_text())
+            go_on.set()
+            await until(lambda: '"green"' in health.read_text())
+
+    asyncio.run(work())
+    assert sum("has not come back" in line for line in desk.lines) == 2, "told when it begins and when it is over"
