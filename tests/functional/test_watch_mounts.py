@@ -119,3 +119,111 @@ def test_a_mount_point_that_is_unmounted_is_waited_for_and_its_empty_folder_neve
     done = _script(desk, AWAIT + script)
     assert done.returncode == 0, done.stderr
     assert desk.predictions == 2
+
+
+def test_a_claim_that_cannot_be_removed_after_its_copy_leaves_one_copy_and_not_one_more_each_time(desk: Desk) -> None:
+    """Done lies on another disk, and the inbox turns read-only before the file has moved."""
+    desk.rewrite(SPEC.replace("settle: 100ms", "settle: 100ms\n  on_success: {move: finished}"))
+    script = """
+        mkdir finished; mount -t tmpfs none finished; mount -t tmpfs none inbox
+        mount -t tmpfs -o size=4k none finished
+        $W --health health.json & watcher=$!
+        head -c 50000 /dev/zero > inbox/a.dat
+        await 'grep -q "No space left" health.json 2>/dev/null'
+        mount -o remount,ro inbox
+        mount -o remount,size=10m finished
+        await 'grep -q "Read-only file system" health.json'
+        sleep 4
+        test -z "$(ls finished)"
+        mount -o remount,rw inbox
+        await 'test -s finished/a.dat'
+        await 'grep -q green health.json'
+        test "$(ls -A finished)" = a.dat
+        test -z "$(find inbox/.speedpix-claims -type f 2>/dev/null)"
+        kill $watcher; wait $watcher || true
+    """
+    done = _script(desk, AWAIT + script)
+    assert done.returncode == 0, done.stderr
+    assert desk.predictions == 1
+
+
+def test_a_full_disk_under_the_inbox_leaves_the_files_where_they_are_until_there_is_room(desk: Desk) -> None:
+    script = """
+        mount -t tmpfs -o size=1m,nr_inodes=20 none inbox
+        $W --health health.json & watcher=$!
+        await 'test -d inbox/.speedpix-claims'
+        for i in $(seq 30); do touch inbox/full$i || break; done 2>/dev/null
+        rm inbox/full1; echo a > inbox/a.dat
+        await 'grep -q "a.dat in inbox cannot be claimed: No space left on device" health.json'
+        test -s inbox/a.dat
+        rm inbox/full*
+        await 'test -s inbox/done/a.dat'
+        await 'grep -q green health.json'
+        kill $watcher; wait $watcher || true
+    """
+    done = _script(desk, AWAIT + script)
+    assert done.returncode == 0, done.stderr
+    assert desk.predictions == 1
+
+
+def test_a_full_disk_under_the_state_folder_claims_nothing_until_there_is_room(desk: Desk) -> None:
+    """Below 256 MiB nothing is bought, so nothing is taken either."""
+    script = """
+        mkdir state; mount -t tmpfs -o size=300m none state; export SPEEDPIX_STATE_DIR=$PWD/state
+        head -c 100000000 /dev/zero > state/full
+        $W --health health.json & watcher=$!
+        echo a > inbox/a.dat
+        await 'grep -q "disk is nearly full" health.json 2>/dev/null'
+        sleep 1
+        test -s inbox/a.dat
+        rm state/full
+        await 'test -s inbox/done/a.dat'
+        await 'grep -q green health.json'
+        kill $watcher; wait $watcher || true
+        head -c 100000000 /dev/zero > state/full
+        echo b > inbox/b.dat
+        $W --once && exit 3; test -s inbox/b.dat
+    """
+    done = _script(desk, AWAIT + script)
+    assert done.returncode == 0, done.stderr
+    assert desk.predictions == 1
+
+
+def test_a_disk_that_is_mounted_again_with_another_number_is_known_by_the_files_that_are_worked_on(
+    tmp_path: Path,
+) -> None:
+    """Shares get a new device number with each mount. The bytes are the same: a copy of them stands for the share."""
+    with emulator(latency=6.0) as service:
+        desk = Desk(tmp_path, service)
+        script = """
+            mount -t tmpfs none inbox
+            $W --health health.json & watcher=$!
+            echo a > inbox/a.dat
+            await 'test -n "$(find inbox/.speedpix-claims -name a.dat)"'
+            cp -a inbox copy; umount -l inbox
+            await 'grep -q "not mounted" health.json'
+            mount -t tmpfs none inbox; cp -a copy/. inbox/
+            await 'test -s inbox/done/a.dat'
+            kill $watcher; wait $watcher || true
+        """
+        done = _script(desk, AWAIT + script)
+        assert done.returncode == 0, done.stderr
+        assert desk.predictions == 1
+
+
+def test_a_done_folder_that_is_mounted_into_the_watched_one_under_another_name_is_not_entered(desk: Desk) -> None:
+    desk.rewrite(
+        SPEC.replace('"*.dat"', '"**/*.dat"').replace("settle: 100ms", "settle: 100ms\n  on_success: {move: finished}")
+    )
+    script = """
+        mkdir finished inbox/look; mount --bind finished inbox/look
+        echo a > inbox/a.dat
+        $W & watcher=$!
+        await 'test -s finished/a.dat'
+        sleep 1
+        test "$(ls finished)" = a.dat
+        kill $watcher; wait $watcher || true
+    """
+    done = _script(desk, AWAIT + script)
+    assert done.returncode == 0, done.stderr
+    assert desk.predictions == 1
