@@ -238,14 +238,21 @@ class Watcher:
     # --- the whole ---
 
     async def carry_out(self) -> WatchOutcome:
-        await prepare(self.folders, take_over=self.request.take_over, must_exist=self.request.once)
-        self._say_hello()
+        with signals(self._stop, self._batches.leave):
+            await prepare(self.folders, take_over=self.request.take_over, must_exist=self.request.once)
+            self._say_hello()
+            await self._watch()
+        if self._error is not None:
+            raise self._error
+        return self._outcome()
+
+    async def _watch(self) -> None:
         loops = [asyncio.create_task(folder.run()) for folder in self.folders]
         beside = [asyncio.create_task(work) for work in (self._beat(), self._look_for_others())]
         for task in (*loops, *beside):
             task.add_done_callback(self._watch_over)
         warm = asyncio.create_task(self._warm_up())
-        with signals(self._stop, self._batches.leave), self.station.executor.telling(self._executor_lost):
+        with self.station.executor.telling(self._executor_lost):
             try:
                 if self.request.once:
                     await self._drain(loops)
@@ -262,9 +269,6 @@ class Watcher:
                     folder.inbox.health.claimed = len(folder.held)
                     folder.inbox.health.waiting = len(folder.inbox.waiting.files)
                 self.health.write(alive=False)
-        if self._error is not None:
-            raise self._error
-        return self._outcome()
 
     async def _warm_up(self) -> None:
         """Start the processes that decode pictures, so that the first arrival does not wait for them."""

@@ -373,7 +373,7 @@ class HotFolder:
     async def close(self) -> None:
         await self.inbox.close()
         await self.placing.close()
-        if self.inbox.present and not self.held:
+        if not self.held:
             await asyncio.to_thread(self.claims.close)
 
 

@@ -141,3 +141,37 @@ def test_a_burst_with_kills_at_any_moment_loses_and_doubles_nothing(tmp_path: Pa
     assert len(sent) == len(set(sent)), "paid twice"
     unknown = [path.name for path in desk.failed.glob("*.dat")] if desk.failed.is_dir() else []
     assert all("accepted" in desk.note(name)["message"] for name in unknown)
+
+
+@pytest.mark.parametrize("step", ["batch.journaled", "verdict.journaled", "move.journaled"])
+def test_a_file_that_is_written_to_after_its_watcher_was_killed_is_a_new_arrival(
+    tmp_path: Path, service: EmulatorThread, step: str
+) -> None:
+    desk = Desk(tmp_path, service)
+    desk.drop("a.dat", b"first")
+    assert _watch(desk, step) == -9
+    (claimed,) = desk.claims
+    with claimed.open("ab") as late:
+        late.write(b" and more")
+    _watch(desk)  # takes it up, and puts it back
+    _watch(desk)
+    assert desk.claims == []
+    assert [path.read_bytes() for path in desk.done.iterdir()] == [b"first and more"]
+    assert desk.names(desk.inbox) == ["done"]
+
+
+@pytest.mark.parametrize("step", ["back.marked", "back.given", "back.taken"])
+def test_a_file_that_is_being_put_back_when_its_watcher_is_killed_is_there_once(
+    tmp_path: Path, service: EmulatorThread, step: str
+) -> None:
+    desk = Desk(tmp_path, service)
+    desk.drop("a.dat", b"first")
+    assert _watch(desk, "verdict.journaled") == -9
+    (claimed,) = desk.claims
+    claimed.write_bytes(b"first and more")
+    assert _watch(desk, step) == -9
+    _watch(desk)
+    _watch(desk)
+    assert desk.claims == []
+    assert [path.read_bytes() for path in desk.done.iterdir()] == [b"first and more"]
+    assert desk.predictions == 2, "one for each content"
