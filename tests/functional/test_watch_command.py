@@ -7,13 +7,11 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -21,7 +19,7 @@ from PIL import Image
 from speedpix_pipe.emulator import EmulatorThread, Fault
 from speedpix_pipe.emulator.photos import render_product_photos
 from tests.conftest import Ran
-from tests.functional.watching import SPEC, Desk, emulator, jpeg, until
+from tests.functional.watching import SPEC, Desk, emulator, jpeg, typed, until
 
 pytestmark = pytest.mark.slow
 PIPELINES = Path(__file__).parents[2] / "pipelines"
@@ -41,19 +39,6 @@ def desk(tmp_path: Path, service: EmulatorThread, monkeypatch: pytest.MonkeyPatc
     for name, value in desk.environment.items():
         monkeypatch.setenv(name, value)
     return desk
-
-
-@contextmanager
-def typed(folder: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """The command in a process of its own; its output goes to `stdout` and `stderr` in the folder."""
-    command = [sys.executable, "-m", "speedpix_pipe", "watch", *arguments]
-    with (folder / "stdout").open("w") as out, (folder / "stderr").open("w") as err:
-        places: dict[str, IO[str]] = {"stdout": out, "stderr": err}
-        with subprocess.Popen(command, cwd=folder, env={**os.environ, **environment}, text=True, **places) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
 
 
 def now(condition: Callable[[], bool], seconds: float = 60.0) -> None:

@@ -7,11 +7,13 @@ import io
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image
 
@@ -141,7 +143,22 @@ class Desk:
 
     @property
     def claims(self) -> list[Path]:
-        return [path for path in self.inbox.glob(".speedpix-claims/**/*") if path.is_file()]
+        """All that is claimed now; folders may vanish while one looks."""
+        found = os.walk(self.inbox / ".speedpix-claims")
+        return sorted(Path(folder, name) for folder, _, names in found for name in names)
+
+
+@contextmanager
+def typed(folder: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """The command in a process of its own; its output goes to `stdout` and `stderr` in the folder."""
+    command = [sys.executable, "-m", "speedpix_pipe", "watch", *arguments]
+    with (folder / "stdout").open("w") as out, (folder / "stderr").open("w") as err:
+        places: dict[str, IO[str]] = {"stdout": out, "stderr": err}
+        with subprocess.Popen(command, cwd=folder, env={**os.environ, **environment}, text=True, **places) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
 
 async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
