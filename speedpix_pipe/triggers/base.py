@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.clock import Clock
-from speedpix_pipe.files import FileValue, sha256_file
+from speedpix_pipe.files import FileValue, Studied, sha256_file, study_file
 from speedpix_pipe.store import Arrivals, Verdict
 from speedpix_pipe.triggers.claims import Claim, Step, no_step
 from speedpix_pipe.triggers.health import Health
@@ -60,6 +60,15 @@ class ClaimedDigests:
             return guest.sha256 if guest is not None and Signature.of(path.lstat()) == guest.claim.signature else None
         except OSError:
             return None
+
+    def study(self, path: Path) -> Studied:
+        return study_file(path)[0]
+
+    def recall(self, place: bytes, state: bytes) -> str | None:  # noqa: ARG002 - of objects, which are never claimed
+        return None
+
+    def remember(self, place: bytes, state: bytes, sha256: str) -> None:
+        """Nothing to remember: see `recall`."""
 
 
 @dataclass(slots=True, eq=False)
