@@ -36,13 +36,13 @@ _COMPANY_SECONDS = 0.003  # what the next group then waits for them; it halves t
 _LAZY_ROWS = 512  # so many rows that nobody waits for are a group of their own
 _MOST_ROWS = 4096  # events in one transaction, so that an intent never waits behind a million of them
 _MOST_MARKS = 256  # values in one question
-_CHUNKS = (256, 64, 16, 4, 1)
+_LARGE = (256, 64, 32)  # rows to a statement; fewer than the last go together, whatever their number
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     """A connection that its owner may use from any one thread at a time."""
     connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
     )
     try:
         connection.execute("PRAGMA synchronous = FULL")
@@ -107,14 +107,12 @@ def write_rows(
             rest = later
         return
     start = 0
-    for size in _CHUNKS:
-        while len(rows) - start >= size:
-            part = rows[start : start + size]
-            marks = "(" + ",".join("?" * len(part[0])) + ")"
-            connection.execute(
-                statement.format(rows=",".join([marks] * size)), [value for row in part for value in row]
-            )
-            start += size
+    while left := len(rows) - start:
+        size = next((size for size in _LARGE if left >= size), left)
+        part = rows[start : start + size]
+        marks = "(" + ",".join("?" * len(part[0])) + ")"
+        connection.execute(statement.format(rows=",".join([marks] * size)), [value for row in part for value in row])
+        start += size
 
 
 @dataclass(frozen=True, slots=True)
