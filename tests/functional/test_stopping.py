@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from speedpix_pipe.events import PredictionCreated, PredictionRequested, TaskRetrying, TaskSucceeded, TaskUnknown
+from speedpix_pipe.events import PredictionCreated, PredictionRequested, TaskRetrying, TaskUnknown
 from speedpix_pipe.store import Store
 from tests.functional.money import HurriedClock, Shop, counts
 
@@ -200,16 +200,3 @@ def test_an_endpoint_where_nothing_listens_is_told_within_seconds(tmp_path: Path
     pauses = [event.delay_seconds for event in shop.of(TaskRetrying)]
     assert pauses
     assert max(pauses) <= 1
-
-
-def test_a_service_that_answered_before_is_called_again_as_often_as_its_step_says(shop: Shop) -> None:
-    from speedpix_pipe.app.run import run
-
-    shop.edit("concurrency: 4", "concurrency: 1")
-    shop.edit("cache: true", "retry: {attempts: 3, backoff: 4s}")
-    gone = Trigger(shop, TaskSucceeded, 1, shop.emulator.close)
-    outcome = asyncio.run(run(shop.request(only=("first",)), lambda *_: [gone]))
-    assert outcome.exit_code == 1
-    pauses = [event.delay_seconds for event in shop.of(TaskRetrying) if event.key == "dog"]
-    assert len(pauses) == 2
-    assert max(pauses) > 1
