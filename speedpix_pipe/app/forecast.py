@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from speedpix_pipe.app.connection import Connection
+from speedpix_pipe.app.judging import judge
 from speedpix_pipe.app.selection import Selection
-from speedpix_pipe.app.specs import Loaded, judge_operations, surroundings
+from speedpix_pipe.app.specs import Loaded, surroundings
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.life import output_of
 from speedpix_pipe.engine.saving import saved_paths
@@ -69,7 +70,7 @@ def foresee(
     def claim(task: Task) -> None:
         claims.claim(task, scopes)
 
-    checks = StaticChecks(scopes, claim, warnings=loaded.warnings, judge_operations=judge_operations)
+    checks = StaticChecks(scopes, claim, warnings=loaded.warnings, judge=judge)
     forecast = Forecast(walk, scopes, outlooks.judge, on_static_error=checks.unit, check_born=checks.task)
     selection.attach(walk)
     forecast.begin()

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from speedpix_pipe import __version__
 from speedpix_pipe.app.buckets import buckets_of, look_for
+from speedpix_pipe.app.judging import judge
 from speedpix_pipe.app.keeper import RunKeeper
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.resolved import resolved_spec
 from speedpix_pipe.app.selection import Selection, select
-from speedpix_pipe.app.specs import Loaded, judge_operations, surroundings
+from speedpix_pipe.app.specs import Loaded, surroundings
 from speedpix_pipe.app.station import Station, limits_of
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.bus import Bus, Subscriber
@@ -126,9 +127,7 @@ class OneRun:
         self.lives = Lives(
             kit, scopes, self.saver, self.lanes, store.ledger, keeper, bus.emit, self.clock, store.digests
         )
-        self._checks = StaticChecks(
-            scopes, self.lives.claim, warnings=loaded.warnings, judge_operations=judge_operations
-        )
+        self._checks = StaticChecks(scopes, self.lives.claim, warnings=loaded.warnings, judge=judge)
         self.driver = Driver(
             walk=self.walk,
             scopes=scopes,

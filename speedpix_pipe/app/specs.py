@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from speedpix_pipe import vcs
+from speedpix_pipe.app.judging import judge
 from speedpix_pipe.app.remainder import remainder
 from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.errors import Problem, Severity, SpecError, UsageError
@@ -16,19 +17,14 @@ from speedpix_pipe.files import FileValue, FolderFiles, find_files
 from speedpix_pipe.files.objects import Objects, seen
 from speedpix_pipe.files.storage import object_url
 from speedpix_pipe.files.value import Digests
-from speedpix_pipe.model import ImageOperation, Json, Mark, Pipeline
-from speedpix_pipe.plan.graph import Graph, expressions_in
+from speedpix_pipe.model import Json, Mark, Pipeline
+from speedpix_pipe.plan.graph import Graph
 from speedpix_pipe.plan.scopes import Surroundings
 from speedpix_pipe.plan.weave import weave
 from speedpix_pipe.settings import Settings, load_settings
 from speedpix_pipe.spec.build import has_errors, load_pipeline
-from speedpix_pipe.spec.expressions import render
 from speedpix_pipe.spec.params import resolve_params
 from speedpix_pipe.spec.places import lines_of
-from speedpix_pipe.spec.scope import Scope
-
-if TYPE_CHECKING:
-    from speedpix_pipe.steps.image import OperationFinding
 
 _GIT_NAMES = ("commit", "dirty")
 
@@ -252,30 +248,12 @@ def pipelines_of(pipeline: Pipeline) -> list[Pipeline]:
     return list(found.values())
 
 
-def judge_operations(operations: Sequence[ImageOperation]) -> list[OperationFinding]:
-    """What is wrong with the operations of an `image:` step, as far as their options are known."""
-    from speedpix_pipe.steps.image import check_operations  # here: most specs have none
-
-    return check_operations(operations)
-
-
 def _operation_problems(pipeline: Pipeline) -> list[Problem]:
-    """What is wrong with `image:` operations and `expect`, whose rules live with the steps."""
-    problems = []
-    for step in pipeline.steps.values():
-        if step.operations:
-            for finding in judge_operations(step.operations):
-                mark = finding.mark or step.operations[min(finding.index, len(step.operations) - 1)].mark
-                problems.append(_problem(pipeline, mark, "spec.image", finding.message, finding.hint))
-        if step.expect:
-            from speedpix_pipe.steps.expect import check_expectations
-        for path, template in step.expect.items():
-            if not any(expressions_in(template)):
-                problems += [
-                    _problem(pipeline, template.mark, "spec.expect", missed.message, missed.hint)
-                    for missed in check_expectations({path: render(template, Scope(pipeline.folder))})
-                ]
-    return problems
+    return [
+        _problem(pipeline, found.mark, found.code, found.message, found.hint)
+        for step in pipeline.steps.values()
+        for found in judge(step.operations, step.expect)
+    ]
 
 
 def _not_said_yet(found: list[Problem], said: list[Problem]) -> list[Problem]:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NoReturn
 
-from speedpix_pipe.app.specs import Loaded, judge_operations, surroundings
+from speedpix_pipe.app.judging import judge
+from speedpix_pipe.app.specs import Loaded, surroundings
 from speedpix_pipe.app.unknowns import KnownParams, NoFiles, NoObjects, UnknownValueError
 from speedpix_pipe.errors import Problem, Severity
 from speedpix_pipe.model import Pipeline
@@ -43,7 +44,7 @@ def value_problems(loaded: Loaded, *, files: bool) -> list[Problem]:
         claims.claim(task, scopes)
 
     share = _Share()
-    checks = _Checks(scopes, claim, unknown=(UnknownValueError,), judge_operations=judge_operations)
+    checks = _Checks(scopes, claim, unknown=(UnknownValueError,), judge=judge)
     checks.share = share
     most = max(FEWEST_ELEMENTS, MOST_ELEMENTS // max(1, len(walk.graph.nodes)))
     walked = _Walked(walk, scopes, _nothing_is_known, on_static_error=checks.unit, check_born=checks.task, most=most)

@@ -7,7 +7,7 @@ uploading files is left to `store`, `executors` and `steps`.
 
 from speedpix_pipe.files.access import FileAccess, FolderFiles
 from speedpix_pipe.files.canonical import canonical_json
-from speedpix_pipe.files.content import Sniffed, Studied, image_size, sha256_file, sniff, study_file
+from speedpix_pipe.files.content import EXTENSIONS, Sniffed, Studied, image_size, sha256_file, sniff, study_file
 from speedpix_pipe.files.paths import (
     address_of,
     collision_key,
@@ -23,6 +23,7 @@ from speedpix_pipe.files.storage import Entry, ObjectUrl, StorageError, names_ob
 from speedpix_pipe.files.value import FILE_NAMES, Digests, FileValue
 
 __all__ = [
+    "EXTENSIONS",
     "FILE_NAMES",
     "READ_LIMIT",
     "Digests",

@@ -40,6 +40,12 @@ _SVG = Sniffed("image/svg+xml", "svg")
 UNKNOWN = Sniffed("application/octet-stream", "bin")
 
 
+# Every extension that content is given.
+EXTENSIONS = frozenset({*(found.extension for _, found in _STARTS), *(found.extension for found in _RIFF.values())}) | {
+    *("bmp", "mov", "mp4", "svg", "json", "txt", "bin")
+}
+
+
 def sha256_file(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:

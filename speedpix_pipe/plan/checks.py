@@ -8,12 +8,12 @@ tasks that are skipped in any case have been; what they would have rendered is n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 from speedpix_pipe.errors import ExpressionError, Problem, Severity, SpecError, TaskError
 from speedpix_pipe.files.objects import LookFirstError
@@ -47,6 +47,7 @@ LOOKED_AT = 10  # tasks of a step whose rendered paths are held against the spec
 MOST = 50  # problems; more of the same say nothing new
 PATIENCE_SECONDS = 0.7  # of the processor, for more problems once there is one: a spec can ask for hours
 PART = "plan.part"
+_Template = TypeVar("_Template", bound=Template)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +57,29 @@ class _Known:
     templates: tuple[Template, ...] = ()
     saves: tuple[Template, ...] = ()
     contract: tuple[Entry, ...] = ()  # input fields that the workflow's contract can judge
-    operations: tuple[ImageOperation, ...] = ()  # with options that can be known
+    judged: bool = False  # its operations or expectations have values that can be known
     varies: bool = False
     claims: bool = False
 
 
-class Finding(Protocol):
-    """Something wrong with one of some operations; `option` is None where it is about none."""
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Something wrong with an `image:` operation or an expectation."""
 
-    @property
-    def index(self) -> int: ...
-    @property
-    def option(self) -> str | None: ...
-    @property
-    def message(self) -> str: ...
-    @property
-    def hint(self) -> str | None: ...
+    mark: Mark
+    code: str
+    message: str
+    hint: str | None
 
 
-JudgeOperations = Callable[[Sequence[ImageOperation]], Iterable[Finding]]
+Judge = Callable[[Sequence[ImageOperation], Mapping[str, Template]], Iterable[Judgement]]
 
 
 class StaticChecks:
     """Collects problems; `claim` reserves the save paths of a task.
 
     `unknown` are errors that say that a value is not known here: nothing is wrong then, and nothing more is said.
-    `warnings` are shown beside what makes the command refuse. `judge_operations` knows what `image:` operations take.
+    `warnings` are shown beside what makes the command refuse. `judge` knows what `image:` and `expect` take.
     """
 
     patience_seconds: float | None = PATIENCE_SECONDS
@@ -93,7 +91,7 @@ class StaticChecks:
         *,
         unknown: tuple[type[Exception], ...] = (),
         warnings: Sequence[Problem] = (),
-        judge_operations: JudgeOperations | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.problems: list[Problem] = []
         self.unknown = unknown
@@ -108,7 +106,7 @@ class StaticChecks:
         self._nets: dict[Path, list[Net]] = {}  # by the path of the pipeline whose steps save
         self._seen: set[tuple[str, int, int, str]] = set()
         self._warnings = warnings
-        self._judge_operations = judge_operations
+        self._judge = judge
         self._began = time.process_time()
 
     def refuse(self) -> None:
@@ -177,9 +175,13 @@ class StaticChecks:
             self._try(node, template.mark, partial(self._save_path, node, template, scope))
         if known.contract and len(self.problems) < MOST:
             self._check_contract(task)
-        if known.operations and self._judge_operations is not None:
+        if known.judged and self._judge is not None:
             scope.extra = {}
-            self._check_operations(node, known.operations, scope)
+            operations = [replace(one, options=self._as_known(one.options, scope)) for one in node.step.operations]
+            expect = {path: self._as_known(template, scope) for path, template in node.step.expect.items()}
+            for found in self._judge(operations, expect):
+                error = ExpressionError(found.message, code=found.code, hint=found.hint)
+                self._add(node.space.pipeline, error, found.mark)
 
     def _save_path(self, node: Node, template: Template, scope: Scope) -> None:
         path = render_path(template, scope)
@@ -222,25 +224,18 @@ class StaticChecks:
                 error = ExpressionError(f"{task.name}: {sentence}", code="spec.contract")
                 self._add(task.node.space.pipeline, error, entry.value.mark)
 
-    def _check_operations(self, node: Node, operations: Sequence[ImageOperation], scope: Scope) -> None:
-        assert self._judge_operations is not None
-        rendered = [self._as_known(operation, scope) for operation in operations]
-        for finding in self._judge_operations(rendered):
-            operation = rendered[finding.index]
-            marks = [entry.value.mark for entry in operation.options.entries if entry.name == finding.option]
-            error = ExpressionError(finding.message, code="spec.image", hint=finding.hint)
-            self._add(node.space.pipeline, error, marks[0] if marks else operation.mark)
-
-    def _as_known(self, operation: ImageOperation, scope: Scope) -> ImageOperation:
-        """The operation with the values of all its options that need no output."""
+    def _as_known(self, template: _Template, scope: Scope) -> _Template:
+        """The mapping with the values of all that needs no output."""
+        if not isinstance(template, MapOf):
+            return template
         entries = []
-        for entry in operation.options.entries:
+        for entry in template.entries:
             value = entry.value
-            if _is_known(value) and any(expressions_in(value)):
+            if _can_be_known(value):
                 with suppress(ExpressionError, LookFirstError, *self.unknown):  # reported already, or not known here
                     value = Literal(render(value, scope), value.mark)
             entries.append(Entry(entry.name, value, entry.mark))
-        return ImageOperation(operation.name, MapOf(tuple(entries), operation.options.mark), operation.mark)
+        return replace(template, entries=tuple(entries))
 
     def _try(self, node: Node, mark: Mark, work: Callable[[], Any]) -> None:
         try:
@@ -301,9 +296,7 @@ def _known_of(node: Node) -> _Known:
         templates=tuple(t for t in templates if any(expressions_in(t)) or _names_file(t)),
         saves=known_saves,
         contract=_judged(step),
-        operations=step.operations
-        if any(_is_known(e.value) and any(expressions_in(e.value)) for o in step.operations for e in o.options.entries)
-        else (),
+        judged=any(_can_be_known(e.value) for t in _judged_templates(step) if isinstance(t, MapOf) for e in t.entries),
         varies=any(names & e.names for t in every for e in expressions_in(t)),
         claims=bool(saves) and len(known_saves) == len(saves),
     )
@@ -323,6 +316,15 @@ def _judged(step: Step) -> tuple[Entry, ...]:
     if step.workflow is None or step.workflow.input is None or step.input is None:
         return ()
     return tuple(e for e in step.input.entries if _is_known(e.value) and any(expressions_in(e.value)))
+
+
+def _judged_templates(step: Step) -> Iterator[Template]:
+    yield from (operation.options for operation in step.operations)
+    yield from step.expect.values()
+
+
+def _can_be_known(template: Template) -> bool:
+    return _is_known(template) and any(expressions_in(template))
 
 
 def _may_be_skipped(task: Task) -> bool:

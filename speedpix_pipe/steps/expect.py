@@ -6,13 +6,13 @@ pool. A miss is a sentence for the user; what follows from it is the engine's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from speedpix_pipe.errors import ExecutorError
-from speedpix_pipe.files import Entry
+from speedpix_pipe.files import EXTENSIONS, Entry
 from speedpix_pipe.model import Json, KeptFile
 from speedpix_pipe.steps.image_ops.base import PictureError
 from speedpix_pipe.steps.image_ops.options import Flag, Kind, ListOf, Number, Words, nearest
@@ -77,11 +77,21 @@ def check_expectations(expect: Mapping[str, Any]) -> list[ExpectFinding]:
                 found.append(ExpectFinding(path, name, f'no expectation "{name}"', hint))
             elif value is not None and (problem := _kind(name, value).problem(value)):
                 found.append(ExpectFinding(path, name, f"`{name}` {problem}"))
+            elif name == "format":
+                found += _unknown_formats(path, value)
         for side in ("width", "height", "bytes"):
             low, high = wanted.get(f"min_{side}"), wanted.get(f"max_{side}")
             if isinstance(low, (int, float)) and isinstance(high, (int, float)) and low > high:
                 found.append(ExpectFinding(path, f"max_{side}", f"`min_{side}` {low} is above `max_{side}` {high}"))
     return found
+
+
+def _unknown_formats(path: str, value: Json) -> Iterator[ExpectFinding]:
+    """Formats that no file is ever found to have: every paid result would miss them."""
+    for text in value if isinstance(value, list) else [value]:
+        if text is not None and _spelling(str(text)) not in EXTENSIONS:
+            hint = nearest(str(text), sorted(EXTENSIONS)) or f"there are {', '.join(sorted(EXTENSIONS))}"
+            yield ExpectFinding(path, "format", f'no format "{text}"', hint)
 
 
 def _kind(name: str, value: Json) -> Kind:
