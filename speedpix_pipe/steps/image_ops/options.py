@@ -30,6 +30,10 @@ class Kind(Protocol):
     def schema(self) -> dict[str, Json]: ...
 
 
+def _figure(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(number)
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
     minimum: float
@@ -40,7 +44,9 @@ class Number:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if number and self.minimum <= value <= self.maximum and (not self.whole or value == int(value)):
             return None
-        return f"must be a {'whole ' if self.whole else ''}number from {self.minimum:g} to {self.maximum:g}"
+        return (
+            f"must be a {'whole ' if self.whole else ''}number from {_figure(self.minimum)} to {_figure(self.maximum)}"
+        )
 
     def schema(self) -> dict[str, Json]:
         kind = "integer" if self.whole else "number"
