@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,7 +16,7 @@ from speedpix_pipe.app.specs import Loaded, surroundings
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.life import output_of
 from speedpix_pipe.engine.saving import saved_paths
-from speedpix_pipe.errors import AccessError
+from speedpix_pipe.errors import AccessError, ExpressionError, TaskError
 from speedpix_pipe.events import Event
 from speedpix_pipe.files import FileValue, StorageError
 from speedpix_pipe.model import OPEN_STATES, OnUnknownSubmit, Result, StepKind, SubmissionState
@@ -171,7 +172,9 @@ class _Outlooks:
             return
         scope = self._scopes.of_task(task)
         for entry in step.input.entries:
-            if not any("steps" in e.names or e.references for e in expressions_in(entry.value)):
+            if any("steps" in e.names or e.references for e in expressions_in(entry.value)):
+                continue
+            with suppress(ExpressionError, TaskError):  # it may never be asked for; if it is, its task fails
                 self._uploads.add(render(entry.value, scope), step.timeout_seconds)
 
     def upload_bytes(self) -> int:

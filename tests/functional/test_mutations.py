@@ -25,7 +25,7 @@ EXAMPLES = sorted(
     path
     for pattern in ("tests/examples/valid/*.yaml", "tests/examples/invalid/graph-*.yaml", "pipelines/*.yaml")
     for path in ROOT.glob(pattern)
-    if ".test." not in path.name
+    if ".test." not in path.name and path.name != "objects.yaml"  # which asks a storage
 )
 PARTS = [
     *THORNS,

@@ -225,3 +225,16 @@ def test_the_graph_is_drawn_without_any_other_program(cli, project, form):
     if form == "svg":
         root = ET.fromstring(ran.out)
         assert len(root.findall(".//{http://www.w3.org/2000/svg}rect")) == 2
+
+
+def test_what_a_condition_may_leave_out_does_not_end_a_plan(cli, project):
+    """Its value cannot be had, and nobody knows yet whether it is asked for."""
+    Path("maybe.yaml").write_text(
+        "apiVersion: speedpix-pipe/v1\nname: maybe\nsteps:\n"
+        "  check: {workflow: check}\n"
+        "  soft:\n    workflow: soft\n    when: steps.check.output.kind == 'silk'\n"
+        '    input: {image: "x${{ [1] }}", other: "${{ file(\'not-there.png\') }}"}\n    save: out/a.png\n'
+    )
+    ran = cli("plan", "maybe.yaml", "--local", "--json")
+    assert ran.code == 0, ran.err
+    assert [step["when_known"] for step in ran.json["steps"]] == [0, 1]
