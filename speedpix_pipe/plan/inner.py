@@ -18,7 +18,7 @@ from speedpix_pipe.spec.params import given_params
 
 
 def inner_params(task: Task, scopes: Scopes) -> dict[str, Any]:
-    """Rendered values, checked against the inner pipeline's params; its defaults for the rest."""
+    """Rendered values, checked against the inner pipeline's params; its defaults, by their own paths, for the rest."""
     step = task.node.step
     assert step.pipeline is not None
     scope = scopes.of_task(task)
@@ -28,7 +28,8 @@ def inner_params(task: Task, scopes: Scopes) -> dict[str, Any]:
     if wrong:
         mark = step.input.mark if step.input else step.mark
         raise ExpressionError("; ".join(wrong), code="spec.param", where=str(mark))
-    return params
+    folder = step.pipeline.folder
+    return {name: value if name in given else _seen_from(folder, value) for name, value in params.items()}
 
 
 def inner_output(leave: Task, scopes: Scopes) -> dict[str, Any]:

@@ -210,6 +210,27 @@ def test_what_a_sub_pipeline_gives_lies_where_the_spec_itself_would_look_for_it(
         }
 
 
+def test_files_of_a_sub_pipelines_own_default_go_by_the_paths_that_they_have_in_its_folder(cli, project):
+    """As `glob` has them there, and as they are named where it is run by itself."""
+    pictures("parts/in/a.png", "given.png")
+    Path("parts/inner.yaml").write_text(
+        HEAD
+        + "params: {own: {type: files, default: 'in/*.png'}, given: {type: file}}\n"
+        + "steps:\n  s: {for_each: '${{ params.own }}', image: [strip], input: {image: '${{ item }}'}}\n"
+        + "outputs:\n  own: ${{ params.own | map(attribute='path') }}\n  rel: ${{ params.own | map(attribute='rel') }}\n"
+        + "  found: ${{ glob('in/*.png') | map(attribute='path') }}\n  given: ${{ params.given.path }}\n"
+        + "  keys: ${{ steps.s.tasks | map(attribute='key') }}\n"
+    )
+    Path("case.yaml").write_text(
+        HEAD
+        + "steps: {outer: {pipeline: ./parts/inner.yaml, input: {given: ./given.png}}}\n"
+        + "outputs: {o: '${{ steps.outer.output }}'}\n"
+    )
+    came = cli("run", "case.yaml", "--local", "--json").json["outputs"]["o"]
+    assert (came["own"], came["found"], came["keys"]) == (["in/a.png"], ["in/a.png"], ["in/a.png"])
+    assert (came["rel"], came["given"]) == (["a.png"], "given.png")
+
+
 def test_a_picture_made_here_is_uploaded_where_its_url_is_asked_for(cli, project):
     Image.new("RGB", (8, 8), "red").save("p.png")
     Path("case.yaml").write_text(
