@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -58,7 +59,7 @@ class FolderFiles:
             return self.objects.file(path, str(self.folder))
         place = resolve(path, self.folder)
         if not place.is_file():
-            what = "is a folder" if place.is_dir() else "does not exist"
+            what = "is a folder" if place.is_dir() else "is a device or a pipe" if place.exists() else "does not exist"
             raise ExpressionError(f"the file `{path}` {what}", code="files.missing")
         return FileValue.local(place, self.folder, digests=self.digests)
 
@@ -66,10 +67,11 @@ class FolderFiles:
         if names_object(file) if isinstance(file, str) else file.remote:
             return self.objects.read(file)
         place = file.absolute if isinstance(file, FileValue) else resolve(file, self.folder)
-        stat = place.stat()
-        if place.is_dir():
-            raise ExpressionError(f"`{file}` is a folder; read() takes a file", code="files.read")
-        key = (str(place), stat.st_mtime_ns, stat.st_size)
+        found = place.stat()
+        if not stat.S_ISREG(found.st_mode):
+            what = "a folder" if stat.S_ISDIR(found.st_mode) else "a device or a pipe"
+            raise ExpressionError(f"`{file}` is {what}; read() takes a file", code="files.read")
+        key = (str(place), found.st_mtime_ns, found.st_size)
         if key not in self._read:
             value = read_file(place, shown_path(place, self.folder))
             while len(self._read) >= _REMEMBERED:

@@ -16,7 +16,7 @@ from speedpix_pipe.errors import PipeError, Problem, Severity, SpecError
 from speedpix_pipe.model import Pipeline, Step
 from speedpix_pipe.spec.declared import build_env, build_limits, build_params, build_watch, build_workflows
 from speedpix_pipe.spec.draft import Draft, EnoughProblemsError, member, text_of
-from speedpix_pipe.spec.load import load_source, without_gc
+from speedpix_pipe.spec.load import load_source, read_bytes, without_gc
 from speedpix_pipe.spec.nearest import did_you_mean
 from speedpix_pipe.spec.object_urls import refuse_secrets
 from speedpix_pipe.spec.places import Node
@@ -37,7 +37,7 @@ def load_pipeline(
     With errors the pipeline is only good for finding further problems; it is None where nothing could be made of the
     file. `source` reads a file's bytes (from git, for `--rev`); `shown` is the name that problems give the file.
     """
-    loader = _Loader(source or Path.read_bytes, check_files=check_files)
+    loader = _Loader(source or read_bytes, check_files=check_files)
     with without_gc():
         pipeline = loader.load(path, shown if shown is not None else str(path), ())
     return pipeline, sorted(without_echoes(loader.problems), key=_by_place(shown if shown is not None else str(path)))
@@ -213,8 +213,9 @@ class _Loader:
 
     def _is_readable(self, draft: Draft, node: Node, real: Path, written: str) -> bool:
         """A missing file is a problem of the line that names it."""
-        if real.is_dir():
-            draft.add(node.problem("spec.no-file", f"{written} is a folder, not a pipeline"))
+        if real.exists() and not real.is_file():
+            what = "a folder" if real.is_dir() else "no file"
+            draft.add(node.problem("spec.no-file", f"{written} is {what}; a pipeline is a YAML file"))
             return False
         try:
             self._read(real)

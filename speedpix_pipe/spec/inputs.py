@@ -186,8 +186,14 @@ def check_exists(draft: Draft, node: Node, written: str) -> None:
         path = resolve(written, draft.folder)
         if path.is_file():
             return
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        hint = None if path.is_dir() else _nearest_file(path)
+        what = (
+            "is a folder, not a file"
+            if path.is_dir()
+            else "is a device or a pipe"
+            if path.exists()
+            else "does not exist"
+        )
+        hint = None if path.exists() else _nearest_file(path)
     except (OSError, ValueError, RuntimeError):
         what, hint = "cannot be found", None
     draft.add(node.problem("spec.no-file", f"the file {written} {what}", hint=hint))

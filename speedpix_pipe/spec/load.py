@@ -11,6 +11,7 @@ import gc
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -54,16 +55,21 @@ def load_source(data: bytes, shown: str) -> tuple[Source, Node | None, list[Prob
     return source, root, reader.problems
 
 
+def read_bytes(path: Path) -> bytes:
+    """What a file holds, as far as one may be read: of a device there is no end."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
 def _decode(data: bytes, shown: str) -> str:
     if len(data) > MAX_BYTES:
-        size = f"{len(data) / 1024 / 1024:.1f} MiB"
         raise LoadError(
             Problem(
                 shown,
                 1,
                 1,
                 "yaml.too-large",
-                f"this file has {size}; a spec may have {MAX_BYTES // 1024 // 1024} MiB",
+                f"this file has more than {MAX_BYTES // 1024 // 1024} MiB, the most that a spec may have",
                 hint="keep long lists in a CSV or JSON file and take them in with ${{ read(file('rows.csv')) }}",
             )
         )

@@ -19,7 +19,7 @@ from speedpix_pipe.files import FileValue, has_magic, names_object, resolve
 from speedpix_pipe.files.storage import secret_in
 from speedpix_pipe.model import Json, Param, Pipeline
 from speedpix_pipe.spec.contracts import BadSchemaError, about, check_for, kind_in_words
-from speedpix_pipe.spec.load import load_source
+from speedpix_pipe.spec.load import load_source, read_bytes
 from speedpix_pipe.spec.nearest import did_you_mean, nearest
 from speedpix_pipe.spec.places import Node
 
@@ -122,7 +122,7 @@ class _Resolution:
         path = self._cwd / path
         self._file_folder = path.parent
         try:
-            data = path.read_bytes()
+            data = read_bytes(path)
         except OSError as error:
             self._said(shown, "usage.params-file", f"the params file cannot be read: {error.strerror or error}", None)
             return {}
@@ -276,6 +276,8 @@ class _Resolution:
         try:
             if path.is_file():
                 return self._files.file(path, self._pipeline.folder)
+            if path.exists() and not path.is_dir():
+                raise _WrongError(f"{text} is a device or a pipe, not a file")
             if path.is_dir():
                 hint = f"{text.rstrip('/')}/* names the files in it" if param.type == "files" else None
                 raise _WrongError(f"{text} is a folder, not a file", hint)

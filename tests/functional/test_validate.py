@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -175,3 +176,20 @@ def test_what_has_no_files_tells_all_that_is_wrong_too(cli, project):
     for more in (["--resolved"], ["--graph=dot"]):
         ran = cli("plan", "shots.yaml", *more)
         assert (ran.code, ran.out, ran.err) == (2, "", everything.err)
+
+
+@pytest.mark.timeout(20)
+def test_pipes_and_devices_are_no_files_and_nobody_waits_for_them(cli, project):
+    os.mkfifo("pipe")
+    write(
+        "apiVersion: speedpix-pipe/v1\nname: x\nparams: {f: {type: file, default: null}}\nsteps:\n"
+        "  a: {pipeline: ./pipe}\n  b: {pipeline: /dev/zero}\n"
+        "  c: {workflow: w, input: {a: ./pipe}, save: o/c}\n"
+        "  d: {workflow: w, input: {a: \"${{ read('pipe') }}\"}, save: o/d}\n"
+        '  e: {workflow: w, input: {a: "${{ file(\'/dev/zero\') }}", f: "${{ params.f }}"}, save: o/e}\n'
+    )
+    ran = cli("validate", "shots.yaml", "-p", "f=pipe", "--json")
+    assert [problem["line"] for problem in ran.json if problem["severity"] == "error"] == [5, 6, 7, 8, 9, 1]
+    for command in (["shots.yaml", "--params-file", "/dev/zero"], ["/dev/zero"]):
+        ran = cli("validate", *command, "--json")
+        assert "yaml.too-large" in {problem["code"] for problem in ran.json}

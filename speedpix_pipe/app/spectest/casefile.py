@@ -15,7 +15,7 @@ from speedpix_pipe.app.specs import source_of
 from speedpix_pipe.errors import Problem, SpecError, UsageError
 from speedpix_pipe.model import Json, Mark
 from speedpix_pipe.spec.build import has_errors
-from speedpix_pipe.spec.load import load_source
+from speedpix_pipe.spec.load import load_source, read_bytes
 from speedpix_pipe.spec.nearest import did_you_mean
 from speedpix_pipe.spec.places import Node
 
@@ -121,7 +121,7 @@ def _spec_of(path: Path) -> Path:
 def _named_spec(path: Path) -> Path | None:
     """What a case file's `spec` says; None where it says nothing, or cannot be read (which is said later)."""
     try:
-        _, root, _ = load_source(path.read_bytes(), path.name)
+        _, root, _ = load_source(read_bytes(path), path.name)
     except OSError:
         return None
     named = root.members.get("spec") if root is not None else None
@@ -130,7 +130,7 @@ def _named_spec(path: Path) -> Path | None:
 
 def case_file_problems(request: SpecRequest) -> list[Problem]:
     """What is wrong with a case file, for `validate`."""
-    read = source_of(request) or Path.read_bytes
+    read = source_of(request) or read_bytes
     try:
         return _checked(read(request.cwd / request.spec), str(request.spec))[1]
     except OSError:
@@ -139,7 +139,7 @@ def case_file_problems(request: SpecRequest) -> list[Problem]:
 
 def read_cases(path: Path, shown: str) -> list[Case]:
     """The cases of one file. SpecError with everything that is wrong with it."""
-    root, problems = _checked(path.read_bytes(), shown)
+    root, problems = _checked(read_bytes(path), shown)
     if root is None:
         raise SpecError(problems)
     return [_case(root, node, path.parent) for node in root.members["cases"].items]
