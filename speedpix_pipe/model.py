@@ -131,6 +131,7 @@ class Param:
     default: Json = None
     allow_empty: bool = False
     description: str | None = None
+    default_mark: Mark | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ def _param(draft: Draft, name: str, key: Node, node: Node) -> Param:
         default=written.get("default"),
         allow_empty=flag_of(member(node, "allow_empty")) or False,
         description=text_of(member(node, "description")),
+        default_mark=node.members["default"].mark if "default" in node.members else None,
     )
     if kind in _PARAM_TYPES:
         _check_declaration(draft, f"param {name}", kind, schema, node)

@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn, Protocol
 from speedpix_pipe.errors import ExpressionError, PipeError, Problem
 from speedpix_pipe.files import FileValue, has_magic, names_object, resolve
 from speedpix_pipe.files.storage import secret_in
-from speedpix_pipe.model import Json, Param, Pipeline
+from speedpix_pipe.model import Json, Mark, Param, Pipeline
 from speedpix_pipe.spec.contracts import BadSchemaError, about, check_for, kind_in_words
 from speedpix_pipe.spec.load import load_source, read_bytes
 from speedpix_pipe.spec.nearest import did_you_mean, nearest
@@ -295,19 +295,19 @@ class _Resolution:
         elif node is not None:
             self.problems.append(node.problem("usage.param", message, hint=wrong.hint))
         else:
-            self._at(param, "spec.default", message, wrong.hint)
+            self._at(param.default_mark or param.mark, "spec.default", message, wrong.hint, width=_written_width(param))
 
     def _missing(self, param: Param) -> None:
         kind = kind_in_words(param.type)
         self._at(
-            param,
+            param.mark,
             "usage.missing-param",
             f"param {param.name} must be given: {kind}",
             f"add -p {param.name}={_EXAMPLES[param.type]}, or give it a default",
+            width=len(param.name),
         )
 
-    def _at(self, param: Param, code: str, message: str, hint: str | None) -> None:
-        mark, width = param.mark, len(param.name)
+    def _at(self, mark: Mark, code: str, message: str, hint: str | None, *, width: int) -> None:
         self.problems.append(Problem(mark.path, mark.line, mark.column, code, message, hint=hint, width=width))
 
     def _said(self, place: str, code: str, message: str, hint: str | None) -> None:
@@ -326,6 +326,11 @@ _EXAMPLES = {
     "file": "photo.jpg",
     "files": "'inbox/*.jpg'",
 }
+
+
+def _written_width(param: Param) -> int:
+    """About how wide the default is written, where it is one text."""
+    return len(param.default) if isinstance(param.default, str) else 1
 
 
 def _names_files(default: Json) -> bool:

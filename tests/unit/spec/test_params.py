@@ -238,9 +238,9 @@ def test_files_of_a_watched_param_are_not_looked_for(room: Room) -> None:
     assert (values, problems, room.disk.asked) == ({"p": UNKNOWN}, [], [])
 
 
-def test_a_default_that_matches_nothing_stands_at_the_param(room: Room) -> None:
+def test_a_default_that_matches_nothing_is_pointed_at(room: Room) -> None:
     _, (problem,) = room.resolve("{p: {type: files, default: 'nowhere/*.jpg'}}")
-    assert (problem.path, problem.line, problem.column, problem.code) == ("spec.yaml", 3, 10, "spec.default")
+    assert (problem.path, problem.line, problem.column, problem.code) == ("spec.yaml", 3, 36, "spec.default")
 
 
 def test_a_params_file_may_say_null_where_the_default_is_null(room: Room) -> None:
