@@ -32,6 +32,7 @@ from speedpix_pipe.steps import open_kind
 from speedpix_pipe.steps.base import Again, Kit, Prepared
 from speedpix_pipe.steps.base import StepKind as Kind
 from speedpix_pipe.steps.rendered import files_in
+from speedpix_pipe.steps.seeds import Seeds
 from speedpix_pipe.steps.service import UPLOAD_MARGIN_SECONDS, Service
 from speedpix_pipe.store import Store
 
@@ -138,6 +139,9 @@ class _Outlooks:
             executor=_REFUSING,
             clock=clock,
             random=random.random,
+            seeds=Seeds(
+                store.seeds if store is not None else None, sent=self._was_sent, random=random.random, run_id=run_id
+            ),
         )
         self.again: AskAgain = lambda _: Again.NO
         self._kinds: dict[StepKind, Kind] = {}
@@ -189,6 +193,9 @@ class _Outlooks:
         return total
 
     # --- parts ---
+
+    def _was_sent(self, fingerprint: str) -> bool:
+        return self._store is not None and self._store.ledger.was_sent(self._connection.account, fingerprint)
 
     def _prepare(self, task: Task) -> Prepared:
         step = task.node.step

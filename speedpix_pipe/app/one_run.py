@@ -35,6 +35,7 @@ from speedpix_pipe.plan.scopes import Scopes, shown_graph
 from speedpix_pipe.plan.walk import Walk
 from speedpix_pipe.steps.base import Kit
 from speedpix_pipe.steps.rendered import shown
+from speedpix_pipe.steps.seeds import Seeds
 from speedpix_pipe.steps.together import together
 from speedpix_pipe.store import RunRow
 from speedpix_pipe.summary import RunSummary, Tally, exit_code
@@ -105,6 +106,13 @@ class OneRun:
         store, loaded, bus, station = self.store, self.loaded, self.bus, self.station
         keeper = RunKeeper(store.blobs, self.run_id)
         service = station.service.for_run(bus.emit)
+        account = station.connection.account
+        self.seeds = Seeds(
+            store.seeds,
+            sent=lambda fingerprint: store.ledger.was_sent(account, fingerprint),
+            random=random.random,
+            run_id=self.run_id,
+        )
         kit = Kit(
             run_id=self.run_id,
             folder=loaded.pipeline.folder,
@@ -115,6 +123,7 @@ class OneRun:
             executor=station.executor,
             clock=self.clock,
             random=random.random,
+            seeds=self.seeds,
         )
         limits = limits_of(self.request, loaded)
         room, roads = store.free_space_ok, station.roads

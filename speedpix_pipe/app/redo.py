@@ -1,8 +1,8 @@
 """The use case `runs redo`: exactly those tasks of a past run again, then what follows from them.
 
 A run of its own, of the spec as it stands now, with the params of the past run. What somebody asked for by name is
-made anew even where its result is kept; what failed is asked for again; a submission of unknown outcome is made
-again, and its old row abandoned in the transaction that makes the new one.
+made anew even where its result is kept, with another seed if they say so; what failed is asked for again; a
+submission of unknown outcome is made again, and its old row abandoned in the transaction that makes the new one.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ from speedpix_pipe.model import TaskStatus
 from speedpix_pipe.plan.tasks import Task
 from speedpix_pipe.settings import Settings
 from speedpix_pipe.steps.base import Again
+from speedpix_pipe.steps.seeds import Wish
 from speedpix_pipe.store import RunRow, Store, TaskRow
 
 Named = tuple[str, str]  # step and key
+NEW_SEED = "new-seed: "  # before a STEP@KEY: this one with another seed. No step can be called that.
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class RedoRequest:
     unknown: bool = False
     tasks: Sequence[str] = ()
     from_file: Path | None = None
+    new_seed: bool = False
+    spec_seed: bool = False
     concurrency: int | None = None
     grace_seconds: float = 8.0
     confirm: Callable[[str], bool] | None = None
@@ -54,7 +58,7 @@ async def redo(request: RedoRequest, subscribe: Subscribe) -> RunOutcome:
     """Carry it out. UsageError where nothing fits what was asked for."""
     with Store.open(request.state_folder, write=False) as past:
         row = past.journal.run(request.run)
-        again = chosen(past, row, request)
+        again, wishes = chosen(past, row, request)
     asked = replace(
         asked_again(row, request.settings),
         concurrency=request.concurrency,
@@ -77,11 +81,12 @@ async def redo(request: RedoRequest, subscribe: Subscribe) -> RunOutcome:
         station = open_station(asked, loaded, store, notes, stack)
         try:
             await station.begin()
-            arguments = {**_arguments(row), "redo": {"run": row.id, "tasks": len(again)}}
+            arguments = {**_arguments(row), "redo": {"run": row.id, "tasks": len(again), "seeds": len(wishes)}}
             going = OneRun(
                 station, asked, loaded, run_id, arguments=arguments, origin=row.id, notes=notes, selection=selection
             )
             going.lives.again = _asker(again)
+            going.seeds.wishes = wishes
             await going.prepare()
             selection.check_exact()
             meant = exactly(loaded.graph, again)
@@ -95,15 +100,10 @@ async def redo(request: RedoRequest, subscribe: Subscribe) -> RunOutcome:
             await station.aclose()
 
 
-def chosen(store: Store, row: RunRow, request: RedoRequest) -> dict[Named, Again]:
-    """The tasks that are meant, and what each may set aside."""
-    selectors = [*request.tasks, *_lines(request.from_file)]
-    if not (request.failed or request.unknown or selectors):
-        raise UsageError(
-            "which tasks? give --failed, --unknown, --from-file or STEP@KEY",
-            code="usage.redo",
-            hint=f"`speedpix-pipe runs show {row.id}` lists what failed",
-        )
+def chosen(store: Store, row: RunRow, request: RedoRequest) -> tuple[dict[Named, Again], dict[str, Wish]]:
+    """The tasks that are meant, what each may set aside, and which seed is wished for it."""
+    lines = [*request.tasks, *_lines(request.from_file)]
+    _refuse_contradictions(request, lines, row.id)
     tasks = list(store.journal.tasks(row.id))
     found: dict[Named, Again] = {}
     if request.failed:
@@ -111,11 +111,34 @@ def chosen(store: Store, row: RunRow, request: RedoRequest) -> dict[Named, Again
     if request.unknown:
         found |= {(t.step, t.key): Again.UNKNOWN for t in tasks if t.status is TaskStatus.UNKNOWN}
         found |= {(s.step, s.key): Again.UNKNOWN for s in unknown_of(store, row)}
-    found |= dict.fromkeys(_named(tasks, selectors, row.id), Again.ANEW)
+    named = list(_named(tasks, [line.removeprefix(NEW_SEED) for line in lines if line.startswith(NEW_SEED)], row.id))
+    wishes = {f"{step}@{key}": Wish.NEW for step, key in named}
+    named += _named(tasks, [line for line in lines if not line.startswith(NEW_SEED)], row.id)
+    # A seed that the spec says again wants its old picture back, which is kept.
+    found |= dict.fromkeys(named, Again.NO if request.spec_seed else Again.ANEW)
+    if request.new_seed or request.spec_seed:
+        wishes = {f"{step}@{key}": Wish.NEW if request.new_seed else Wish.OF_SPEC for step, key in found}
     if not found:
         words = " or ".join(w for w, on in (("failed", request.failed), ("unknown", request.unknown)) if on)
         raise UsageError(f"no task of run {row.id} is {words}", code="usage.nothing-to-redo")
-    return found
+    return found, wishes
+
+
+def _refuse_contradictions(request: RedoRequest, lines: Sequence[str], run_id: str) -> None:
+    if not (request.failed or request.unknown or lines):
+        raise UsageError(
+            "which tasks? give --failed, --unknown, --from-file or STEP@KEY",
+            code="usage.redo",
+            hint=f"`speedpix-pipe runs show {run_id}` lists what failed",
+        )
+    if request.unknown and (request.new_seed or request.spec_seed):
+        raise UsageError(
+            "--unknown sends the same again, so it goes with no other seed",
+            code="usage.redo",
+            hint="name the tasks instead: STEP@KEY --new-seed",
+        )
+    if request.spec_seed and (request.new_seed or any(line.startswith(NEW_SEED) for line in lines)):
+        raise UsageError("a new seed and the one that the spec says: only one of them can be had", code="usage.redo")
 
 
 def _named(tasks: Sequence[TaskRow], selectors: Iterable[str], run_id: str) -> Iterable[Named]:
@@ -146,11 +169,17 @@ def _named(tasks: Sequence[TaskRow], selectors: Iterable[str], run_id: str) -> I
 
 
 def _lines(path: Path | None) -> list[str]:
-    """One STEP@KEY a line; empty lines and those that begin with # do not count."""
+    """One STEP@KEY a line, `new-seed: ` before it where it is to have another; empty ones and # do not count."""
     if path is None:
         return []
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"cannot read {path}: there is no such file",
+            code="usage.redo-file",
+            hint="the gallery's list is where your browser saves files, such as ~/Downloads",
+        ) from error
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", code="usage.redo-file") from error
     except UnicodeDecodeError as error:

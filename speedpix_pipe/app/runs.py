@@ -148,6 +148,16 @@ class Why:
 def why(store: Store, row: RunRow, selector: str) -> Why:
     """For one STEP@KEY of a run."""
     task = _named(list(store.journal.tasks(row.id)), selector, row.id)
+    found = _why(store, row, task)
+    chosen = store.seeds.behind(task.fingerprint, task.task) if task.fingerprint else None
+    if chosen is None:
+        return found
+    seed = ", ".join(str(value) for value in (chosen.seed or {}).values())
+    words = f"with seed {seed}, which run {chosen.run_id} drew for it" if seed else "with a seed of the service's own"
+    return replace(found, sentence=f"{found.sentence}; {words}")
+
+
+def _why(store: Store, row: RunRow, task: TaskRow) -> Why:
     match task.status:
         case TaskStatus.CACHED if task.source == "twin":
             return Why(row.id, task, "an equal task of the same run did it: same workflow, same input")

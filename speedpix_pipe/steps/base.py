@@ -21,6 +21,7 @@ from speedpix_pipe.errors import TaskError
 from speedpix_pipe.files import Entry, ObjectUrl
 from speedpix_pipe.model import Json, Result, Step, Submission, SubmissionState
 from speedpix_pipe.spec.scope import Scope
+from speedpix_pipe.steps.seeds import Choice, Seeds
 
 if TYPE_CHECKING:
     import asyncio
@@ -39,6 +40,7 @@ class Prepared:
     files: tuple[tuple[str, str, str], ...] = ()  # (field, path, sha256) of every file in the input
     operations: Sequence[tuple[str, Mapping[str, Any]]] = ()  # of an `image:` step
     expect: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    choice: Choice | None = None  # a seed that was chosen over the spec's
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,7 @@ class Kit:
     executor: Executor
     clock: Clock
     random: Callable[[], float]
+    seeds: Seeds
 
 
 class StepKind(Protocol):

@@ -31,6 +31,7 @@ from speedpix_pipe.steps.base import (
     UnknownOutcomeError,
 )
 from speedpix_pipe.steps.fetching import Fetching, GoneError
+from speedpix_pipe.steps.seeds import Seeds
 from speedpix_pipe.steps.service import UPLOAD_MARGIN_SECONDS, Service
 from speedpix_pipe.steps.together import unheard
 
@@ -53,13 +54,21 @@ class Predictions:
     """All predictions of one run."""
 
     def __init__(
-        self, service: Service, ledger: Ledger, keeper: Keeper, executor: Executor, clock: Clock, jitter: Any
+        self,
+        service: Service,
+        ledger: Ledger,
+        keeper: Keeper,
+        executor: Executor,
+        clock: Clock,
+        jitter: Any,
+        seeds: Seeds,
     ) -> None:
         self.service = service
         self._ledger = ledger
         self._fetching = Fetching(service, keeper, executor)
         self._clock = clock
         self._jitter = jitter
+        self._seeds = seeds
         self._windows: set[asyncio.Task[Accepted]] = set()
 
     async def run(self, job: Job, fingerprint: str) -> Result:
@@ -246,6 +255,8 @@ class Predictions:
         """From the intent on disk to the answer on disk."""
         from speedpix_pipe.sdk.errors import APIError, SpeedPixError, SubmissionUnknownError
 
+        if job.prepared.choice is not None:
+            await self._seeds.keep(job.prepared.choice, fingerprint)
         row = await self._intend(job, fingerprint, replaces)
         job.emit(
             PredictionRequested(step=job.node, key=job.key, submission=row.id, fingerprint=fingerprint, price=job.price)
@@ -294,14 +305,14 @@ class Predictions:
             raise _TakenError from error
 
     async def _post(self, job: Job, sent: Mapping[str, Json]) -> AsyncPrediction:
-        step, workflow = job.step, _workflow(job)
+        step, workflow, choice = job.step, _workflow(job), job.prepared.choice
         return await self.service.client.predictions.create(
             workflow.id,
             sent,
             alias_id=None if workflow.version else workflow.alias or "main",
             version_id=workflow.version,
             resource_config_id=list(step.resource_config) or None,
-            randomise_seeds=step.randomise_seeds,
+            randomise_seeds=True if choice is not None and choice.seed is None else step.randomise_seeds,
             return_temp_files=step.return_temp_files,
             detect_paths=False,
             use_file_output=False,

@@ -17,6 +17,7 @@ from speedpix_pipe.steps.base import Job, Kit, Prepared
 from speedpix_pipe.steps.expect import ExpectedFile, InputFile, check_expect
 from speedpix_pipe.steps.prediction import Predictions
 from speedpix_pipe.steps.rendered import files_in, input_files, rendered_expect, shown
+from speedpix_pipe.steps.seeds import Choice
 
 
 class WorkflowKind:
@@ -24,7 +25,9 @@ class WorkflowKind:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self._predictions = Predictions(kit.service, kit.ledger, kit.keeper, kit.executor, kit.clock, kit.random)
+        self._predictions = Predictions(
+            kit.service, kit.ledger, kit.keeper, kit.executor, kit.clock, kit.random, kit.seeds
+        )
 
     @property
     def service(self) -> str:
@@ -36,17 +39,46 @@ class WorkflowKind:
         wrong = check_input(workflow, rendered)
         if wrong:
             raise TaskError("; ".join(wrong), kind=TaskErrorKind.INPUT, code="task.contract")
-        kit = self._kit
-        salt = salt_of(step, task, kit.run_id, cached=step.cache.enabled and not kit.no_cache)
+        fingerprint, choice = self._fingerprint(step, task, rendered), None
+        if not self._kit.seeds.idle and not step.randomise_seeds:  # there, to ask again is to draw again
+            fingerprint, choice, rendered = self._as_chosen(step, task, rendered, fingerprint)
+        expect = rendered_expect(step, scope)
+        return Prepared(fingerprint, rendered, shown(rendered), input_files(rendered), expect=expect, choice=choice)
+
+    def _fingerprint(self, step: Step, task: str, rendered: Mapping[str, Any], *, salted: bool = True) -> str:
+        kit, workflow = self._kit, step.workflow
+        assert workflow is not None
+        salt = salt_of(step, task, kit.run_id, cached=self._cached(step)) if salted else ()
         try:
-            fingerprint = workflow_fingerprint(
+            return workflow_fingerprint(
                 step, workflow, rendered, service=kit.service.name, known_url=kit.service.digest_of, salt=salt
             )
         except (TypeError, ValueError) as error:
             raise TaskError(f"input: {error}", kind=TaskErrorKind.INPUT, code="task.input") from error
-        return Prepared(
-            fingerprint, rendered, shown(rendered), input_files(rendered), expect=rendered_expect(step, scope)
-        )
+
+    def _cached(self, step: Step) -> bool:
+        return step.cache.enabled and not self._kit.no_cache
+
+    def _as_chosen(
+        self, step: Step, task: str, rendered: Mapping[str, Any], fingerprint: str
+    ) -> tuple[str, Choice | None, Mapping[str, Any]]:
+        """Fingerprint and input with the seed that somebody chose, if it counts."""
+        workflow, seeds = step.workflow, self._kit.seeds
+        assert workflow is not None
+        cached = self._cached(step)
+        base = fingerprint if cached else self._fingerprint(step, task, rendered, salted=False)
+        choice = seeds.choice(base, task, workflow, rendered)
+        if choice is None:
+            return fingerprint, None, rendered
+        other = {**rendered, **choice.seed} if choice.seed is not None else rendered
+        wrong = check_input(workflow, other)
+        if wrong:
+            raise TaskError(f"another seed: {'; '.join(wrong)}", kind=TaskErrorKind.INPUT, code="task.contract")
+        drawing = replace(step, randomise_seeds=True) if choice.seed is None else step
+        made = self._fingerprint(drawing, task, other)
+        if cached and not choice.fresh and not seeds.sent(made):
+            return fingerprint, None, rendered
+        return made, choice, other
 
     async def run(self, job: Job) -> Result:
         assert job.prepared.fingerprint is not None

@@ -232,6 +232,15 @@ class Ledger:
         """Every submission of a fingerprint, oldest first."""
         return [_submission(row) for row in self._reader.all(_LOOK, (fingerprint,))]
 
+    def was_sent(self, account: str, fingerprint: str) -> bool:
+        """Did this account ever submit it, unless it surely never ran; or has anybody of the service its success?"""
+        service = service_of(account)
+        return any(
+            row.account == account or (row.state is SubmissionState.SUCCEEDED and service_of(row.account) == service)
+            for row in self.rows(fingerprint)
+            if row.state is not SubmissionState.REFUSED
+        )
+
     def row(self, submission_id: int) -> Submission | None:
         found = self._reader.one(f"SELECT {_COLUMNS} FROM submissions WHERE id = ?", (submission_id,))
         return None if found is None else _submission(found)

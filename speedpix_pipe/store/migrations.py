@@ -142,7 +142,25 @@ def _first(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
 
 
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_first]
+def _seeds(connection: sqlite3.Connection) -> None:
+    """Seeds that somebody chose over those of the spec (`runs redo --new-seed`)."""
+    connection.execute(
+        """
+        CREATE TABLE seeds (
+            number INTEGER PRIMARY KEY,
+            base TEXT NOT NULL,           -- the fingerprint of the task as the spec has it
+            task TEXT NOT NULL,           -- step@key
+            seed TEXT NOT NULL,           -- the fields that are sent instead; null: the service draws
+            fingerprint TEXT NOT NULL,    -- of the task as it is sent
+            run_id TEXT NOT NULL,         -- where it was drawn
+            chosen_at INTEGER NOT NULL,
+            UNIQUE (base, task)
+        )
+        """
+    )
+
+
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_first, _seeds]
 
 
 def version_of(connection: sqlite3.Connection) -> int:

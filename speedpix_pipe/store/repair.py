@@ -32,7 +32,7 @@ from speedpix_pipe.store.lost_runs import drop_orphans, has_orphans, rebuild_run
 from speedpix_pipe.store.migrations import migrate, version_of
 from speedpix_pipe.store.syncing import sync_folder
 
-_TABLES = ("submissions", "results", "arrivals", "outputs", "output_folders", "uploads", "runs", "events")
+_TABLES = ("submissions", "results", "seeds", "arrivals", "outputs", "output_folders", "uploads", "runs", "events")
 _PAGE_ROWS = 200
 _PAGE_BYTES = 4096
 _MAGIC = b"SQLite format 3\0"

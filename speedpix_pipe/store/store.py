@@ -25,6 +25,7 @@ from speedpix_pipe.store.locks import RunLocks, alone, entrance, is_unused, shar
 from speedpix_pipe.store.migrations import MIGRATIONS, migrate, version_of
 from speedpix_pipe.store.mounts import refuse_network
 from speedpix_pipe.store.outputs import Outputs
+from speedpix_pipe.store.seeds import ChosenSeeds
 from speedpix_pipe.store.syncing import SyncPool
 from speedpix_pipe.store.uploads import Uploads
 
@@ -58,6 +59,7 @@ class Store:
         self.journal = Journal(reader, writer, locks=self._locks, now=now)
         self.ledger = Ledger(reader, writer, locks=self._locks, encode=self.journal.encode, now=now)
         self.blobs = Blobs(folder, sync=self._sync, now=now, hook=hook)
+        self.seeds = ChosenSeeds(reader, writer, now=now)
         self.digests = Digests(reader, writer, now=now)
         self.outputs = Outputs(reader, writer, sync=self._sync, now=now, hook=hook, digests=self.digests)
         self.uploads = Uploads(reader, writer, now=now)

@@ -3,6 +3,9 @@
 Named tasks are made anew even where their results are kept; --failed asks again for what failed; --unknown sends
 again what may or may not have been accepted, which may pay for it twice. STEP@KEY takes a whole key, a file's
 name or stem, or a pattern with *. It is the spec as it stands now, with the params of that run.
+
+With --new-seed each task gets another seed, in every field of its input that is one, and keeps what comes of it:
+later runs find that picture in the cache. --spec-seed goes back, for nothing where the old picture is kept.
 """
 
 from __future__ import annotations
@@ -25,7 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--failed", action="store_true", help="every task that failed")
     parser.add_argument("--unknown", action="store_true", help="every task whose submission is of unknown outcome")
-    parser.add_argument("--from-file", metavar="F", type=Path, help="tasks from a file, one STEP@KEY a line")
+    parser.add_argument(
+        "--from-file",
+        metavar="F",
+        type=Path,
+        help="tasks from a file, one STEP@KEY a line, as the gallery saves it; "
+        "`new-seed: ` before one asks for another seed for it",
+    )
+    seed = parser.add_mutually_exclusive_group()
+    seed.add_argument("--new-seed", action="store_true", help="with another seed, which is then kept to")
+    seed.add_argument("--spec-seed", action="store_true", help="with the seed that the spec says, dropping another one")
     add_going(parser)
     add_json(parser, "the new run's summary")
 
@@ -50,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
         unknown=args.unknown,
         tasks=[text for text in args.what if "@" in text],
         from_file=args.from_file,
+        new_seed=args.new_seed,
+        spec_seed=args.spec_seed,
         concurrency=args.concurrency,
         grace_seconds=args.grace,
         confirm=question(yes=args.yes),

@@ -30,7 +30,7 @@ async def answer(service: Service, call: Call) -> dict[str, Any] | BusinessError
     workflow_id: str = call.payload["workflow_id"]
     inputs: dict[str, Any] = call.payload["inputs"]
     if call.payload.get("randomise_seeds"):
-        inputs = {name: secrets.randbelow(2**31) if "seed" in name else value for name, value in inputs.items()}
+        inputs = _with_random_seeds(inputs)
     run = service.find_workflow(workflow_id)
     note = None
     if run is None:
@@ -51,6 +51,12 @@ async def answer(service: Service, call: Call) -> dict[str, Any] | BusinessError
         "status": "waiting",
         "estimatedDurationInSeconds": round(service.queue.estimate(task), 3),
     }
+
+
+def _with_random_seeds(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Every seed is replaced, and a workflow that was given none has one of its own."""
+    seeds = [name for name in inputs if "seed" in name] or ["seed"]
+    return {**inputs, **{name: secrets.randbelow(2**31) for name in seeds}}
 
 
 async def _fallback(service: Service, workflow_id: str, inputs: dict[str, Any]) -> ScriptedWorkflow | None:

@@ -34,6 +34,7 @@ from speedpix_pipe.sdk.errors import (
 )
 from speedpix_pipe.steps.base import Job, Prepared, StoppedError, UnknownOutcomeError
 from speedpix_pipe.steps.prediction import Predictions
+from speedpix_pipe.steps.seeds import Seeds
 from speedpix_pipe.steps.service import Service
 from speedpix_pipe.store import Store
 
@@ -155,7 +156,8 @@ async def one_run(store: Store, world: World, run_id: str, tasks: list[str], ste
         lambda: client, name="service", account=ACCOUNT, upload_account=ACCOUNT, urls_outlive_us=True,
         uploads=store.uploads, keeper=None, clock=clock, emit=lambda _: None,
     )  # fmt: skip
-    predictions = Predictions(service, store.ledger, None, None, clock, lambda: 0.5)
+    seeds = Seeds(None, sent=lambda _: False, random=lambda: 0.5, run_id=run_id)
+    predictions = Predictions(service, store.ledger, None, None, clock, lambda: 0.5, seeds)
     gates, events = Lanes(Limits(concurrency=3, submitting=2), clock, lambda: 0.5), []
     came: dict[str, str] = {}
 
