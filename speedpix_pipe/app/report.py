@@ -13,6 +13,7 @@ from speedpix_pipe.app.object_pictures import ObjectPictures
 from speedpix_pipe.executors import worker
 from speedpix_pipe.files import names_object
 from speedpix_pipe.model import KeptFile
+from speedpix_pipe.pages.graph import draw
 from speedpix_pipe.pages.pictures import Thumbnail
 from speedpix_pipe.report.base import InputFile, ResultFile, RunView, TaskView
 from speedpix_pipe.report.gallery import MakeThumbnail, build_report
@@ -52,6 +53,7 @@ def _run_view(store: Store, row: RunRow, folder: Path) -> RunView:
         folder=folder,
         spec_path=row.spec_path,
         steps=started.steps,
+        needs={str(node["step"]): node["needs"] for node in draw(started.steps, started.resolved_spec)},
         resumable=row.resumable and not row.lives,
         reason=row.reason,
         started_at=row.started_at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -76,6 +76,7 @@ class RunView:
     folder: Path
     spec_path: str = ""
     steps: tuple[str, ...] = ()
+    needs: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by step; of an old spec it may not be known
     resumable: bool = False
     reason: str = ""
     started_at: datetime | None = None

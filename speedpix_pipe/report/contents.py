@@ -10,7 +10,7 @@ import mimetypes
 import os
 import statistics
 import urllib.parse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,7 +104,7 @@ def make_contents(run: RunView, tasks: Iterable[TaskView], target: Path, open_bl
         page_rows.append({"key": row.key, "label": row.label, "in": inputs, "first": first, "count": len(row.tasks)})
     page = {
         "run": {"id": run.run_id, "pipeline": run.pipeline},
-        "steps": [_step(name, by_step[name]) for name in steps],
+        "steps": [{**_step(name, by_step[name]), "kin": _kin(name, run, steps)} for name in steps],
         "axes": _axes(views),
         "rows": page_rows,
         "tasks": page_tasks,
@@ -120,6 +120,7 @@ def commands(run: RunView) -> dict[str, str]:
         "retry": f"{COMMAND} runs redo {run.run_id} --failed",
         "resend": f"{COMMAND} runs redo {run.run_id} --unknown",
         "resume": f"{COMMAND} run {_quoted(run.spec_path or 'SPEC')} --resume" if run.resumable else "",
+        "redo": f"{COMMAND} runs redo {run.run_id}",
         "marked": f"{COMMAND} runs redo {run.run_id} --from-file rejected-{run.run_id}.txt",
     }
 
@@ -212,6 +213,28 @@ def _axes(tasks: Iterable[TaskView]) -> dict[str, list[str]]:
         for axis, value in task.matrix.items():
             axes.setdefault(axis, {}).setdefault(axis_text(value))
     return {axis: list(values) for axis, values in axes.items()}
+
+
+def _kin(name: str, run: RunView, steps: Mapping[str, int]) -> list[int]:
+    """Steps that this one was made from, and those that were made from it; all of them where nobody knows."""
+    if not any(run.needs.values()):
+        return list(steps.values())
+    follow: dict[str, list[str]] = {}
+    for step, needed in run.needs.items():
+        for other in needed:
+            follow.setdefault(other, []).append(step)
+    kin = _closure(name, run.needs) | _closure(name, follow)
+    return [number for step, number in steps.items() if step in kin]
+
+
+def _closure(name: str, leads: Mapping[str, Sequence[str]]) -> set[str]:
+    found, todo = set[str](), [name]
+    while todo:
+        for other in leads.get(todo.pop(), ()):
+            if other not in found:
+                found.add(other)
+                todo.append(other)
+    return found
 
 
 def _step(name: str, tasks: Sequence[TaskView]) -> dict[str, Json]:

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 from speedpix_pipe.errors import StoreError, UsageError
 from speedpix_pipe.model import Json
+from speedpix_pipe.pages.graph import draw
 from speedpix_pipe.pages.pictures import make_thumbnail
 from speedpix_pipe.store import Journal, RunRow, Store
 from speedpix_pipe.ui.follow import Follower
-from speedpix_pipe.ui.graph import draw
 from speedpix_pipe.ui.story import tell
 
 T = TypeVar("T")

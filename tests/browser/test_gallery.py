@@ -8,6 +8,8 @@ import time
 import pytest
 from PIL import Image
 
+from speedpix_pipe.emulator.webm import webm
+from speedpix_pipe.files.content import sniff
 from speedpix_pipe.model import TaskStatus
 from speedpix_pipe.pages.pictures import Thumbnail
 from speedpix_pipe.report.base import ResultFile
@@ -194,7 +196,8 @@ def test_marks_become_a_list_for_redo_and_are_remembered(open_page, gallery):
     page.keyboard.press("p")
     page.get_by_role("button", name="Reject: looks@inbox/p3.png,look=beach").focus()
     page.keyboard.press("Enter")
-    assert "redo 01JABC --from-file rejected-01JABC.txt" in page.locator("#marks").inner_text()
+    told = page.locator("#marks").inner_text()
+    assert "speedpix-pipe runs redo 01JABC white@inbox/p1.png looks@inbox/p3.png,look=beach\n" in told
     with page.expect_download() as download:
         page.locator('[data-save="rejected"]').click()
     assert download.value.suggested_filename == "rejected-01JABC.txt"
@@ -203,6 +206,53 @@ def test_marks_become_a_list_for_redo_and_are_remembered(open_page, gallery):
     assert "2 rejected" in page.locator("#marks").inner_text()
     page.get_by_role("button", name="Clear marks").click()
     assert not page.locator("#marks").is_visible()
+
+
+def test_a_new_seed_is_asked_for_item_by_item(open_page, studio):
+    for number in range(3):
+        studio.task("draw", f"it's {number}", prediction_id=f"p{number}")
+    studio.task("sheet", "")
+    page = open_page(studio.build(run=studio.run(steps=("draw", "sheet"))))
+    to_pictures(page)
+    assert page.get_by_role("button", name="New seed: sheet@").count() == 0  # made on this machine, without a seed
+    card(page, "draw, it's 0").focus()
+    page.keyboard.press("n")
+    card(page, "draw, it's 1").focus()
+    page.keyboard.press("x")
+    told = page.locator("#marks").inner_text()
+    assert "2 rejected" in told
+    assert "1 of them with a new seed" in told
+    assert "redo 01JABC 'new-seed: draw@it'\\''s 0' 'draw@it'\\''s 1'" in told
+    with page.expect_download() as download:
+        page.locator('[data-save="rejected"]').click()
+    assert download.value.path().read_text("utf-8") == "new-seed: draw@it's 0\ndraw@it's 1\n"
+    page.get_by_label("Marks", exact=True).and_(page.locator("select")).select_option("reseed")
+    page.locator("#shown", has_text="1 of 3").wait_for()
+
+
+def test_many_marks_go_through_the_list(open_page, studio):
+    for number in range(30):
+        studio.task("draw", f"a rather long name of an item {number:02}.jpg")
+    page = open_page(studio.build(run=studio.run(steps=("draw",))))
+    page.evaluate("for (const button of document.querySelectorAll('[data-mark=rejected]')) button.click()")
+    for row in page.locator(".row").all():
+        row.scroll_into_view_if_needed()
+        row.locator("[data-mark=rejected]").wait_for(state="attached")
+    page.evaluate("for (const b of document.querySelectorAll('[data-mark=rejected][aria-pressed=false]')) b.click()")
+    told = page.locator("#marks").inner_text()
+    assert "30 rejected" in told
+    assert "redo 01JABC --from-file rejected-01JABC.txt" in told
+
+
+def test_steps_and_times_stay_as_the_reader_left_them(open_page, gallery):
+    page = open_page(gallery)
+    assert page.locator("#steps .times svg rect").count() >= 2
+    page.locator("#figures summary").click()
+    assert not page.locator("#steps").is_visible()
+    page.reload()
+    assert not page.locator("#steps").is_visible()
+    page.locator("#figures summary").click()
+    page.locator("#timeline canvas").wait_for()
 
 
 def test_text_results_and_animations_are_shown(open_page, gallery):
@@ -215,13 +265,80 @@ def test_text_results_and_animations_are_shown(open_page, gallery):
     assert natural_width(page.locator(".sheet img")) == 50
 
 
+# What a browser can record by itself: the one way to an MP4 that needs no encoder of ours
+RECORD = """async (kind) => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 96, height: 64 }), pen = canvas.getContext("2d");
+  const recorder = new MediaRecorder(canvas.captureStream(20), { mimeType: kind });
+  const parts = [];
+  recorder.ondataavailable = (event) => parts.push(event.data);
+  const ended = new Promise((done) => { recorder.onstop = done; });
+  recorder.start();
+  for (let frame = 0; frame < 20; frame += 1) {
+    pen.fillStyle = `hsl(${frame * 18} 90% 50%)`;
+    pen.fillRect(0, 0, 96, 64);
+    await new Promise((done) => setTimeout(done, 40));
+  }
+  recorder.stop();
+  await ended;
+  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+  return Array.from(bytes);
+}"""
+PLAYS = "film => film.currentTime > 0.05 && film.videoWidth === %d && !film.error"
+
+
+def film_of(kind, chromium):
+    """A real film, its width, media type and extension."""
+    if kind == "emulator's webm":
+        frames = [Image.new("RGB", (80, 60), color) for color in ("red", "orange", "green", "blue") * 4]
+        return webm(frames, frames_per_second=10), 80, "video/webm", "webm"
+    page = chromium.new_page()
+    page.goto("about:blank")
+    content = bytes(page.evaluate(RECORD, kind))
+    page.close()
+    extension = kind.partition("/")[2].partition(";")[0]
+    return content, 96, f"video/{extension}", extension
+
+
+@pytest.mark.parametrize("kind", ["emulator's webm", "video/webm;codecs=vp9", "video/mp4;codecs=avc1.42E01E"])
+def test_films_play_under_the_pointer_and_in_the_viewer(open_page, studio, chromium, kind):
+    content, width, media_type, extension = film_of(kind, chromium)
+    assert sniff(content) == (media_type, extension)
+    source = studio.given("inbox/a.png", studio.picture("red"))
+    film = studio.keep(content, extension, media_type)
+    studio.task("film", "inbox/a.png", input_files=(source,), files=(ResultFile(film),))
+    page = open_page(studio.build(run=studio.run(steps=("film",))))
+    to_pictures(page)
+    small = page.locator(".shot video")
+    page.wait_for_function("() => document.querySelector('.shot video').videoWidth > 0")  # its first frame is there
+    assert small.evaluate("film => film.paused")
+    small.hover()
+    page.wait_for_function(f"() => ({PLAYS % width})(document.querySelector('.shot video'))")
+    page.mouse.move(2, 2)
+    page.wait_for_function("() => document.querySelector('.shot video').paused")
+    small.click()
+    page.wait_for_function(f"() => ({PLAYS % width})(document.querySelector('.sheet video'))")
+    page.keyboard.press("c")
+    page.locator(".sheet .before").wait_for()
+
+
+def test_an_animation_moves_under_the_pointer_only(open_page, gallery):
+    page = open_page(gallery)
+    to_pictures(page)
+    shot = card(page, "video, inbox/p0.png")
+    still = shot.locator("img").get_attribute("src")
+    shot.hover()
+    assert shot.locator("img").get_attribute("src").startswith("./")  # the full file
+    page.mouse.move(2, 2)
+    assert shot.locator("img").get_attribute("src") == still
+
+
 @pytest.mark.parametrize(("scheme", "toggled"), [("light", "dark"), ("dark", "light")])
 def test_light_and_dark_follow_the_system_and_the_switch(open_page, gallery, scheme, toggled):
     page = open_page(gallery, color_scheme=scheme)
     brightness = "parseInt(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
 
     def becomes(wanted):  # colours may take a moment to fade
-        page.wait_for_function(f"({brightness} > 128) === {'true' if wanted == 'light' else 'false'}")
+        page.wait_for_function(f"() => ({brightness} > 128) === {'true' if wanted == 'light' else 'false'}")
 
     becomes(scheme)
     page.get_by_role("button", name="Light or dark").click()

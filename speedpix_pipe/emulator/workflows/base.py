@@ -24,6 +24,7 @@ CONTENT_TYPES = {
     "txt": "text/plain; charset=utf-8",
     "json": "application/json",
     "mp4": "video/mp4",
+    "webm": "video/webm",
     "wav": "audio/wav",
 }
 

@@ -1,23 +1,29 @@
 // Failures by reason, figures per step, and the time line of the run.
 const statuses = ["succeeded", "cached", "failed", "unknown", "skipped", "cancelled", "open"];
 
+function fault(group) {
+  const shown = group.tasks.slice(0, 12).map((number) => tasks[number]);
+  return make("div", { class: "fault" },
+    make("p", {}, make("strong", { class: `st-${group.status}` }, `${group.tasks.length} × ${group.step}`),
+      ` ${[words[group.status], words[`kind_${group.kind}`], group.ignored && `(${words.ignored})`].filter(Boolean).join(" ")}`),
+    make("p", { class: "message", tabindex: group.message.length > 300 ? "0" : null }, group.message),
+    make("ul", {}, ...shown.map((task) => make("li", {}, make("button", { type: "button", on: { click: () => showTask(task) } },
+      [labelOf(task.row), ...Object.values(task.m)].join(", ")))),
+    group.tasks.length > shown.length && make("li", { class: "muted" }, say("more", { count: group.tasks.length - shown.length }))));
+}
+
+// What failed, and the command for it; then what is unknown, and the command for that.
 function drawFailures() {
   const place = byId("failures");
   if (!place) return;
-  for (const group of data.failures) {
-    const shown = group.tasks.slice(0, 12).map((number) => tasks[number]);
-    place.append(make("div", { class: "fault" },
-      make("p", {}, make("strong", { class: `st-${group.status}` }, `${group.tasks.length} × ${group.step}`),
-        ` ${[words[group.status], words[`kind_${group.kind}`], group.ignored && `(${words.ignored})`].filter(Boolean).join(" ")}`),
-      make("p", { class: "message", tabindex: group.message.length > 300 ? "0" : null }, group.message),
-      make("ul", {}, ...shown.map((task) => make("li", {}, make("button", { type: "button", on: { click: () => showTask(task) } },
-        [labelOf(task.row), ...Object.values(task.m)].join(", ")))),
-      group.tasks.length > shown.length && make("li", { class: "muted" }, say("more", { count: group.tasks.length - shown.length })))));
-  }
-  if (data.failures.some((group) => group.status === "failed" && !group.ignored)) place.append(command(words.retry, commands.retry));
-  if (data.failures.some((group) => group.status === "unknown")) {
-    place.append(make("p", { class: "muted" }, words.unknown_note), command(words.resend, commands.resend));
-  }
+  const unknown = data.failures.filter((group) => group.status === "unknown");
+  const failed = data.failures.filter((group) => group.status !== "unknown");
+  place.append(...failed.map(fault));
+  if (failed.some((group) => !group.ignored)) place.append(command(words.retry, commands.retry));
+  if (!unknown.length) return;
+  if (failed.length) place.append(make("h3", {}, words.unknown_title));
+  else byId("failures-title").textContent = words.unknown_title;
+  place.append(...unknown.map(fault), make("p", { class: "muted" }, words.unknown_note), command(words.resend, commands.resend));
 }
 
 function countBar(step) {
@@ -39,18 +45,43 @@ function countBar(step) {
   return bar;
 }
 
+// How long a task takes: as long as the slowest, dark up to the median; one scale for all steps.
+function timeBar(step) {
+  const space = "http://www.w3.org/2000/svg";
+  const bar = document.createElementNS(space, "svg");
+  for (const [name, value] of Object.entries({ viewBox: "0 0 1000 10", preserveAspectRatio: "none", "aria-hidden": "true" })) bar.setAttribute(name, value);
+  const most = Math.max(...steps.map(({ longest }) => longest ?? 0), 0.001);
+  for (const name of ["longest", "median"]) {
+    if (step[name] === null) continue;
+    const part = document.createElementNS(space, "rect");
+    for (const [key, value] of Object.entries({ x: 0, y: 0, width: Math.max(6, (step[name] / most) * 1000), height: 10, class: name })) part.setAttribute(key, value);
+    bar.append(part);
+  }
+  return bar;
+}
+
 function drawSteps() {
   const priced = steps.some((step) => step.spent !== null || step.saved !== null);
-  const heads = [words.step, words.tasks, "", words.median, words.slowest, ...(priced ? [words.cost] : [])];
+  const heads = [["name", words.step], ["share", words.tasks], ["count", ""], ["times", words.per_task], ["number", words.median], ["number", words.slowest],
+    ...(priced ? [["cost", words.cost]] : [])];
   const body = steps.map((step, number) => make("tr", {},
-    make("td", {}, make("button", { type: "button", on: { click: () => chooseStep(number) } }, step.name)),
-    make("td", {}, countBar(step)),
-    make("td", {}, String(step.total)),
-    make("td", {}, step.median === null ? "–" : duration(step.median)),
-    make("td", {}, step.longest === null ? "–" : duration(step.longest)),
-    priced && make("td", {}, step.spent === null ? "–" : step.spent.toFixed(2))));
+    make("td", { class: "name" }, make("button", { type: "button", on: { click: () => chooseStep(number) } }, step.name)),
+    make("td", { class: "share" }, countBar(step)),
+    make("td", { class: "count" }, String(step.total)),
+    make("td", { class: "times" }, timeBar(step)),
+    make("td", { class: "number" }, step.median === null ? "–" : duration(step.median)),
+    make("td", { class: "number" }, step.longest === null ? "–" : duration(step.longest)),
+    priced && make("td", { class: "cost" }, step.spent === null ? "–" : step.spent.toFixed(2))));
   byId("steps").append(make("table", {},
-    make("thead", {}, make("tr", {}, ...heads.map((text) => text ? make("th", { scope: "col" }, text) : make("td")))), make("tbody", {}, ...body)));
+    make("thead", {}, make("tr", {}, ...heads.map(([name, text]) => text ? make("th", { scope: "col", class: name }, text) : make("td", { class: name })))),
+    make("tbody", {}, ...body)));
+}
+
+// Open on a screen, closed on a phone, until the reader says otherwise
+function keepFigures() {
+  const part = byId("figures");
+  part.open = (store("speedpix-figures") ?? (innerWidth > 820 ? "open" : "closed")) === "open";
+  part.addEventListener("toggle", () => store("speedpix-figures", part.open ? "open" : "closed"));
 }
 
 function chooseStep(number) {
@@ -84,7 +115,7 @@ function drawTimeline() {
   const canvas = make("canvas", { role: "img", "aria-label": words.timeline_label });
   const tip = make("span", { class: "tip", hidden: true });
   place.replaceChildren(canvas, tip);
-  const left = () => Math.min(150, place.clientWidth * 0.25);
+  const left = () => Math.min(110, place.clientWidth * 0.25);
   const scale = () => (place.clientWidth - left() - 8) / end;
   function paint() {
     const ratio = window.devicePixelRatio || 1;
@@ -112,7 +143,7 @@ function drawTimeline() {
       pen.fillRect(left() + task.t0 * scale(), bands[task.s].at + task.lane * laneHeight, Math.max(1.5, (task.t1 - task.t0) * scale() - 0.6), laneHeight - 1.5);
     }
     pen.fillStyle = color("--muted");
-    const marksWanted = Math.max(2, Math.floor((width - left()) / 130));
+    const marksWanted = Math.max(2, Math.floor((width - left()) / 90));
     const rough = end / marksWanted, power = 10 ** Math.floor(Math.log10(rough));
     const each = [1, 2, 5, 10].map((factor) => factor * power).find((value) => value >= rough);
     for (let at = 0; at <= end; at += each) {
@@ -146,7 +177,10 @@ function drawTimeline() {
 
 drawFailures();
 drawSteps();
-if (timed.length) drawTimeline(); else { byId("time-title").hidden = true; byId("timeline").hidden = true; }
+keepFigures();
+if (timed.length) drawTimeline(); else byId("timeline-part").hidden = true;
+const began = document.querySelector(".byline time");
+if (began) began.textContent = new Date(began.dateTime).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
 for (const button of document.querySelectorAll("button.copy")) {
   button.addEventListener("click", () => copy(button.previousElementSibling.textContent, button));
 }

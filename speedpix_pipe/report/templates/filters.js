@@ -32,7 +32,7 @@ function drawFilters() {
     ...Object.entries(axes).filter(([, values]) => values.length > 1).map(([axis, values]) =>
       choice(axis, [["", say("any", { axis })], ...values.map((value) => [`=${value}`, value])],
         (value) => { if (value) filters.axes[axis] = value.slice(1); else delete filters.axes[axis]; }, `axis-${axis}`)),
-    choice(words.marks, [["", words.all_marks], ["picked", words.picked], ["rejected", words.rejected], ["none", words.unmarked]],
+    choice(words.marks, [["", words.all_marks], ["picked", words.picked], ["rejected", words.rejected], ["reseed", words.reseed], ["none", words.unmarked]],
       (value) => { filters.mark = value; }, "mark"),
     ...(tasks.some(isSlow) ? [toggle(words.slow, (on) => { filters.slow = on; })] : []),
     make("button", { type: "reset" }, words.reset),

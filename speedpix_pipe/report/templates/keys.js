@@ -10,7 +10,7 @@ function toggleTheme() {
 }
 
 function showHelp() {
-  const keys = [["← ↑ → ↓", "key_arrows"], ["Enter", "key_enter"], ["c", "key_compare"], ["+ − 0", "key_zoom"], ["p x", "key_marks"],
+  const keys = [["← ↑ → ↓", "key_arrows"], ["Enter", "key_enter"], ["c", "key_compare"], ["+ − 0", "key_zoom"], ["p x n", "key_marks"],
     ["/", "key_search"], ["t", "key_theme"], ["?", "key_help"]];
   help.replaceChildren(make("h2", { id: "help-title" }, words.help),
     make("dl", {}, ...keys.flatMap(([key, word]) => [make("dt", {}, make("kbd", {}, key)), make("dd", {}, words[word])])),
@@ -41,6 +41,13 @@ function focusShot(by, sideways) {
   return true;
 }
 
+function markByKey(task, key) {
+  const kind = { p: "picked", x: "rejected", n: "reseed" }[key];
+  if (!kind || !kindsOf(task).includes(kind)) return false;
+  setMark(task, kind);
+  return true;
+}
+
 const arrows = { ArrowRight: [1, true], ArrowLeft: [-1, true], ArrowDown: [1, false], ArrowUp: [-1, false] };
 
 function viewerKey(event) {
@@ -51,9 +58,7 @@ function viewerKey(event) {
   if (event.key === "+" || event.key === "=") { zoomBy(1.5); return true; }
   if (event.key === "-") { zoomBy(1 / 1.5); return true; }
   if (event.key === "0") { zoomBy(0); return true; }
-  if (shot?.task && event.key === "p") { setMark(shot.task, "picked"); return true; }
-  if (shot?.task && event.key === "x") { setMark(shot.task, "rejected"); return true; }
-  return false;
+  return Boolean(shot?.task) && markByKey(shot.task, event.key);
 }
 
 function pageKey(event) {
@@ -61,8 +66,7 @@ function pageKey(event) {
   if (event.key === "?") { showHelp(); return true; }
   if (event.key === "t") { toggleTheme(); return true; }
   const card = document.activeElement.closest?.(".card[data-card]");
-  if (card && event.key === "p") { setMark(tasks[card.dataset.card], "picked"); return true; }
-  if (card && event.key === "x") { setMark(tasks[card.dataset.card], "rejected"); return true; }
+  if (card && markByKey(tasks[card.dataset.card], event.key)) return true;
   if (event.key in arrows && (document.activeElement.closest?.(".shot") || event.key === "ArrowRight")) return focusShot(...arrows[event.key]);
   return false;
 }

@@ -21,7 +21,7 @@ function related(a, b) {
 
 function lineage(shot) {
   return view.shots.filter((other) => !other.task || !shot.task || other.task === shot.task
-    || (other.task.s !== shot.task.s && related(other.task, shot.task)));
+    || (steps[shot.task.s].kin.includes(other.task.s) && other.task.s !== shot.task.s && related(other.task, shot.task)));
 }
 
 function openViewer(row, id) {
@@ -198,7 +198,7 @@ function about(shot, others, chosen) {
       make("h2", { id: "viewer-title" }, `${shot.title}${rest} · ${labelOf(view.row)}`),
       make("button", { type: "button", class: "quiet close", "aria-label": words.close, on: { click: () => viewer.close() } }, "✕")),
     task && make("p", {}, ...chips(task)),
-    make("div", { class: "acts" }, task && markButton(task, "picked"), task && markButton(task, "rejected"),
+    make("div", { class: "acts" }, ...(task ? markButtons(task, true) : []),
       file?.src && make("a", { href: file.src, target: "_blank", rel: "noopener noreferrer" }, words.open_file)),
     make("p", { id: "missing", class: "muted", hidden: true }, words.missing),
     task?.why && make("p", { class: "why" }, task.why),

@@ -107,7 +107,7 @@ def test_a_cut_off_picture_is_not_a_picture(wire, png):
         ("variations", {"count": 2.5}, "it must be a whole number"),
         ("white-background", {"text": ["a"]}, 'input "text" must be text, not a list'),
         ("stylize", {"style": "cubist"}, 'no style "cubist"; there are: sketch'),
-        ("image-to-video", {"format": "avi"}, "it must be webp or gif"),
+        ("image-to-video", {"format": "avi"}, "it must be webp, gif or webm"),
         ("contact-sheet", {"images": []}, 'input "images" is missing'),
     ],
 )

@@ -65,6 +65,25 @@ def test_a_step_that_gives_back_what_it_got_keeps_its_input(studio, read_page):
     assert [data["files"][number]["name"] for number in data["rows"][0]["in"]] == ["inbox/a.png"]
 
 
+def test_a_step_knows_what_it_was_made_from_and_what_was_made_of_it(studio, read_page):
+    for step in ("white", "looks", "film", "sheet"):
+        studio.task(step, "a")
+    needs = {"white": (), "looks": ("white",), "film": ("white",), "sheet": ("looks",)}
+    steps = read_page(studio.build(run=studio.run(steps=tuple(needs), needs=needs)))["steps"]
+    kin = {step["name"]: [steps[number]["name"] for number in step["kin"]] for step in steps}
+    assert kin == {
+        "white": ["looks", "film", "sheet"],
+        "looks": ["white", "sheet"],
+        "film": ["white"],
+        "sheet": ["white", "looks"],
+    }
+
+
+def test_of_a_spec_that_was_not_kept_every_step_may_be_kin(studio, read_page):
+    studio.product("a.png", "red")
+    assert [step["kin"] for step in read_page(studio.build())["steps"]] == [[0, 1], [0, 1]]
+
+
 def test_links_lead_from_the_page_to_the_files(studio, read_page):
     studio.product("a b#1?.png", "red", looks=("studio",))
     page = studio.build()
@@ -237,6 +256,7 @@ def test_the_commands_name_the_run(studio, read_page):
     studio.product("a.png", "red")
     commands = read_page(studio.build(run=studio.run(resumable=True, spec_path="my shots.yaml")))["commands"]
     assert commands == {
+        "redo": "speedpix-pipe runs redo 01JABC",
         "retry": "speedpix-pipe runs redo 01JABC --failed",
         "resend": "speedpix-pipe runs redo 01JABC --unknown",
         "resume": "speedpix-pipe run 'my shots.yaml' --resume",

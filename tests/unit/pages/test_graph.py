@@ -1,8 +1,14 @@
 from __future__ import annotations
 
-from speedpix_pipe.ui.graph import draw
+from speedpix_pipe.pages.graph import draw
 
-from .conftest import SPEC
+SPEC = {
+    "steps": {
+        "white": {"workflow": "white-background", "for_each": "${{ params.photos }}"},
+        "looks": {"workflow": "relight", "for_each": "${{ steps.white }}"},
+        "sheet": {"image": [{"contact-sheet": {}}], "input": {"images": "${{ steps.looks.files }}"}},
+    }
+}
 
 
 def places(steps, spec):
