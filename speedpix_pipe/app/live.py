@@ -16,6 +16,7 @@ from speedpix_pipe.settings import STATE_DIR, inherited
 from speedpix_pipe.store import Store
 
 if TYPE_CHECKING:
+    from speedpix_pipe.ui.routes import Again
     from speedpix_pipe.ui.server import LivePage
 
 REFUSED_WITHIN_SECONDS = 4.0  # who has not refused by then has begun
@@ -40,20 +41,23 @@ def live_page(folder: Path, *, port: int = 0, language: str = "en") -> LivePage:
         with Store.open(folder) as store:
             cancel(store, store.journal.run(run_id))
 
-    def again(run_id: str, tasks: Sequence[str]) -> None:
-        start_redo(folder, run_id, tasks)
+    def again(run_id: str, wanted: Again) -> None:
+        start_redo(folder, run_id, wanted.tasks, failed=wanted.failed, new_seed=wanted.new_seed)
 
     return LivePage(folder, Acts(cancel=stop, redo=again), port=port, language=language)
 
 
-def start_redo(folder: Path, run_id: str, tasks: Sequence[str]) -> None:
+def start_redo(
+    folder: Path, run_id: str, tasks: Sequence[str], *, failed: bool = False, new_seed: bool = False
+) -> None:
     """`runs redo` in a process of its own, which outlives the page. UsageError where it would not begin.
 
     The click is the answer to the question before paying; the spec's limits hold all the same.
     """
     if any("@" not in task for task in tasks):
         raise UsageError("tasks are written STEP@KEY", code="usage.redo")
-    command = [sys.executable, "-m", "speedpix_pipe", "runs", "redo", "--yes", "--", run_id, *tasks]
+    asked = ["--failed"] * failed + ["--new-seed"] * new_seed
+    command = [sys.executable, "-m", "speedpix_pipe", "runs", "redo", "--yes", *asked, "--", run_id, *tasks]
     with tempfile.TemporaryFile() as said:
         started = subprocess.Popen(
             command,

@@ -30,6 +30,7 @@ def environment(templates: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters["duration"] = _duration
+    made.filters["number"] = lambda count: f"{count:,}"
     made.filters["money"] = lambda amount: f"{amount:,.2f}"
     return made
 

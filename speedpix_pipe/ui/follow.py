@@ -168,4 +168,6 @@ def files_of(event: Event) -> list[dict[str, Json]]:
 
 def _failure(event: Event) -> dict[str, Json]:
     assert isinstance(event, (TaskFailed, TaskUnknown))
-    return {"task": event.task, "message": event.message, "ignored": getattr(event, "ignored", False)}
+    status = TaskStatus.FAILED if isinstance(event, TaskFailed) else TaskStatus.UNKNOWN
+    ignored = getattr(event, "ignored", False)
+    return {"task": event.task, "message": event.message, "status": status.value, "ignored": ignored}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +33,20 @@ _SHOWN = ("image/", "video/", "audio/", "text/plain", "application/json")
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """What is to be made again: tasks by name, or all that failed; with other seeds if asked."""
+
+    tasks: tuple[str, ...] = ()
+    failed: bool = False
+    new_seed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Acts:
-    """What may be changed from the page. `redo` gets the run and its tasks."""
+    """What may be changed from the page, by run."""
 
     cancel: Callable[[str], None]
-    redo: Callable[[str, Sequence[str]], None] | None = None
+    redo: Callable[[str, Again], None] | None = None
 
 
 class Site:
@@ -145,11 +154,10 @@ class Site:
     async def _redo(self, request: Request) -> Response:
         if self._acts.redo is None:
             return _json({"error": "not from here"}, 404)
-        body = await _body(request)
-        tasks = body.get("tasks")
-        if not isinstance(tasks, list) or not tasks or not all(isinstance(task, str) for task in tasks):
-            return _json({"error": "tasks: a list of step@key"}, 400)
-        await asyncio.to_thread(self._acts.redo, request.path_params["run"], tasks)
+        again = _again(await _body(request))
+        if again is None:
+            return _json({"error": "tasks: a list of step@key; or failed: true"}, 400)
+        await asyncio.to_thread(self._acts.redo, request.path_params["run"], again)
         return _json({"done": True})
 
     # --- files ---
@@ -175,6 +183,15 @@ class Site:
             content_disposition_type=disposition,
             headers={**_FOREVER, **_SANDBOX},
         )
+
+
+def _again(body: dict[str, Json]) -> Again | None:
+    tasks, failed, new_seed = body.get("tasks", []), body.get("failed", False), body.get("new_seed", False)
+    if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
+        return None
+    if not isinstance(failed, bool) or not isinstance(new_seed, bool) or not (tasks or failed):
+        return None
+    return Again(tuple(tasks), failed, new_seed)
 
 
 def _json(value: Json, status: int = 200) -> Response:

@@ -1,11 +1,14 @@
-"""One task's events as lines for people, and what is known of it: what the live page shows when it is opened."""
+"""One task's events as lines for people, and what is known of it: what the live page shows when it is opened.
+
+Names of events and of their fields leave as they are; the page has the words for them, in its language.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
 
-from speedpix_pipe.events import Event, ItemFound, TaskStarted
+from speedpix_pipe.events import Event, ItemFound, PredictionCreated, TaskCached, TaskStarted
 from speedpix_pipe.model import Json
 from speedpix_pipe.ui.follow import files_of
 
@@ -26,16 +29,22 @@ def tell(events: Sequence[Event]) -> dict[str, Json]:
                 last_input = event.input
             case _:
                 files = files_of(event) or files
-    return {"log": [_line(event) for event in events], "input": _short(last_input), "files": files, "matrix": matrix}
+    log: list[Json] = [_line(event) for event in events]
+    paid = any(_is_of_service(event) for event in events)
+    return {"log": log, "input": _short(last_input), "files": files, "matrix": matrix, "paid": paid}
+
+
+def _is_of_service(event: Event) -> bool:
+    return isinstance(event, PredictionCreated) or (isinstance(event, TaskCached) and event.prediction_id is not None)
 
 
 def _line(event: Event) -> dict[str, Json]:
     """What happened, when, and the fields that say something."""
-    facts = []
+    facts: list[Json] = []
     for field in fields(event):
         value = getattr(event, field.name)
         if field.name not in _NOT_TOLD and value not in (None, "", False, (), field.default):
-            facts.append(f"{field.name.replace('_', ' ')}: {_text(value)}")
+            facts.append([field.name, _text(value)])
     at = event.at.timestamp() if event.at else None
     return {"at": at, "what": type(event).__name__, "facts": facts}
 

@@ -43,7 +43,7 @@ def complaints(page):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_live_page_has_nothing_that_axe_finds_wrong(shop, visit, scheme, width):  # noqa: F811 - fixtures
     fill(shop)
-    with LivePage(shop.folder, Acts(cancel=lambda run: None, redo=lambda run, tasks: None)) as live:
+    with LivePage(shop.folder, Acts(cancel=lambda run: None, redo=lambda run, wanted: None)) as live:
         page = visit(live.link, scheme, width)
         page.locator("#pictures img").nth(2).wait_for()
         page.locator("#tasks button").first.wait_for()

@@ -8,9 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from speedpix_pipe.events import ItemFound, TaskStarted, TaskSucceeded
-from speedpix_pipe.ui.routes import Acts
+from speedpix_pipe.emulator.webm import webm
+from speedpix_pipe.events import ItemFound, PredictionCreated, TaskStarted, TaskSucceeded, TaskUnknown
+from speedpix_pipe.ui.routes import Acts, Again
 from speedpix_pipe.ui.server import LivePage
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -45,7 +47,7 @@ def acts():
 def live(shop, acts):
     done = Acts(
         cancel=lambda run: acts.append(("cancel", run)),
-        redo=lambda run, tasks: acts.append(("redo", run, tasks)),
+        redo=lambda run, wanted: acts.append(("redo", run, wanted)),
     )
     with LivePage(shop.folder, done) as page:
         yield page
@@ -166,7 +168,7 @@ def test_a_task_tells_its_log_and_shows_its_picture(shop, visit):
     listed(page).first.get_by_role("button").focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="white@in/cup-0.jpg")
-    dialog.get_by_text("TaskSucceeded").wait_for()
+    dialog.locator(".log li", has_text="succeeded").wait_for()
     dialog.get_by_role("img").evaluate("image => image.decode()")
     assert "Signature" not in dialog.inner_text()
     page.keyboard.press("Escape")
@@ -185,7 +187,70 @@ def test_cancel_asks_first_and_redo_is_one_click(shop, visit, acts, helpers):
     listed(page).first.click()
     page.get_by_role("button", name="Make it again").click()
     page.get_by_text("A new run is making it again.").wait_for()
-    assert acts == [("cancel", helpers.RUN), ("redo", helpers.RUN, ["white@in/cup-0.jpg"])]
+    assert acts == [("cancel", helpers.RUN), ("redo", helpers.RUN, Again(("white@in/cup-0.jpg",)))]
+
+
+def test_another_seed_is_one_click_where_the_service_made_it(shop, visit, acts, helpers):
+    shop.task("white", "in/cup.jpg")
+    shop.emit(PredictionCreated, step="white", key="in/cup.jpg", submission=1, prediction_id="p1")
+    shop.task("sheet", "")
+    shop.flush()
+    page = visit()
+    listed(page).filter(has_text="white@").click()
+    page.get_by_role("button", name="Make it again with a new seed").click()
+    page.get_by_text("A new run is making it again.").wait_for()
+    assert acts == [("redo", helpers.RUN, Again(("white@in/cup.jpg",), new_seed=True))]
+    listed(page).filter(has_text="sheet@").click()
+    page.get_by_role("dialog").get_by_text("Log").wait_for()
+    assert page.get_by_role("button", name="new seed").count() == 0
+
+
+def test_what_failed_is_tried_again_once_the_run_is_over(shop, visit, acts, helpers):
+    fill(shop)
+    page = visit()
+    page.locator("#failures").wait_for()
+    again = page.get_by_role("button", name="Try what failed again")
+    assert not again.is_visible()  # its spec is locked
+    shop.finish()
+    again.click()
+    page.get_by_text("A new run is making it again.").wait_for()
+    assert acts == [("redo", helpers.RUN, Again(failed=True))]
+    assert f"speedpix-pipe report {helpers.RUN} --open" in page.locator("#gallery").inner_text()
+
+
+def test_doubt_is_no_failure(shop, visit):
+    shop.emit(ItemFound, step="white", key="in/cup.jpg", item="in/cup.jpg")
+    shop.emit(TaskUnknown, step="white", key="in/cup.jpg", message="never answered", fingerprint="f", submission=1)
+    shop.flush()
+    page = visit()
+    page.locator("#failed .st-unknown", has_text="unknown").wait_for()
+    assert page.get_by_role("button", name="white:").inner_text().endswith("1 unknown")
+
+
+def test_a_few_pictures_are_shown_until_somebody_wants_more(shop, visit):
+    for number in range(30):
+        shop.task("white", f"in/{number}.jpg")
+    shop.flush()
+    page = visit()
+    page.locator("#pictures li").nth(23).wait_for()
+    assert page.locator("#pictures li").count() == 24
+    page.locator("#more-pictures").click()
+    page.locator("#pictures li").nth(29).wait_for()
+    assert not page.locator("#more-pictures").is_visible()
+
+
+def test_a_film_shows_its_first_frame_and_plays(shop, visit):
+    frames = [Image.new("RGB", (64, 48), color) for color in ("red", "green", "blue") * 4]
+    film = shop.keep(webm(frames, frames_per_second=10), "video/webm", "webm")
+    shop.task("white", "in/cup.jpg", file=film)
+    shop.flush()
+    page = visit()
+    page.locator("#pictures video").wait_for()
+    page.wait_for_function("() => document.querySelector('#pictures video').videoWidth === 64")
+    page.locator("#pictures button").click()
+    large = page.locator("#task video")
+    large.evaluate("film => { film.muted = true; return film.play(); }")
+    page.wait_for_function("() => document.querySelector('#task video').currentTime > 0.1")
 
 
 def test_who_came_without_the_link_may_look_only(shop, visit, live):

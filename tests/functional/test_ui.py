@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
@@ -66,6 +67,36 @@ def test_redo_from_the_page_is_a_run_of_its_own(shop, capsys):
         assert "has ended" in ended.json()["error"]
     newest = runs(shop)[0]
     assert newest.origin == first.id
+
+
+def test_a_new_seed_from_the_page_makes_another_picture(shop):
+    spec = SPEC.replace("    randomise_seeds: true\n", "").replace("height: 64}", "height: 64, seed: 7}")
+    (shop / "shop.yaml").write_text(spec, "utf-8")
+    assert main(["run", "shop.yaml", "--local"]) == 0
+    before = (shop / "out" / "a.jpg").read_bytes()
+    with live_page(shop / ".speedpix") as page, httpx.Client(base_url=page.url, trust_env=False) as client:
+        client.headers["x-speedpix-token"] = page.token
+        asked = {"tasks": ["draw@a"], "new_seed": True}
+        assert client.post(f"/api/runs/{runs(shop)[0].id}/redo", json=asked, timeout=60).json() == {"done": True}
+        wait_until_ended(shop)
+    after = (shop / "out" / "a.jpg").read_bytes()
+    assert after != before
+    assert main(["run", "shop.yaml", "--local"]) == 0
+    assert (shop / "out" / "a.jpg").read_bytes() == after
+
+
+def test_what_failed_is_tried_again_from_the_page(shop):
+    (shop / "shop.yaml").write_text(SPEC.replace("width: 64", "width: 1"), "utf-8")
+    assert main(["run", "shop.yaml", "--local"]) == 1
+    (shop / "shop.yaml").write_text(SPEC, "utf-8")
+    start_redo(shop / ".speedpix", runs(shop)[0].id, [], failed=True)
+    wait_until_ended(shop)
+    assert runs(shop)[0].counts["succeeded"] == 2
+
+
+def wait_until_ended(shop):
+    while runs(shop)[0].status == "running":
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("task", ["--failed", "draw"])

@@ -48,12 +48,12 @@ function showSteps() {
   if (Object.keys(state.now.steps).some((name) => !nodes[name])) drawGraph();
   for (const [name, { button, figures, svg }] of Object.entries(nodes)) {
     const step = state.now.steps[name] ?? { total: 0, done: 0, running: 0, counts: {} };
-    const failed = (step.counts.failed ?? 0) + (step.counts.unknown ?? 0);
-    const right = failed ? make("span", { class: "st-failed" }, `${number(failed)} ${say("failed")}`)
-      : step.running ? make("span", { class: "st-running" }, `${number(step.running)} ${say("running")}`) : "";
+    const { failed = 0, unknown = 0 } = step.counts;
+    const figure = (count, status) => make("span", { class: `st-${status}` }, `${number(count)} ${say(status)}`);
+    const right = failed ? figure(failed, "failed") : unknown ? figure(unknown, "unknown") : step.running ? figure(step.running, "running") : "";
     figures.replaceChildren(make("span", {}, `${number(step.done)} / ${number(step.total)}`), right);
     bars(svg, { ...step.counts, running: step.running }, step.total);
-    button.setAttribute("aria-label", say("step_label", { step: name, done: number(step.done), total: number(step.total), running: number(step.running), failed: number(failed) }));
+    button.setAttribute("aria-label", say("step_label", { step: name, done: number(step.done), total: number(step.total), running: number(step.running), failed: number(failed + unknown) }));
   }
 }
 

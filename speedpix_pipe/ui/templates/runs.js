@@ -21,6 +21,9 @@ function showHead() {
   by("reason").textContent = run.cancelling ? say("cancel_asked") : run.reason;
   by("reason").hidden = !by("reason").textContent;
   by("cancel").hidden = !(page.may_change && run.lives && !run.cancelling);
+  by("gallery").hidden = run.lives;
+  by("gallery").lastChild.textContent = `speedpix-pipe report ${run.id} --open`;
+  showRedoFailed();
   showTime();
 }
 

@@ -7,6 +7,7 @@ async function follow(run) {
   state.now = null;
   state.graph = [];
   by("pictures").replaceChildren();
+  everyPicture = false;
   by("every-step").setAttribute("aria-pressed", "true");
   if (run) {
     try {

@@ -108,7 +108,7 @@ def acts():
 def live(studio, acts):
     done = Acts(
         cancel=lambda run: acts.append(("cancel", run)),
-        redo=lambda run, tasks: acts.append(("redo", run, tasks)),
+        redo=lambda run, wanted: acts.append(("redo", run, wanted)),
     )
     with LivePage(studio.folder, done) as page:
         yield page

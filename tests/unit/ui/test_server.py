@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from speedpix_pipe.ui.guard import uid_of_socket
+from speedpix_pipe.ui.routes import Again
 
 from .conftest import RUN, png
 
@@ -118,9 +119,28 @@ def test_changing_takes_the_token(live, client, acts):
     assert client.post(f"/api/runs/{RUN}/cancel", headers=token(live)).json() == {"done": True}
     body = json.dumps({"tasks": ["white@a.jpg"]})
     assert client.post(f"/api/runs/{RUN}/redo", headers=token(live), content=body).json() == {"done": True}
-    assert acts == [("cancel", RUN), ("redo", RUN, ["white@a.jpg"])]
-    assert client.post(f"/api/runs/{RUN}/redo", headers=token(live), content="[").status_code == 400
+    assert acts == [("cancel", RUN), ("redo", RUN, Again(("white@a.jpg",)))]
     assert client.get(f"/api/runs/{RUN}/cancel").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ('{"tasks": ["white@a.jpg"], "new_seed": true}', Again(("white@a.jpg",), new_seed=True)),
+        ('{"failed": true}', Again(failed=True)),
+        ("[", None),
+        ("{}", None),
+        ('{"tasks": []}', None),
+        ('{"tasks": [1]}', None),
+        ('{"tasks": "white@a.jpg"}', None),
+        ('{"failed": "yes"}', None),
+        ('{"tasks": ["white@a.jpg"], "new_seed": 1}', None),
+    ],
+)
+def test_what_is_to_be_made_again_is_said_exactly(live, client, acts, body, wanted):
+    answer = client.post(f"/api/runs/{RUN}/redo", headers=token(live), content=body)
+    assert answer.status_code == (400 if wanted is None else 200)
+    assert acts == ([] if wanted is None else [("redo", RUN, wanted)])
 
 
 def test_the_link_leaves_the_token_in_a_cookie_and_not_in_the_address(live, client):
