@@ -33,6 +33,7 @@ def clean_surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: py
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")  # English, also where somebody works in Chinese
     return home
 
 

@@ -9,7 +9,7 @@ from speedpix_pipe.app.forecast import AskAgain, foresee
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.selection import Selection, select
 from speedpix_pipe.app.specs import Loaded
-from speedpix_pipe.console.base import money, plural
+from speedpix_pipe.console.base import Ink, money
 from speedpix_pipe.engine.lanes import Spent
 from speedpix_pipe.errors import PlanError, RunInterruptedError
 from speedpix_pipe.files.objects import measure_some
@@ -59,26 +59,27 @@ async def may_begin(
     else:
         estimate = look()
     _refuse(estimate, limits, spent)
-    question = question_of(estimate)
+    question = question_of(estimate, request.spec.settings.language)
     if asks and question is not None:
         assert request.confirm is not None
         if not request.confirm(question):
             raise RunInterruptedError("nothing was sent", code="run.declined")
 
 
-def question_of(estimate: Estimate) -> str | None:
+def question_of(estimate: Estimate, language: str = "en") -> str | None:
     """What is asked before paying; None where there is nothing to ask."""
     submissions = estimate.possible_submissions
     if not submissions or not (estimate.priced or submissions > MANY):
         return None
-    sure = estimate.submissions
-    text = f"This run would pay for {plural(sure, 'prediction')}"
+    ink, sure = Ink(color=False, language=language), estimate.submissions
+    text = ink.say("ask_sure", predictions=ink.count("prediction", sure))
     if submissions > sure:
-        text += f" and up to {submissions - sure:,} more that follow"
-    if estimate.priced:
-        about = estimate.cost if estimate.cost is not None else estimate.sure_cost
-        text += f", {'at least ' if estimate.cost is None else 'at most '}{money(about)} in all"
-    return f"{text}. Go on?"
+        text += ink.say("ask_more", count=submissions - sure)
+    if estimate.priced and estimate.cost is not None:
+        text += ink.say("ask_most", money=money(estimate.cost))
+    elif estimate.priced:
+        text += ink.say("ask_least", money=money(estimate.sure_cost))
+    return ink.say("ask_on", text=text)
 
 
 def _refuse(estimate: Estimate, limits: Limits, spent: Spent) -> None:

@@ -12,7 +12,7 @@ import sys
 from dataclasses import replace
 
 from speedpix_pipe.cli.options import add_json, add_local, add_params, add_spec, spec_request
-from speedpix_pipe.cli.output import print_json
+from speedpix_pipe.cli.output import plain_ink, print_json
 from speedpix_pipe.errors import UsageError
 
 
@@ -45,10 +45,12 @@ def run(args: argparse.Namespace) -> int:
     from speedpix_pipe.console.base import printable
     from speedpix_pipe.console.diffs import render_changes, render_tasks
 
+    ink = plain_ink()
     print(f"{printable(found.name)}: {printable(found.before)} -> {printable(found.after)}")
-    print(render_changes(found.changes))
+    print(render_changes(found.changes, language=ink.language))
     if found.tasks is not None:
-        print(f"\n{render_tasks([(step.estimate, step.changed) for step in found.tasks])}")
+        tasks = [(step.estimate, step.changed) for step in found.tasks]
+        print(f"\n{render_tasks(tasks, language=ink.language)}")
     elif found.why_not:
-        print(f"\nwhich tasks would run again cannot be told: {printable(found.why_not)}", file=sys.stderr)
+        print(f"\n{ink.say('diff_why_not', why=ink.said(found.why_not))}", file=sys.stderr)
     return 0

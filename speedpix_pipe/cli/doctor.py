@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 
 from speedpix_pipe.cli.options import add_json
-from speedpix_pipe.cli.output import print_json, terminal
+from speedpix_pipe.cli.output import plain_ink, print_json, terminal
 from speedpix_pipe.settings import load_settings
 
 TROUBLE = 3
+LEFT = 19  # cells of verdict and check
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,11 +43,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(finding: object) -> None:
     from speedpix_pipe.app.surroundings import Finding, Verdict
-    from speedpix_pipe.console.base import Ink, pad, printable
+    from speedpix_pipe.console.base import pad, wrap
 
     assert isinstance(finding, Finding)
-    ink = Ink(sys.stdout.isatty() and terminal().color)
+    ink = plain_ink()
     paint = {Verdict.OK: ink.green, Verdict.WARN: ink.yellow, Verdict.BAD: ink.red}[finding.verdict]
-    print(f"{paint(pad(finding.verdict.value, 6))}{pad(finding.check, 13)}{printable(finding.message)}")
-    if finding.remedy:
-        print(f"{'':19}{ink.cyan(printable(finding.remedy))}", flush=True)
+    verdict, check = ink.say(f"doctor_{finding.verdict.value}"), ink.say(f"doctor_{finding.check.replace(' ', '_')}")
+    room = max(40, terminal().width - LEFT)
+    lines = wrap(ink.said(finding.message), room)
+    print(f"{paint(pad(verdict, 6))}{pad(check, LEFT - 6)}{lines[0]}")
+    for line in lines[1:]:
+        print(f"{'':{LEFT}}{line}")
+    for line in wrap(ink.said(finding.remedy), room) if finding.remedy else ():
+        print(f"{'':{LEFT}}{ink.cyan(line)}")
+    sys.stdout.flush()

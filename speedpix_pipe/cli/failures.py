@@ -53,7 +53,7 @@ def show(error: PipeError) -> None:
     if isinstance(error, SpecError):
         text = render_problems(error.problems, color=screen.color, width=screen.width, language=screen.language)
     else:
-        text = render_error(error, color=screen.color, language=screen.language)
+        text = render_error(error, color=screen.color, width=screen.width, language=screen.language)
     print(text, file=sys.stderr)
 
 

@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 
 from speedpix_pipe.cli.options import add_json
-from speedpix_pipe.cli.output import print_json
+from speedpix_pipe.cli.output import plain_ink, print_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,13 +37,14 @@ def run(args: argparse.Namespace) -> int:
         written, kept = ([str(path) for path in paths] for paths in (project.written, project.kept))
         print_json({"folder": str(project.folder), "written": written, "kept": kept, "next": commands})
         return 0
-    from speedpix_pipe.console.base import printable
+    from speedpix_pipe.console.base import pad, printable
 
+    ink = plain_ink()
     for path in project.written:
-        print(f"wrote  {printable(str(project.folder / path))}")
+        print(f"{pad(ink.say('init_wrote'), 7)}{printable(str(project.folder / path))}")
     for path in project.kept:
-        print(f"kept   {printable(str(project.folder / path))} (it was there)")
-    print("\nnext:")
+        print(f"{pad(ink.say('init_kept'), 7)}{printable(str(project.folder / path))} {ink.say('init_was_there')}")
+    print(f"\n{ink.say('init_next')}")
     if project.folder.resolve() != Path.cwd():
         print(f"  cd {printable(shlex.quote(str(project.folder)))}")
     for command in commands:

@@ -7,9 +7,13 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from speedpix_pipe.model import Json
 from speedpix_pipe.settings import load_settings
+
+if TYPE_CHECKING:
+    from speedpix_pipe.console.base import Ink
 
 # Signs at which some programs end a line, though JSON does not; it escapes all others itself.
 _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
@@ -32,6 +36,14 @@ def terminal() -> Terminal:
     width = settings.columns or (shutil.get_terminal_size().columns if is_terminal else 100)
     color = is_terminal and not settings.no_color
     return Terminal(live=is_terminal and not dumb, color=color, width=width, language=settings.language)
+
+
+def plain_ink() -> Ink:
+    """For results on stdout: in the reader's language, in colour only where somebody looks at them."""
+    from speedpix_pipe.console.base import Ink
+
+    screen = terminal()
+    return Ink(sys.stdout.isatty() and screen.color, screen.language)
 
 
 def print_json(value: Json) -> None:
@@ -57,6 +69,13 @@ def print_spec(spec: Json, *, as_json: bool) -> None:
 def say(text: str) -> None:
     """A line for people, beside the results."""
     print(text, file=sys.stderr, flush=True)
+
+
+def say_translated(message: str) -> None:
+    """One of our messages, in the reader's language."""
+    from speedpix_pipe.words.messages import translated
+
+    say(translated(message, load_settings().language))
 
 
 def give_up() -> None:

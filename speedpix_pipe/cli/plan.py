@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
             render_problems(planned.warnings, color=screen.color, width=screen.width, language=screen.language),
             file=sys.stderr,
         )
-    print(render_plan(planned.loaded.pipeline.name, planned.estimate))
+    print(render_plan(planned.loaded.pipeline.name, planned.estimate, language=screen.language))
     return 0
 
 

@@ -21,7 +21,7 @@ from speedpix_pipe.cli.options import (
     add_ui,
     spec_request,
 )
-from speedpix_pipe.cli.output import say
+from speedpix_pipe.cli.output import say_translated
 from speedpix_pipe.cli.running import carry_out, live, question
 
 
@@ -71,4 +71,4 @@ def run(args: argparse.Namespace) -> int:
         from speedpix_pipe.app.rerun import rerun
         from speedpix_pipe.cli.failures import show
 
-        return rerun(request, once, tell=say, show=show)
+        return rerun(request, once, tell=say_translated, show=show)

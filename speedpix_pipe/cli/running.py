@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speedpix_pipe.cli.output import Terminal, print_json, say, terminal
+from speedpix_pipe.cli.output import Terminal, plain_ink, print_json, say, terminal
 
 if TYPE_CHECKING:
     from speedpix_pipe.app.one_run import RunOutcome, Subscribe
@@ -46,7 +46,7 @@ def _tell(outcome: RunOutcome, screen: Terminal, log: LogFile, *, log_format: st
         command = f"speedpix-pipe report {summary.run_id}" if summary.total else None
         say(render_closing(summary, color=screen.color, width=screen.width, report=command, language=screen.language))
     if log.path is not None:
-        say(f"something went wrong inside speedpix-pipe itself; it is written down in {log.path}")
+        say(plain_ink().say("bug_inside", path=log.path))
     if as_json:
         from speedpix_pipe.summary import as_refused
 
@@ -65,7 +65,7 @@ def live(state_folder: Path, *, wanted: bool) -> Iterator[None]:
     from speedpix_pipe.settings import load_settings
 
     with live_page(state_folder, language=load_settings().language) as page:
-        say(f"live page: {page.link}")
+        say(plain_ink().say("live_page", link=page.link))
         yield
 
 
@@ -74,9 +74,11 @@ def question(*, yes: bool) -> Callable[[str], bool] | None:
     if yes or not terminal().live or not sys.stdin.isatty():
         return None
 
+    from speedpix_pipe.console.base import wrap
+
     def ask(text: str) -> bool:
         with _ctrl_c_answers():
-            print(f"{text} [y/N] ", end="", file=sys.stderr, flush=True)
+            print("\n".join(wrap(f"{text} [y/N]", terminal().width)), end=" ", file=sys.stderr, flush=True)
             answer = sys.stdin.readline()
         if not answer.endswith("\n"):
             say("")  # Ctrl-D leaves us in the line of the question

@@ -42,16 +42,17 @@ def run(args: argparse.Namespace) -> int:
         print(schema_text(), end="")
         return 0
     request = TestRequest(_specs(args.specs), Path.cwd(), args.case, args.keep)
-    from speedpix_pipe.console.base import Ink, plural
+    from speedpix_pipe.console.base import Ink
 
     screen = terminal()
-    ink = Ink(screen.color)
+    ink = Ink(screen.color, screen.language)
     verdicts = []
     for verdict in test(request, cases_of(request)):
         verdicts.append(verdict)
         _show(verdict, ink)
     failed = sum(not verdict.passed for verdict in verdicts)
-    say(f"{plural(len(verdicts), 'case')}, {failed} failed" if failed else f"{plural(len(verdicts), 'case')} passed")
+    cases = ink.count("case", len(verdicts))
+    say(ink.say("cases_failed", cases=cases, failed=failed) if failed else ink.say("cases_passed", cases=cases))
     if args.json:
         print_json([verdict.to_json() for verdict in verdicts])
     return 1 if failed else 0
@@ -66,15 +67,15 @@ def _specs(given: list[Path]) -> list[Path]:
 
 
 def _show(verdict: Verdict, ink: Ink) -> None:
-    from speedpix_pipe.console.base import clip, duration, printable
+    from speedpix_pipe.console.base import clip, duration, pad, printable
 
-    word = ink.green("ok    ") if verdict.passed else ink.red("FAILED")
+    word = ink.green(pad(ink.say("case_ok"), 6)) if verdict.passed else ink.red(pad(ink.say("case_failed"), 6))
     say(f"{word} {printable(verdict.case.name)} {ink.dim(f'({duration(verdict.seconds)})')}")
     for miss in verdict.misses:
-        say(f"  {printable(str(miss.mark))}: {printable(miss.what)}")
-        for label, value in (("expected", miss.expected), ("came", miss.came)):
+        say(f"  {printable(str(miss.mark))}: {ink.said(miss.what)}")
+        for label, value in (("case_expected", miss.expected), ("case_came", miss.came)):
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            say(f"    {label:<8}  {printable(clip(text, WIDEST))}")
+            say(f"    {pad(ink.say(label), 8)}  {printable(clip(text, WIDEST))}")
     if verdict.folder is not None:
-        say(f"  kept in {verdict.folder}")
+        say(f"  {ink.say('case_kept', folder=verdict.folder)}")
     sys.stderr.flush()

@@ -12,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
+from speedpix_pipe.cli.output import plain_ink
 from speedpix_pipe.settings import STATE_FOLDER, load_settings
 
 
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: ended.set())
     with live_page(folder, port=args.port, language=settings.language) as page:
         print(page.link, flush=True)
-        print(f"shows {folder}; Ctrl-C ends it", file=sys.stderr, flush=True)
+        print(plain_ink().say("ui_shows", folder=folder), file=sys.stderr, flush=True)
         if args.open:
             import webbrowser
 

@@ -26,7 +26,7 @@ from speedpix_pipe.cli.options import (
     positive,
     spec_request,
 )
-from speedpix_pipe.cli.output import print_json, say
+from speedpix_pipe.cli.output import plain_ink, print_json, say, say_translated
 from speedpix_pipe.cli.running import live
 
 if TYPE_CHECKING:
@@ -85,15 +85,16 @@ def run(args: argparse.Namespace) -> int:
             watch(
                 request,
                 subscribe=_events if as_json else _nothing,
-                tell=_json_line if as_json else say,
+                tell=_json_line if as_json else say_translated,
                 on_run=_print_run if args.json else _no_run,
             )
         )
     if not as_json:
-        left = f", {outcome.left} left in place" if outcome.left else ""
-        say(f"{outcome.done} done, {outcome.failed} failed{left}")
+        ink = plain_ink()
+        left = ink.say("watch_left", count=outcome.left) if outcome.left else ""
+        say(ink.say("watch_ended", done=outcome.done, failed=outcome.failed) + left)
     if log.path is not None:
-        say(f"something went wrong inside speedpix-pipe itself; it is written down in {log.path}")
+        say(plain_ink().say("bug_inside", path=log.path))
     return outcome.exit_code
 
 

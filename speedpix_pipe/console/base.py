@@ -6,11 +6,13 @@ no escape sequence in a file name can repaint a terminal.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from speedpix_pipe.words import words_for
+from speedpix_pipe.words.messages import translated
 
 if TYPE_CHECKING:
     from speedpix_pipe.events import Event
@@ -34,6 +36,15 @@ class Ink:
     def say(self, name: str, /, **gaps: object) -> str:
         """Words of ours, from the catalogue."""
         return words_for("terminal", self.language)[name].format(**gaps)
+
+    def said(self, message: str) -> str:
+        """A message as it was raised, in the reader's language, fit to be shown."""
+        return printable(translated(message, self.language))
+
+    def kind(self, kind: str) -> str:
+        """Whose fault a failure is, in a word."""
+        words = words_for("terminal", self.language)
+        return words.get(f"kind_{kind}", kind)
 
     def count(self, name: str, count: int) -> str:
         """So many of something."""
@@ -117,6 +128,37 @@ def clip_middle(text: str, cells: int) -> str:
             break
         tail.append(sign)
     return head + "".join(reversed(tail))
+
+
+# An escape sequence (it takes no cell), a Chinese sign with what may not begin a line, a word, blanks
+_WORD = re.compile(r"\x1b\[[0-9;]*m|[\u2e80-\uffef][，。、；：！？）】」』”’…]*|[^ \u2e80-\uffef\x1b]+| +")
+
+
+def wrap(text: str, cells: int, *, indent: int = 0, most: int = 0) -> list[str]:
+    """The text in lines of at most so many cells, broken between words; all but the first are indented.
+
+    A word that is longer than a line stays whole, since paths and commands are there to be copied. With `most` lines
+    allowed, the last one is clipped. A no-break space holds two words together, and becomes a plain one.
+    """
+    lines: list[str] = []
+    line, used, blank = "", 0, ""
+    for word in _WORD.findall(text):
+        if word.startswith("\x1b"):
+            line += blank + word
+            used, blank = used + cell_width(blank), ""
+        elif word.isspace():
+            blank = word if line else ""
+        elif used + cell_width(blank + word) > cells and used > (indent if lines else 0):
+            lines.append(line)
+            line, used, blank = " " * indent + word, indent + cell_width(word), ""
+        else:
+            line += blank + word
+            used, blank = used + cell_width(blank + word), ""
+    lines.append(line)
+    if most and len(lines) > most:
+        rest = " ".join([lines[most - 1], *[line.strip() for line in lines[most:]]])
+        lines[most - 1 :] = [clip(rest, cells)]
+    return [line.replace("\u00a0", " ") for line in lines]
 
 
 def pad(text: str, cells: int) -> str:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from speedpix_pipe.console.base import Ink, clip, clip_middle, duration, money, pad, printable
+from speedpix_pipe.console.base import Ink, cell_width, clip, clip_middle, duration, money, pad, printable, wrap
 from speedpix_pipe.model import RunStatus, TaskStatus
 from speedpix_pipe.summary import Failure, RunSummary, StepTally, UnknownTask, common_reason, exit_code
 
@@ -20,6 +20,7 @@ MOST_TASKS = 4
 MOST_FOLDERS = 6
 MOST_STEPS = 12
 LABEL = 10  # cells of the left column
+MOST_LINES = 3  # of one reason
 
 
 def render_closing(
@@ -34,7 +35,7 @@ def render_closing(
     ink = Ink(color, language)
     width = max(40, min(width, 120))
     parts = [
-        _headline(summary, ink),
+        _headline(summary, ink, width),
         *_failed(summary, ink, width),
         *_unknown(summary, ink, width),
         *_warnings(summary, ink, width),
@@ -43,10 +44,10 @@ def render_closing(
     return "\n\n".join(part for part in parts if part)
 
 
-def _headline(summary: RunSummary, ink: Ink) -> str:
+def _headline(summary: RunSummary, ink: Ink, width: int) -> str:
     name = ink.bold(printable(summary.pipeline) or ink.say("run"))
     took = ink.dim(ink.say("took", time=duration(summary.seconds)))
-    counts = ", ".join(_counts(summary, ink)) or ink.say("nothing_to_do")
+    counts = ", ".join(text.replace(" ", "\u00a0") for text in _counts(summary, ink)) or ink.say("nothing_to_do")
     if summary.under_way:
         word = ink.yellow(ink.say("is_under_way"))
     elif summary.status is RunStatus.CANCELLED:
@@ -56,10 +57,10 @@ def _headline(summary: RunSummary, ink: Ink) -> str:
         word = ink.red(ink.say("did_fail" if fatal else "not_complete"))
     else:
         word = ink.green(ink.say("did_succeed"))
-    line = ink.say("headline", name=name, what=word, took=took, counts=counts)
-    if not summary.reason or not exit_code(summary) or summary.under_way:
-        return line
-    return f"{line}\n{ink.say('stopped_because', reason=printable(summary.reason))}"
+    lines = wrap(ink.say("headline", name=name, what=word, took=took, counts=counts), width, indent=2)
+    if summary.reason and exit_code(summary) and not summary.under_way:
+        lines += wrap(ink.say("stopped_because", reason=ink.said(summary.reason)), width, indent=2)
+    return "\n".join(lines)
 
 
 def _counts(summary: RunSummary, ink: Ink) -> Iterator[str]:
@@ -92,8 +93,9 @@ def _failed(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
         first = group[0]
         times = f"{len(group):,} × " if len(group) > 1 else ""
         note = ink.say("ignored") if first.ignored else ""
-        reason = ink.say("reason_of", times=times, message=printable(first.message), kind=first.kind, ignored=note)
-        lines.append(f"  {clip(reason, width - 2)}")
+        kind = ink.kind(first.kind)
+        reason = ink.say("reason_of", times=times, message=ink.said(first.message), kind=kind, ignored=note)
+        lines += _indented(reason, width, MOST_LINES)
         lines.append(ink.dim(f"    {_named((failure.task for failure in group), len(group), width - 4, ink)}"))
     if len(groups) > MOST_REASONS:
         rest = sum(len(group) for group in groups[MOST_REASONS:])
@@ -114,7 +116,7 @@ def _named(tasks: Iterable[str], count: int, width: int, ink: Ink) -> str:
     each = max(16, width // 2)
     names = [clip_middle(printable(task), each) for task, _ in zip(tasks, range(MOST_TASKS), strict=False)]
     more = ink.say("and_more", count=count - len(names)) if count > len(names) else ""
-    while len(names) > 1 and len("  ".join(names)) > width - 12:
+    while len(names) > 1 and cell_width("  ".join(names)) > width - 12:
         names.pop()
         more = ink.say("and_more", count=count - len(names))
     return "  ".join(names) + more
@@ -128,19 +130,25 @@ def _unknown(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
     yield "\n".join(
         [
             ink.yellow(ink.say("title_unknown")),
-            f"  {ink.count('stands', summary.unknown_submissions)}",
+            *_indented(ink.count("stands", summary.unknown_submissions), width, 0),
             ink.dim(f"    {_named((task.task for task in tasks), len(tasks), width - 4, ink)}"),
-            f"  {ink.say('decide')}",
+            *_indented(ink.say("decide"), width, 0),
             f"    {COMMAND} runs show {run} --unknown",
-            f"    {COMMAND} runs redo {run} --unknown      {ink.say('pays_twice')}",
+            f"    {COMMAND} runs redo {run} --unknown",
+            *[f"    {line}" for line in _indented(ink.say("pays_twice"), width - 4, 0)],
         ]
     )
+
+
+def _indented(text: str, width: int, most: int) -> list[str]:
+    return [f"  {line}" for line in wrap(text, width - 2, indent=2, most=most)]
 
 
 def _warnings(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
     if not summary.warnings:
         return
-    shown = [f"  {clip(printable(message), width - 2)}" for _, message in summary.warnings[:MOST_REASONS]]
+    told = summary.warnings[:MOST_REASONS]
+    shown = [line for _, message in told for line in _indented(ink.said(message), width, MOST_LINES)]
     if len(summary.warnings) > MOST_REASONS:
         shown.append(f"  {ink.say('more', count=len(summary.warnings) - MOST_REASONS)}")
     yield "\n".join([ink.yellow(ink.say("title_warnings")), *shown])

@@ -174,7 +174,7 @@ def _failures(tally: Tally, width: int, ink: Ink) -> list[str]:
     for failure in tally.failures[-MOST_FAILURES:]:
         name = clip_middle(printable(failure.task), max(16, width // 2))
         word = ink.say("failed_task")
-        lines.append(ink.red(word) + clip(f"{name}: {printable(failure.message)}", width - cell_width(word)))
+        lines.append(ink.red(word) + clip(f"{name}: {ink.said(failure.message)}", width - cell_width(word)))
     return lines
 
 
@@ -185,6 +185,8 @@ def _footer(tally: Tally, width: int, ink: Ink, glyphs: Glyphs) -> str:
         words.append(ink.say("failed", count=failed))
     if unknown:
         words.append(ink.say("unknown", count=unknown))
+    if tally.on_service:
+        words.append(ink.say("on_service", count=tally.on_service))
     left = [seconds for step in list(tally.steps.values()) if (seconds := _time_left(step)) is not None]
     if left:
         words.append(ink.say("about_left", time=_about(max(left))))

@@ -68,7 +68,12 @@ class PlainLines:
                 self._say(event, "line_run", run=event.run_id, name=name, service=event.service, steps=steps)
             case RunResumed():
                 self._told.clear()
-                self._say(event, "line_resumed", run=event.run_id, why=f": {event.reason}" if event.reason else "")
+                self._say(
+                    event,
+                    "line_resumed",
+                    run=event.run_id,
+                    why=f": {self._ink.said(event.reason)}" if event.reason else "",
+                )
             case TaskFailed() | TaskUnknown():
                 self._failed(event)
             case TaskRetrying():
@@ -76,7 +81,7 @@ class PlainLines:
             case Warned():
                 if (event.code, event.message) not in self._warned and len(self._warned) < MOST_FAILURES:
                     self._warned.add((event.code, event.message))
-                    self._line(event, f"{self._ink.say('is_warning')} {event.message}")
+                    self._line(event, f"{self._ink.say('is_warning')} {self._ink.said(event.message)}")
             case RunFinished():
                 status = self._ink.say(f"status_{event.status.value}")
                 self._say(event, "line_ended", run=event.run_id, status=status, time=duration(event.seconds))
@@ -93,12 +98,13 @@ class PlainLines:
         if self._failures > MOST_FAILURES:
             return
         if isinstance(event, TaskUnknown):
-            self._say(event, "line_unknown", task=event.task, message=event.message)
+            self._say(event, "line_unknown", task=event.task, message=self._ink.said(event.message))
         else:
             word = "line_ignored" if event.ignored else "line_failed"
             attempts = self._ink.count("attempt", event.attempts)
             again = self._ink.say("after_attempts", attempts=attempts) if event.attempts > 1 else ""
-            self._say(event, word, task=event.task, message=event.message, kind=event.kind, again=again)
+            message, kind = self._ink.said(event.message), self._ink.kind(event.kind)
+            self._say(event, word, task=event.task, message=message, kind=kind, again=again)
         if self._failures == MOST_FAILURES:
             self._say(event, "line_counted_only", run=event.run_id)
 
@@ -106,7 +112,8 @@ class PlainLines:
         self._retries += 1
         if self._retries <= MOST_RETRIES:
             wait = duration(event.delay_seconds)
-            self._say(event, "line_retry", task=event.task, time=wait, kind=event.kind, message=event.message)
+            message, kind = self._ink.said(event.message), self._ink.kind(event.kind)
+            self._say(event, "line_retry", task=event.task, time=wait, kind=kind, message=message)
 
     def _milestones(self, event: Event) -> None:
         name = getattr(event, "step", None)

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from speedpix_pipe.console.base import cell_width, duration, money, pad, plural, printable, size
+from speedpix_pipe.console.base import Ink, cell_width, duration, money, pad, printable, size
 from speedpix_pipe.plan.estimate import Estimate, Outlook, StepEstimate
 
 UNKNOWN = "?"
 
 
-def render_plan(name: str, estimate: Estimate) -> str:
+def render_plan(name: str, estimate: Estimate, *, language: str = "en") -> str:
     """Steps as rows, what a task would come to as columns, and what it all takes below."""
-    header = ["step", "tasks", "run", "cached"]
+    ink = Ink(color=False, language=language)
+    header = ["plan_step", "plan_tasks", "plan_run", "plan_cached"]
     optional = [
-        ("join", [step.counts[Outlook.JOIN] for step in estimate.steps]),
-        ("unknown", [step.counts[Outlook.UNKNOWN] for step in estimate.steps]),
-        ("when known", [step.when_known for step in estimate.steps]),
-        ("skipped", [step.skipped for step in estimate.steps]),
-        ("failing", [step.failed for step in estimate.steps]),
+        ("plan_join", [step.counts[Outlook.JOIN] for step in estimate.steps]),
+        ("plan_unknown", [step.counts[Outlook.UNKNOWN] for step in estimate.steps]),
+        ("plan_when_known", [step.when_known for step in estimate.steps]),
+        ("plan_skipped", [step.skipped for step in estimate.steps]),
+        ("plan_failing", [step.failed for step in estimate.steps]),
     ]
     shown = [(title, counts) for title, counts in optional if any(counts)]
-    rows = [[*header, *[title for title, _ in shown]]]
+    rows = [[ink.say(title) for title in [*header, *[title for title, _ in shown]]]]
     for number, step in enumerate(estimate.steps):
         rows.append([*_columns(step), *[f"{counts[number]:,}" if counts[number] else "" for _, counts in shown]])
-    lines = [f"{printable(name)}: {_headline(estimate)}", "", *_table(rows)]
-    facts = list(_facts(estimate))
+    lines = [f"{printable(name)}: {_headline(estimate, ink)}", "", *_table(rows)]
+    facts = list(_facts(estimate, ink))
     return "\n".join([*lines, "", *facts] if facts else lines)
 
 
@@ -35,15 +36,16 @@ def _columns(step: StepEstimate) -> list[str]:
     return [printable(step.step), total, f"{run:,}" if run else "", f"{cached:,}" if cached else ""]
 
 
-def _headline(estimate: Estimate) -> str:
+def _headline(estimate: Estimate, ink: Ink) -> str:
     run = sum(step.counts[Outlook.RUN] for step in estimate.steps)
     later = sum(step.when_known for step in estimate.steps)
     open_end = any(step.total is None for step in estimate.steps)
     if not run and not later and not open_end:
-        return "nothing to run"
-    text = f"{plural(run, 'task')} to run"
+        return ink.say("plan_nothing")
+    text = ink.say("plan_to_run", tasks=ink.count("task", run))
     if later or open_end:
-        text += f", then {'at least ' if open_end else 'up to '}{plural(later, 'more task')} that wait for them"
+        bound = ink.say("plan_at_least" if open_end else "plan_up_to")
+        text += ink.say("plan_then_1" if later == 1 else "plan_then", bound=bound, count=later)
     return text
 
 
@@ -56,14 +58,19 @@ def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _facts(estimate: Estimate) -> Iterator[str]:
+def _facts(estimate: Estimate, ink: Ink) -> Iterator[str]:
+    for label, text in _said(estimate, ink):
+        yield f"{pad(ink.say(label), 8)}{text}"
+
+
+def _said(estimate: Estimate, ink: Ink) -> Iterator[tuple[str, str]]:
     if estimate.upload_bytes != 0:
-        yield f"upload  {UNKNOWN if estimate.upload_bytes is None else size(estimate.upload_bytes)}"
+        yield "plan_upload", UNKNOWN if estimate.upload_bytes is None else size(estimate.upload_bytes)
     if estimate.seconds:
-        yield f"time    about {duration(estimate.seconds)}, from how long these steps took before"
+        yield "plan_time", ink.say("plan_about", time=duration(estimate.seconds))
     if estimate.priced and estimate.cost is not None:
-        sure = estimate.sure_cost
-        text = money(estimate.cost)
-        yield f"cost    {text}" if sure == estimate.cost else f"cost    {money(sure)}, up to {text}"
+        sure, most = money(estimate.sure_cost), money(estimate.cost)
+        same = estimate.sure_cost == estimate.cost
+        yield "cost", most if same else ink.say("plan_cost_up_to", sure=sure, most=most)
     elif estimate.priced:
-        yield f"cost    {money(estimate.sure_cost)}, and what cannot be known yet"
+        yield "cost", ink.say("plan_cost_open", sure=money(estimate.sure_cost))

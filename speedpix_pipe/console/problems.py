@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate, groupby
 
-from speedpix_pipe.console.base import Ink, cell_width, printable
+from speedpix_pipe.console.base import Ink, cell_width, printable, wrap
 from speedpix_pipe.errors import PipeError, Problem, Severity, in_order
+from speedpix_pipe.words.messages import translated
 
 MOST_SHOWN = 100
 TAB = 4
@@ -34,15 +35,22 @@ def render_problems(
     return "\n\n".join(blocks)
 
 
-def render_error(error: PipeError, *, color: bool = False, language: str = "en") -> str:
+def render_error(error: PipeError, *, color: bool = False, width: int = 100, language: str = "en") -> str:
     """An error that is not about a place in a file: what is wrong, and what to do."""
     ink = Ink(color, language)
-    text = f"{ink.red(ink.say('is_error'))} {_lines(error.message)}"
-    return f"{text}\n  {ink.cyan(ink.say('is_hint'))} {_lines(error.hint)}" if error.hint else text
+    text = f"{ink.red(ink.say('is_error'))} {_lines(error.message, ink)}"
+    hint = f"{ink.cyan(ink.say('is_hint'))} {_lines(error.hint, ink)}" if error.hint else ""
+    return "\n".join([*_wrapped(text, width, 0), *(_wrapped(hint, width, 2) if hint else ())])
 
 
-def _lines(text: str) -> str:
-    return "\n".join(printable(line) for line in text.split("\n"))
+def _wrapped(text: str, width: int, indent: int) -> list[str]:
+    """Lines that were there stay; long ones are broken between words."""
+    before = " " * indent
+    return [before + line for part in text.split("\n") for line in wrap(part, max(20, width - indent), indent=2)]
+
+
+def _lines(text: str, ink: Ink) -> str:
+    return "\n".join(printable(line) for line in translated(text, ink.language).split("\n"))
 
 
 def _count(problems: Sequence[Problem], ink: Ink) -> str:
@@ -60,7 +68,7 @@ def _block(problem: Problem, ink: Ink, width: int) -> str:
     place = ink.bold(printable(f"{problem.path}:{problem.line}:{problem.column}:"))
     warning = problem.severity is Severity.WARNING
     word = f"{ink.yellow(ink.say('is_warning'))} " if warning else ""
-    lines = [f"{place} {word}{_lines(problem.message)}"]
+    lines = _wrapped(f"{place} {word}{_lines(problem.message, ink)}", width, 0)
     gutter = len(str(problem.line)) + 2
     if problem.snippet is not None:
         shown, before, under = _window(problem, max(20, width - gutter - 3))
@@ -69,7 +77,7 @@ def _block(problem: Problem, ink: Ink, width: int) -> str:
         mark = ink.yellow(caret) if warning else ink.red(caret)
         lines.append(f"{ink.dim(' ' * gutter + ' |')} {' ' * before}{mark}")
     if problem.hint:
-        lines.append(f"{' ' * gutter} {ink.cyan(ink.say('is_hint'))} {_lines(problem.hint)}")
+        lines += _wrapped(f"{ink.cyan(ink.say('is_hint'))} {_lines(problem.hint, ink)}", width, gutter + 1)
     return "\n".join(lines)
 
 

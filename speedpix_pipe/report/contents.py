@@ -18,6 +18,7 @@ from speedpix_pipe.model import Json, TaskStatus
 from speedpix_pipe.report.base import InputFile, ResultFile, RunView, TaskView
 from speedpix_pipe.report.rows import Row, axis_text, make_rows, without_axes
 from speedpix_pipe.summary import common_reason
+from speedpix_pipe.words.messages import translated
 
 LONGEST_TEXT = 4000
 COMMAND = "speedpix-pipe"
@@ -77,7 +78,9 @@ class Contents:
     sources: Sequence[Path]
 
 
-def make_contents(run: RunView, tasks: Iterable[TaskView], target: Path, open_blob: OpenBlob) -> Contents:
+def make_contents(
+    run: RunView, tasks: Iterable[TaskView], target: Path, open_blob: OpenBlob, language: str = "en"
+) -> Contents:
     views = list(tasks)
     by_step: dict[str, list[TaskView]] = {name: [] for name in run.steps}
     for task in views:
@@ -97,7 +100,7 @@ def make_contents(run: RunView, tasks: Iterable[TaskView], target: Path, open_bl
         first = len(page_tasks)
         for task in row.tasks:
             number_of[task.task] = len(page_tasks)
-            page_tasks.append(_task(task, steps[task.step], begin, files))
+            page_tasks.append(_task(task, steps[task.step], begin, files, language))
             base = without_axes(task.key, task.matrix)
             if base != row.key:  # flat-mapped: the viewer tells by it what lies below what
                 page_tasks[-1]["b"] = base
@@ -109,7 +112,7 @@ def make_contents(run: RunView, tasks: Iterable[TaskView], target: Path, open_bl
         "rows": page_rows,
         "tasks": page_tasks,
         "files": files.rows,
-        "failures": _failures(views, number_of),
+        "failures": _failures(views, number_of, language),
         "commands": commands(run),
     }
     return Contents(page, files.sources)
@@ -164,7 +167,7 @@ def _begin(run: RunView, tasks: Sequence[TaskView]) -> float:
     return min(starts, default=0.0)
 
 
-def _task(task: TaskView, step: int, begin: float, files: _Files) -> dict[str, Json]:
+def _task(task: TaskView, step: int, begin: float, files: _Files, language: str) -> dict[str, Json]:
     """Short names and no empty fields: there may be tens of thousands of these."""
     full: dict[str, Json] = {
         "s": step,
@@ -180,7 +183,7 @@ def _task(task: TaskView, step: int, begin: float, files: _Files) -> dict[str, J
         "t1": _rounded(task.finished_at.timestamp() - begin) if task.finished_at else None,
         "n": task.attempts if task.attempts > 1 else None,
         "kind": task.error_kind,
-        "why": (task.error_message or task.skip_reason)[:LONGEST_TEXT],
+        "why": translated(task.error_message or task.skip_reason, language)[:LONGEST_TEXT],
         "ign": task.ignored,
         "by": task.cause,
         "p": task.price,
@@ -269,7 +272,7 @@ def _was_paid(task: TaskView) -> bool:
     return task.status is TaskStatus.FAILED and bool(task.prediction_id)
 
 
-def _failures(tasks: Iterable[TaskView], number_of: dict[str, int]) -> list[dict[str, Json]]:
+def _failures(tasks: Iterable[TaskView], number_of: dict[str, int], language: str) -> list[dict[str, Json]]:
     """Failed and unknown tasks by reason: what fails the run first, then the commonest first."""
     groups: dict[tuple[Json, ...], dict[str, Json]] = {}
     for task in tasks:
@@ -283,7 +286,7 @@ def _failures(tasks: Iterable[TaskView], number_of: dict[str, int]) -> list[dict
                 "status": task.status.value,
                 "step": task.step,
                 "kind": task.error_kind,
-                "message": task.error_message[:LONGEST_TEXT],
+                "message": translated(task.error_message, language)[:LONGEST_TEXT],
                 "ignored": task.ignored,
                 "tasks": [],
             },

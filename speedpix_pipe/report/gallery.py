@@ -11,6 +11,7 @@ import base64
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from speedpix_pipe.pages.pictures import Thumbnail, make_thumbnail
 from speedpix_pipe.report.base import RunView, TaskView
 from speedpix_pipe.report.contents import OpenBlob, commands, make_contents
 from speedpix_pipe.words import words_for
+from speedpix_pipe.words.messages import translated
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("start.js", "card.js", "rows.js", "filters.js", "marks.js", "figures.js", "viewer.js", "keys.js")
@@ -49,14 +51,14 @@ def build_report(
     `open_blob` gives the path of a kept file by its digest. `map_thumbnails` may be a process pool's `map`:
     `thumbnail` and what it takes and gives can be pickled.
     """
-    contents = make_contents(run, tasks, target, open_blob)
+    contents = make_contents(run, tasks, target, open_blob, language)
     edge = next(edge for most, edge in EDGES if len(contents.sources) <= most)
     thumbnails = map_thumbnails(partial(_small, thumbnail, edge), contents.sources)
     words = words_for("gallery", language)
     page = environment(TEMPLATES).get_template("gallery.html.j2")
     style, script = (TEMPLATES / "gallery.css").read_text("utf-8"), script_of(TEMPLATES, SCRIPTS)
     pieces = page.generate(
-        run=run,
+        run=replace(run, reason=translated(run.reason, language)),
         language=language,
         words=words,
         title=words["title"].format(pipeline=run.pipeline, run=run.run_id),

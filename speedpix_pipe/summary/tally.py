@@ -40,6 +40,7 @@ class _Flight:
 
     price: float | None = None
     requested: bool = False
+    there: bool = False  # accepted by the service, and not finished
 
 
 class Tally:
@@ -56,6 +57,7 @@ class Tally:
         self.steps: dict[str, StepTally] = {}
         self.failures: list[Failure] = []
         self.unknown: list[UnknownTask] = []
+        self.on_service = 0  # predictions that the service has now
         self.submitted = submitted
         self.accepted = 0
         self.resumed = 0
@@ -119,6 +121,7 @@ class Tally:
             case PredictionCreated():
                 self._created(event)
             case PredictionFinished():
+                self._left_service(event.step, event.key)
                 self._step(event.step).service_seconds += event.service_seconds or 0.0
             case FileSaved():
                 self.files_saved += 1
@@ -148,10 +151,12 @@ class Tally:
                 self.steps = {name: StepTally(name) for name in self.steps}
                 self.failures, self.unknown, self._files, self.files_saved = [], [], [], 0
                 self._flights.clear()
+                self.on_service = 0
                 self._submissions_unknown.clear()
             case RunFinished():
                 self.end = event
                 self._flights.clear()
+                self.on_service = 0
 
     def _step(self, name: str) -> StepTally:
         step = self.steps.get(name)
@@ -184,6 +189,16 @@ class Tally:
         else:
             self.accepted += 1
         self._spend(event.step, event.key)
+        flight = self._flights.get((event.step, event.key))
+        if flight is not None and not flight.there:
+            flight.there = True
+            self.on_service += 1
+
+    def _left_service(self, step: str, key: str) -> None:
+        flight = self._flights.get((step, key))
+        if flight is not None and flight.there:
+            flight.there = False
+            self.on_service -= 1
 
     def _spend(self, step: str, key: str) -> None:
         flight = self._flights.get((step, key))
@@ -232,6 +247,7 @@ class Tally:
                     UnknownTask(event.step, event.key, event.message, event.submission, event.price, event.at)
                 )
         step.counts[status] += 1
+        self._left_service(event.step, event.key)
         if self._flights.pop((event.step, event.key), None) is not None:
             step.running -= 1
 

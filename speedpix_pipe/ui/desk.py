@@ -21,6 +21,7 @@ from speedpix_pipe.pages.pictures import make_thumbnail
 from speedpix_pipe.store import Journal, RunRow, Store
 from speedpix_pipe.ui.follow import Follower
 from speedpix_pipe.ui.story import tell
+from speedpix_pipe.words.messages import translated
 
 T = TypeVar("T")
 MOST_RUNS = 100
@@ -32,8 +33,9 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 class Desk:
     """Opened on a state folder, which may still be empty; closed once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, language: str = "en") -> None:
         self.folder = folder
+        self.language = language
         self._thread = ThreadPoolExecutor(1, "live-page")
         self._pictures = ThreadPoolExecutor(2, "live-pictures")
         self._store: Store | None = None
@@ -57,7 +59,7 @@ class Desk:
 
     def runs(self) -> list[dict[str, Json]]:
         journal = self._journal()
-        return [] if journal is None else [run_to_json(row) for row in journal.runs(limit=MOST_RUNS)]
+        return [] if journal is None else [run_to_json(row, self.language) for row in journal.runs(limit=MOST_RUNS)]
 
     def now(self, run_id: str, seen: int) -> tuple[int, dict[str, Json] | None]:
         """The run as it is, unless that is what was seen already; and the version of it."""
@@ -81,13 +83,13 @@ class Desk:
         return follower.tasks(step=step, status=status, text=text, start=start, count=count)
 
     def task(self, run_id: str, task: str) -> dict[str, Json]:
-        return tell(self._require().events_of(run_id, task))
+        return tell(self._require().events_of(run_id, task), self.language)
 
     def _follow(self, run_id: str) -> Follower:
         follower = self._followed.pop(run_id, None)
         if follower is None:
             journal = self._require()
-            follower = Follower(journal, journal.run(run_id).id, journal.started(run_id).steps)
+            follower = Follower(journal, journal.run(run_id).id, journal.started(run_id).steps, self.language)
             while len(self._followed) >= MOST_FOLLOWED:  # the one that was asked for longest ago
                 del self._followed[next(iter(self._followed))]
         self._followed[run_id] = follower
@@ -130,14 +132,14 @@ class Desk:
         return make_thumbnail(path, EDGE).webp
 
 
-def run_to_json(row: RunRow) -> dict[str, Json]:
+def run_to_json(row: RunRow, language: str = "en") -> dict[str, Json]:
     return {
         "id": row.id,
         "pipeline": row.pipeline,
         "spec": row.spec_path,
         "service": row.service,
         "status": "died" if row.died else row.status,
-        "reason": row.reason,
+        "reason": translated(row.reason, language),
         "started": row.started_at.timestamp(),
         "seconds": row.seconds,
         "counts": _counts(row.counts),

@@ -14,6 +14,7 @@ from itertools import islice
 from speedpix_pipe.events import Event, TaskCached, TaskFailed, TaskSucceeded, TaskUnknown
 from speedpix_pipe.model import Json, TaskStatus
 from speedpix_pipe.store import Journal
+from speedpix_pipe.words.messages import translated
 
 PIECE = 20_000  # rows read at once: some 50 ms
 NEWEST = 60
@@ -52,8 +53,9 @@ class StepNow:
 class Follower:
     """One run. `advance` reads what is new; `version` changes when something did."""
 
-    def __init__(self, journal: Journal, run_id: str, steps: Sequence[str]) -> None:
+    def __init__(self, journal: Journal, run_id: str, steps: Sequence[str], language: str = "en") -> None:
         self.run_id = run_id
+        self._language = language
         self.version = 0
         self.caught_up = False
         self._journal = journal
@@ -119,7 +121,7 @@ class Follower:
             "caught_up": self.caught_up,
             "steps": {name: step.to_json() for name, step in self._steps.items()},
             "pictures": self._pictures(),
-            "failures": [_failure(event) for event in self._journal.events_at(self.run_id, list(self._failed))],
+            "failures": [self._failure(event) for event in self._journal.events_at(self.run_id, list(self._failed))],
         }
 
     def _pictures(self) -> list[dict[str, Json]]:
@@ -153,8 +155,18 @@ class Follower:
         row: dict[str, Json] = {"task": task, "status": self.status_of(task)}
         if event is not None:
             row["files"] = files_of(event)
-            row["why"] = getattr(event, "message", "") or getattr(event, "reason", "")
+            why = getattr(event, "message", "") or getattr(event, "reason", "")
+            row["why"] = translated(why, self._language)
         return row
+
+    def _failure(self, event: Event) -> dict[str, Json]:
+        assert isinstance(event, (TaskFailed, TaskUnknown))
+        return {
+            "task": event.task,
+            "message": translated(event.message, self._language),
+            "status": (TaskStatus.FAILED if isinstance(event, TaskFailed) else TaskStatus.UNKNOWN).value,
+            "ignored": getattr(event, "ignored", False),
+        }
 
 
 def files_of(event: Event) -> list[dict[str, Json]]:
@@ -164,10 +176,3 @@ def files_of(event: Event) -> list[dict[str, Json]]:
         {"task": event.task, "sha256": file.sha256, "type": file.media_type, "name": file.name or file.place}
         for file in event.files
     ]
-
-
-def _failure(event: Event) -> dict[str, Json]:
-    assert isinstance(event, (TaskFailed, TaskUnknown))
-    status = TaskStatus.FAILED if isinstance(event, TaskFailed) else TaskStatus.UNKNOWN
-    ignored = getattr(event, "ignored", False)
-    return {"task": event.task, "message": event.message, "status": status.value, "ignored": ignored}

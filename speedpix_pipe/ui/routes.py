@@ -21,6 +21,7 @@ from speedpix_pipe.model import Json
 from speedpix_pipe.ui.desk import Desk
 from speedpix_pipe.ui.guard import Guard, cookie_name, uid_of_socket
 from speedpix_pipe.ui.page import render_page
+from speedpix_pipe.words.messages import translated
 
 LOOK_SECONDS = 0.4
 RUNS_SECONDS = 2.0
@@ -74,7 +75,7 @@ class Site:
             Route("/small/{sha256}", self._small),
             Route("/file/{sha256}", self._file),
         ]
-        handlers: dict[Any, Any] = {PipeError: _refused}
+        handlers: dict[Any, Any] = {PipeError: self._refused}
         inner = Starlette(routes=routes, exception_handlers=handlers)
         return Guard(inner, port=self._port, token=self._token, uid_of=uid_of_socket)
 
@@ -160,6 +161,11 @@ class Site:
         await asyncio.to_thread(self._acts.redo, request.path_params["run"], again)
         return _json({"done": True})
 
+    async def _refused(self, request: Request, error: Exception) -> Response:  # noqa: ARG002 - the shape of a handler
+        assert isinstance(error, PipeError)
+        said, hint = (translated(text, self._language) for text in (error.message, error.hint or ""))
+        return JSONResponse({"error": said, "hint": hint or None, "code": error.code}, 409)
+
     # --- files ---
 
     async def _small(self, request: Request) -> Response:
@@ -214,8 +220,3 @@ async def _body(request: Request) -> dict[str, Json]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-async def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the shape of a handler
-    assert isinstance(error, PipeError)
-    return JSONResponse({"error": error.message, "hint": error.hint, "code": error.code}, 409)

@@ -27,7 +27,7 @@ class LivePage:
         self._socket = _listen(port)
         self.port: int = self._socket.getsockname()[1]
         self.token = secrets.token_urlsafe(24)
-        self._desk = Desk(folder)
+        self._desk = Desk(folder, language)
         self._site = Site(self._desk, acts, port=self.port, token=self.token, language=language, clock=SystemClock())
         config = uvicorn.Config(
             self._site.app(), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1

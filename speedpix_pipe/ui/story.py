@@ -11,12 +11,13 @@ from dataclasses import fields
 from speedpix_pipe.events import Event, ItemFound, PredictionCreated, TaskCached, TaskStarted
 from speedpix_pipe.model import Json
 from speedpix_pipe.ui.follow import files_of
+from speedpix_pipe.words.messages import translated
 
 LONGEST = 4000
 _NOT_TOLD = frozenset({"run_id", "seq", "at", "step", "key", "files", "input_files", "output", "input", "order"})
 
 
-def tell(events: Sequence[Event]) -> dict[str, Json]:
+def tell(events: Sequence[Event], language: str = "en") -> dict[str, Json]:
     """The log, the input as it was sent, and the files that came of it."""
     last_input: Json = None
     files: list[dict[str, Json]] = []
@@ -29,7 +30,7 @@ def tell(events: Sequence[Event]) -> dict[str, Json]:
                 last_input = event.input
             case _:
                 files = files_of(event) or files
-    log: list[Json] = [_line(event) for event in events]
+    log: list[Json] = [_line(event, language) for event in events]
     paid = any(_is_of_service(event) for event in events)
     return {"log": log, "input": _short(last_input), "files": files, "matrix": matrix, "paid": paid}
 
@@ -38,13 +39,13 @@ def _is_of_service(event: Event) -> bool:
     return isinstance(event, PredictionCreated) or (isinstance(event, TaskCached) and event.prediction_id is not None)
 
 
-def _line(event: Event) -> dict[str, Json]:
+def _line(event: Event, language: str) -> dict[str, Json]:
     """What happened, when, and the fields that say something."""
     facts: list[Json] = []
     for field in fields(event):
         value = getattr(event, field.name)
         if field.name not in _NOT_TOLD and value not in (None, "", False, (), field.default):
-            facts.append([field.name, _text(value)])
+            facts.append([field.name, translated(_text(value), language)])
     at = event.at.timestamp() if event.at else None
     return {"at": at, "what": type(event).__name__, "facts": facts}
 

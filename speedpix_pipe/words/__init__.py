@@ -1,7 +1,8 @@
 """Everything that people read from us in more than one language, each word with its languages side by side.
 
 A room's words are a module here: `gallery`, `live`, `terminal`. A word that lacks a language cannot be written down.
-Messages that name a place in a spec, and everything in JSON and in logs, stay English: people search for them.
+Messages of errors and problems are said in English where they arise and again by `messages` where they are shown.
+Everything in JSON, in logs and in the journal stays English: programs and searches rely on it.
 """
 
 from __future__ import annotations

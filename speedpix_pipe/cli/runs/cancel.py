@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from speedpix_pipe.cli.options import add_json
-from speedpix_pipe.cli.output import print_json
+from speedpix_pipe.cli.output import plain_ink, print_json
 from speedpix_pipe.cli.runs.base import add_run, past
 
 
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"run_id": row.id, "asked": asked})
     elif asked:
-        print(f"run {row.id} was asked to stop; it finishes what is on its way first")
+        print(plain_ink().say("runs_asked", run=row.id))
     else:
-        print(f"run {row.id} will not be resumed")
+        print(plain_ink().say("runs_given_up", run=row.id))
     return 0

@@ -6,10 +6,11 @@ import argparse
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.cli.options import add_json, positive
-from speedpix_pipe.cli.output import print_json
+from speedpix_pipe.cli.output import plain_ink, print_json
 from speedpix_pipe.cli.runs.base import past
 
 if TYPE_CHECKING:
+    from speedpix_pipe.console.base import Ink
     from speedpix_pipe.store import RunRow
 
 
@@ -26,18 +27,21 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json([run_to_json(row) for row in rows])
         return 0
+    ink = plain_ink()
     for row in rows:
-        print(_line(row))
+        print(_line(row, ink))
     return 0
 
 
-def _line(row: RunRow) -> str:
+def _line(row: RunRow, ink: Ink) -> str:
     from speedpix_pipe.app.runs import status_of
-    from speedpix_pipe.console.base import duration, printable
+    from speedpix_pipe.console.base import cell_width, duration, pad, printable
 
-    counts = ", ".join(f"{count:,} {status}" for status, count in row.counts.items() if count)
+    counts = ", ".join(ink.say(status, count=count) for status, count in row.counts.items() if count)
     took = duration(row.seconds) if row.seconds is not None else ""
     started = row.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
-    again = " (resumable)" if row.resumable and not row.lives else ""
-    status = f"{status_of(row)}{again}"
-    return f"{row.id}  {started}  {printable(row.pipeline):<20}  {status:<22}  {took:>8}  {counts}".rstrip()
+    again = ink.say("runs_resumable") if row.resumable and not row.lives else ""
+    status = ink.say(f"status_{status_of(row)}") + again
+    name = printable(row.pipeline)
+    cells = [pad(name, max(20, cell_width(name))), pad(status, max(22, cell_width(status))), f"{took:>8}", counts]
+    return f"{row.id}  {started}  {'  '.join(cells)}".rstrip()

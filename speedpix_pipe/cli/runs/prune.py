@@ -10,7 +10,7 @@ import re
 from datetime import timedelta
 
 from speedpix_pipe.cli.options import add_json, duration
-from speedpix_pipe.cli.output import print_json
+from speedpix_pipe.cli.output import plain_ink, print_json
 from speedpix_pipe.cli.runs.base import past
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -38,10 +38,11 @@ def run(args: argparse.Namespace) -> int:
             }
         )
     else:
-        from speedpix_pipe.console.base import plural, size
+        from speedpix_pipe.console.base import size
 
-        print(f"{plural(pruned.files, 'file')} removed, {size(pruned.freed_bytes)} freed")
-        print(f"{plural(pruned.kept_files, 'file')} kept, {size(pruned.kept_bytes)}")
+        ink = plain_ink()
+        print(ink.say("runs_removed", files=ink.count("file", pruned.files), size=size(pruned.freed_bytes)))
+        print(ink.say("runs_kept", files=ink.count("file", pruned.kept_files), size=size(pruned.kept_bytes)))
     return 0
 
 

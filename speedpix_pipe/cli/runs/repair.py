@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from speedpix_pipe.cli.options import add_json
-from speedpix_pipe.cli.output import print_json
+from speedpix_pipe.cli.output import plain_ink, print_json
 from speedpix_pipe.settings import load_settings
 
 
@@ -20,7 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from speedpix_pipe.app.runs import state_folder
     from speedpix_pipe.clock import SystemClock
-    from speedpix_pipe.console.base import plural
     from speedpix_pipe.store import repair
 
     report = repair(state_folder(load_settings(), Path.cwd()), now=SystemClock().now)
@@ -29,16 +28,17 @@ def run(args: argparse.Namespace) -> int:
         counts = {"rebuilt": report.rebuilt, "rebuilt_runs": report.rebuilt_runs}
         print_json({"healthy": report.healthy, "kept": kept, "rows": report.rows, "gaps": report.gaps, **counts})
         return 0
+    ink = plain_ink()
     if report.healthy:
-        print("the journal is healthy: nothing was changed")
+        print(ink.say("runs_healthy"))
         return 0
     for table, rows in report.rows.items():
-        lost = ", " + plural(report.gaps[table], "gap") if report.gaps.get(table) else ""
-        print(f"{table}: {plural(rows, 'row')} saved{lost}")
+        lost = ink.count("runs_gaps", report.gaps[table]) if report.gaps.get(table) else ""
+        print(f"{table}: {ink.count('runs_rows', rows)}{lost}")
     if report.rebuilt:
-        print(f"{plural(report.rebuilt, 'submission')} made again from the journal")
+        print(ink.count("runs_rebuilt", report.rebuilt))
     if report.rebuilt_runs:
-        print(f"{plural(report.rebuilt_runs, 'run')} made again from the journal")
+        print(ink.count("runs_rebuilt_runs", report.rebuilt_runs))
     if report.kept is not None:
-        print(f"the old journal is {report.kept}")
+        print(ink.say("runs_old_journal", path=report.kept))
     return 0

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.cli.options import add_json
-from speedpix_pipe.cli.output import print_json, print_spec, terminal
+from speedpix_pipe.cli.output import plain_ink, print_json, print_spec, terminal
 from speedpix_pipe.cli.runs.base import add_run, past
 
 if TYPE_CHECKING:
@@ -53,13 +53,16 @@ def _whole(store: Store, row: RunRow, *, as_json: bool) -> int:
     from speedpix_pipe.console.base import printable
     from speedpix_pipe.console.closing import render_closing
 
-    color = sys.stdout.isatty() and terminal().color
+    ink = plain_ink()
     if row.died:
-        print(f"run {row.id} died; it can be resumed")
-    print(f"{printable(row.spec_path)} on {row.service}, {row.started_at.astimezone():%Y-%m-%d %H:%M:%S}")
+        print(ink.say("runs_died", run=row.id))
+    when = row.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    print(ink.say("runs_where", spec=printable(row.spec_path), service=row.service, time=when))
     if started.commit:
-        print(f"at commit {started.commit[:12]}{', with changes that were not committed' if started.dirty else ''}")
-    print(render_closing(summary, color=color, report=f"speedpix-pipe report {row.id}", language=terminal().language))
+        print(ink.say("runs_commit", commit=started.commit[:12]) + (ink.say("runs_dirty") if started.dirty else ""))
+    report = f"speedpix-pipe report {row.id}"
+    width = terminal().width if sys.stdout.isatty() else 80
+    print(render_closing(summary, color=ink.color, width=width, report=report, language=ink.language))
     return 0
 
 
@@ -73,7 +76,7 @@ def _unknown(store: Store, row: RunRow, *, as_json: bool) -> int:
     from speedpix_pipe.console.base import money, printable
 
     if not found:
-        print(f"nothing of run {row.id} is unknown")
+        print(plain_ink().say("runs_no_unknown", run=row.id))
     for submission in found:
         price = money(submission.price) if submission.price is not None else "-"
         when = submission.requested_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")

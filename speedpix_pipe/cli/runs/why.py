@@ -6,7 +6,7 @@ import argparse
 import json
 
 from speedpix_pipe.cli.options import add_json
-from speedpix_pipe.cli.output import print_json
+from speedpix_pipe.cli.output import plain_ink, print_json
 from speedpix_pipe.cli.runs.base import past
 
 
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(found.to_json())
         return 0
-    print(f"{printable(found.task.task)}: {printable(found.sentence)}")
+    print(f"{printable(found.task.task)}: {plain_ink().said(found.sentence)}")
     for place, before, now in found.changes:
         was, is_now = (clip(json.dumps(value, ensure_ascii=False), 60) for value in (before, now))
         print(f"  {printable(place)}: {printable(was)} -> {printable(is_now)}")

@@ -70,7 +70,8 @@ def test_a_run_with_failures_and_unknown_submissions(story):
     story.tell(RunFinished, status=RunStatus.FAILED, resumable=False, seconds=2)
     assert render_closing(story.tally.summary()) == golden(
         """
-        product-shots failed in 2.0 s: 6 failed, 1 skipped (1 because of failures), 1 unknown
+        product-shots failed in 2.0 s: 6 failed, 1 skipped (1 because of failures),
+          1 unknown
 
         Failed
           5 × inbox/鞋0.jpg has 30 MB, at most 10 are taken (gateway)
@@ -83,7 +84,8 @@ def test_a_run_with_failures_and_unknown_submissions(story):
             white@inbox/鞋6.jpg
           Nothing sends them again unasked. Look at them, then decide:
             speedpix-pipe runs show 01JABC --unknown
-            speedpix-pipe runs redo 01JABC --unknown      sends them again, and may pay twice
+            speedpix-pipe runs redo 01JABC --unknown
+              sends them again, and may pay twice
 
         Warnings
           an alias on a cached step without max_age
@@ -93,6 +95,19 @@ def test_a_run_with_failures_and_unknown_submissions(story):
         next      speedpix-pipe runs redo 01JABC --failed
         """
     )
+
+
+def test_long_reasons_are_told_in_a_few_lines_and_commands_stay_whole(story):
+    story.begin("white")
+    story.find("white", 1)
+    story.work("white", 0, fail="the model was not content with " + "many words about this picture and " * 20)
+    story.tell(RunFinished, status=RunStatus.FAILED, resumable=False, seconds=2)
+    lines = render_closing(story.tally.summary(), width=60, report="speedpix-pipe report " + "1" * 60).splitlines()
+    told = [line for line in lines if "words" in line or "content" in line]
+    assert len(told) == 3
+    assert told[-1].endswith("…")
+    assert max(map(cell_width, told)) <= 60
+    assert any(line.endswith("1" * 60) for line in lines)
 
 
 def test_an_interrupted_run_says_how_to_go_on(story):
