@@ -9,7 +9,7 @@ from speedpix_pipe.app.forecast import AskAgain, foresee
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.selection import Selection, select
 from speedpix_pipe.app.specs import Loaded
-from speedpix_pipe.console.base import Ink, money
+from speedpix_pipe.console.base import Ink, money, plural
 from speedpix_pipe.engine.lanes import Spent
 from speedpix_pipe.errors import PlanError, RunInterruptedError
 from speedpix_pipe.files.objects import measure_some

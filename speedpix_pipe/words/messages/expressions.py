@@ -181,6 +181,27 @@ SAYINGS: Mapping[str, str] = {
     "check the folder and the spelling, or say `allow_empty: true` if none may be right": (
         "请检查文件夹和拼写；如果允许没有文件，请写 `allow_empty: true`"
     ),
+    "check the bucket, the folder and the spelling, or say `allow_empty: true` if none may be right": (
+        "请检查存储桶、文件夹和拼写；如果允许没有，请写 `allow_empty: true`"
+    ),
+    "pattern `<pattern>` matches no object": "模式 `<pattern>` 没有匹配到对象",
+    "`<path>` does not exist: <why>": "`<path>` 不存在：<why>",
+    "`<path>`: the bucket must stand in the fixed text, before the first expression": (
+        "`<path>`：存储桶必须写在第一个表达式之前的固定文本里"
+    ),
+    "<scheme>:// needs a package that is not installed: <name>": "<scheme>:// 需要的软件包没有安装：<name>",
+    "mount it, or copy the files to one of these": "请挂载它，或把文件复制到这些存储之一",
+    "<scheme>:// is no storage known here; there are <names>": "不认识存储 <scheme>://；可用的有 <names>",
+    "watch a folder that is mounted here, or run over the objects: `type: files` takes s3:// patterns": (
+        "请监视挂载在本机的文件夹，或直接处理对象：`type: files` 接受 s3:// 模式"
+    ),
+    "the URL <url> has a user or a password in it": "网址 <url> 里有用户名或密码",
+    "the URL <url> has a query, which signs it or means nothing to us": "网址 <url> 带有查询部分，它是签名或没有意义",
+    "the storage's own environment or profile has the credentials: docs/objects.md": (
+        "凭证由存储自己的环境变量或配置提供：docs/objects.md"
+    ),
+    "`<path>` names no object": "`<path>` 没有指明对象",
+    "`<path>` has a part `.` or `..`": "`<path>` 里有 `.` 或 `..`",
     "pattern `<pattern>`: cannot read the folder <folder>: <why>": "模式 `<pattern>`：无法读取文件夹 <folder>：<why>",
     "pattern `<pattern>`: `..` after a wildcard": "模式 `<pattern>`：通配符之后不能有 `..`",
     "pattern `<pattern>` has over <most> alternatives": "模式 `<pattern>` 的备选超过 <most> 个",

@@ -63,6 +63,9 @@ SAYINGS: Mapping[str, str] = {
     "is blank": "是空白图片",
     "is the same picture as the input": "与输入的图片相同",
     "cannot be looked at: <why*>": "无法查看：<why>",
+    "<path> was changed since it was saved: it is left alone, and what follows uses the kept original": (
+        "<path> 保存后被改动过：保持原样，后面的步骤使用保留的原件"
+    ),
     # why a run stops
     "max_predictions: <most> reached before <task>": "max_predictions：在 <task> 之前已达到 <most>",
     "max_cost: <most> would be passed by <task>": "max_cost：<task> 会超过 <most>",

@@ -133,6 +133,13 @@ SAYINGS: Mapping[str, str] = {
         "limits.max_predictions 是 <most>，而这次运行要调用 <count> 次"
     ),
     "limits.max_cost is <most>, and this run would cost <cost>": "limits.max_cost 是 <most>，而这次运行要花费 <cost>",
+    (
+        "limits.max_failures is <most>, and of this run <tasks*> failed already or came to an unknown end"
+    ): "limits.max_failures 是 <most>，而这次运行已有 <tasks>失败或结果未知",
+    "mend what made them fail and raise the limit, or begin a new run without --resume": (
+        "请解决失败的原因并提高限额，或不用 --resume 开始新的运行"
+    ),
+    "`speedpix-pipe doctor` looks at all of this": "`speedpix-pipe doctor` 会检查这一切",
     "raise the limit, or run less at once: --only, or fewer items": "请提高限额，或一次少运行一些：--only，或更少的条目",
     "nothing was sent": "什么都没有发送",
     "interrupted": "已中断",

@@ -56,6 +56,7 @@ SAYINGS: Mapping[str, str] = {
     "param <name> <said*>": "参数 <name> <said>",
     "param <name>: <said*>": "参数 <name>：<said>",
     "the pattern <pattern> matches no file in <folder>": "模式 <pattern> 在 <folder> 里没有匹配到文件",
+    "the pattern <pattern> matches no object": "模式 <pattern> 没有匹配到对象",
     "`allow_empty: true` on the param allows none": "如果允许没有文件，请在参数上写 `allow_empty: true`",
     "the file <path> does not exist in <folder>": "<folder> 里没有文件 <path>",
     "<path> is a folder, not a file": "<path> 是文件夹，不是文件",
