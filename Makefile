@@ -50,8 +50,8 @@ fmt: setup
 generate: setup
 	$(BIN)/python _tools/unasync.py
 
-docs: $(VENV)/.python
-	$(PIP) install --group docs
+docs: $(VENV)/.runtime
+	$(PIP) install --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "the site is in site/; open site/index.html"
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
+
+import jsonschema_rs
 
 from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.app.specs import source_of
@@ -18,9 +20,6 @@ from speedpix_pipe.spec.build import has_errors
 from speedpix_pipe.spec.load import load_source, read_bytes
 from speedpix_pipe.spec.nearest import did_you_mean
 from speedpix_pipe.spec.places import Node
-
-if TYPE_CHECKING:
-    from jsonschema import ValidationError
 
 SUFFIX = ".test.yaml"
 SCHEMA = "test.v1.schema.json"
@@ -183,48 +182,49 @@ def _expected(node: Node) -> Expected:
 
 
 @cache
-def _validator() -> Any:
-    import jsonschema
-
-    return jsonschema.Draft7Validator(json.loads(schema_text()))
+def _schema() -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(schema_text())
+    return found
 
 
 def _schema_problems(root: Node) -> Iterator[Problem]:
-    for error in _validator().iter_errors(root.value):
+    for error in jsonschema_rs.Draft7Validator(dict(_schema())).iter_errors(root.value):
         yield from _explained(root, error)
 
 
-def _explained(root: Node, error: ValidationError) -> Iterator[Problem]:
-    path = list(error.absolute_path)
+def _explained(root: Node, error: jsonschema_rs.ValidationError) -> Iterator[Problem]:
+    path = list(error.instance_path)
     node = _at(root, path)
-    meant = _meant(error) if error.validator == "oneOf" else []
+    keyword, kind = str(error.schema_path[-1]), cast("Any", error.kind)
+    meant = _meant(error, kind) if keyword == "oneOf" else []
     if meant:
         for inner in meant:
             yield from _explained(root, inner)
-    elif error.validator == "additionalProperties":
-        owner: Any = error.schema
-        yield from _unknown_keys(node, owner)
-    elif error.validator == "required":
-        required: Any = error.validator_value
-        missing = next(name for name in required if error.message.startswith(repr(name)))
-        yield node.problem("test.missing", f"{missing} is missing here")
+    elif keyword == "additionalProperties":
+        yield from _unknown_keys(node, _part(error.schema_path[:-1]))
+    elif keyword == "required":
+        yield node.problem("test.missing", f"{kind.property} is missing here")
     else:
         name = next((str(part) for part in reversed(path) if isinstance(part, str)), "the file")
-        yield node.problem("test.value", f"{name}: {_sentence(error)}")
+        yield node.problem("test.value", f"{name}: {_sentence(error, keyword, _part(error.schema_path))}")
 
 
-def _meant(error: ValidationError) -> list[ValidationError]:
+def _part(path: Sequence[str | int]) -> Any:
+    found: Any = _schema()
+    for part in path:
+        found = found[part]
+    return found
+
+
+def _meant(error: jsonschema_rs.ValidationError, kind: Any) -> list[jsonschema_rs.ValidationError]:
     """Of several forms, the errors of the only one that has the right type."""
-    own = len(error.absolute_path)
-    branches: dict[str | int, list[ValidationError]] = {}
-    for one in error.context:
-        branches.setdefault(one.schema_path[0], []).append(one)
+    own = len(error.instance_path)
     fitting = [
         branch
-        for branch in branches.values()
-        if not any(one.validator == "type" and len(one.absolute_path) == own for one in branch)
+        for branch in getattr(kind, "context", ())
+        if not any(str(one.schema_path[-1]) == "type" and len(one.instance_path) == own for one in branch)
     ]
-    return fitting[0] if len(fitting) == 1 else []
+    return list(fitting[0]) if len(fitting) == 1 else []
 
 
 def _unknown_keys(node: Node, owner: Mapping[str, Any]) -> Iterator[Problem]:
@@ -235,9 +235,8 @@ def _unknown_keys(node: Node, owner: Mapping[str, Any]) -> Iterator[Problem]:
             yield key.problem("test.unknown-key", f'unknown key "{name}"', hint=hint)
 
 
-def _sentence(error: ValidationError) -> str:
-    wanted: Any = error.validator_value
-    match error.validator:
+def _sentence(error: jsonschema_rs.ValidationError, keyword: str, wanted: Any) -> str:
+    match keyword:
         case "enum":
             return f"must be one of {', '.join(json.dumps(value) for value in wanted)}"
         case "const":
