@@ -299,9 +299,10 @@ def test_what_a_sub_pipeline_saves_may_be_found_by_the_spec_itself(cli, project)
         .replace(", save: 'in/${{ item.stem }}-x.png'", "")
     )
     Path("case.yaml").write_text(HEAD + outer.replace("{type: files}", "{type: files, default: 'in/*.png'}"))
-    ran = cli("validate", "case.yaml")
+    ran = cli("validate", "case.yaml", "--json")
     assert ran.code == 2
-    assert "what b saves here would be found by the spec's own pattern in/*.png" in ran.err
+    (problem,) = [problem for problem in ran.json if problem["severity"] == "error"]
+    assert problem["message"].startswith("what b saves here would be found by the spec's own pattern in/*.png")
 
 
 def test_what_a_sub_pipeline_watches_does_not_count(cli, project):
