@@ -49,6 +49,9 @@ fmt: setup
 
 generate: setup
 	$(BIN)/python _tools/unasync.py
+	$(BIN)/python _tools/cli_docs.py
+	$(BIN)/python _tools/spec_docs.py
+	$(BIN)/python _tools/licences.py
 
 docs: $(VENV)/.runtime
 	$(PIP) install --editable '.[docs]'
