@@ -34,9 +34,7 @@ class Template:
 _RUN, _REPORT, _WATCH = f"run {SPEC} --local", "report --open", f"watch {SPEC} --local"
 CATALOGUE = {
     "product-shots": Template("photos on white, one picture per look, a contact sheet", 3, (_RUN, _REPORT)),
-    "hot-folder": Template(
-        "a folder as a service: drop a photo in, get it on white", 2, (_RUN, f"watch {SPEC} --local")
-    ),
+    "hot-folder": Template("a folder as a service: drop a photo in, get it on white", 2, (_RUN, _WATCH)),
     "text-to-video": Template("a table of prompts becomes pictures, then films", 0, (_RUN, _REPORT)),
     "minimal": Template("one step over a folder of photos", 2, (_RUN, _REPORT)),
 }

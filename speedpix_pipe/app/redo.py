@@ -14,6 +14,7 @@ from pathlib import Path
 
 from speedpix_pipe.app.arrived import watched_folder, with_arrivals
 from speedpix_pipe.app.one_run import OneRun, RunOutcome, Subscribe, new_run_id
+from speedpix_pipe.app.redo_rest import Named, remembered, rest_of
 from speedpix_pipe.app.resuming import asked_again
 from speedpix_pipe.app.runs import unknown_of
 from speedpix_pipe.app.selection import exactly, matches
@@ -31,7 +32,6 @@ from speedpix_pipe.steps.base import Again
 from speedpix_pipe.steps.seeds import Wish
 from speedpix_pipe.store import RunRow, Store, TaskRow
 
-Named = tuple[str, str]  # step and key
 NEW_SEED = "new-seed: "  # before a STEP@KEY: this one with another seed. No step can be called that.
 
 
@@ -48,6 +48,7 @@ class RedoRequest:
     from_file: Path | None = None
     new_seed: bool = False
     spec_seed: bool = False
+    rest: bool = False
     concurrency: int | None = None
     grace_seconds: float = 8.0
     confirm: Callable[[str], bool] | None = None
@@ -81,7 +82,7 @@ async def redo(request: RedoRequest, subscribe: Subscribe) -> RunOutcome:
         station = open_station(asked, loaded, store, notes, stack)
         try:
             await station.begin()
-            arguments = {**_arguments(row), "redo": {"run": row.id, "tasks": len(again), "seeds": len(wishes)}}
+            arguments = {**_arguments(row), "redo": remembered(row.id, again, wishes)}
             going = OneRun(
                 station, asked, loaded, run_id, arguments=arguments, origin=row.id, notes=notes, selection=selection
             )
@@ -104,6 +105,8 @@ def chosen(store: Store, row: RunRow, request: RedoRequest) -> tuple[dict[Named,
     """The tasks that are meant, what each may set aside, and which seed is wished for it."""
     lines = [*request.tasks, *_lines(request.from_file)]
     _refuse_contradictions(request, lines, row.id)
+    if request.rest:
+        return rest_of(store, row)
     tasks = list(store.journal.tasks(row.id))
     found: dict[Named, Again] = {}
     if request.failed:
@@ -125,7 +128,12 @@ def chosen(store: Store, row: RunRow, request: RedoRequest) -> tuple[dict[Named,
 
 
 def _refuse_contradictions(request: RedoRequest, lines: Sequence[str], run_id: str) -> None:
-    if not (request.failed or request.unknown or lines):
+    others = request.failed or request.unknown or bool(lines) or request.new_seed or request.spec_seed
+    if request.rest and others:
+        raise UsageError(
+            "--rest goes on with a redo as it was asked for, so it goes with nothing else", code="usage.redo"
+        )
+    if not (others or request.rest) or not (request.rest or request.failed or request.unknown or lines):
         raise UsageError(
             "which tasks? give --failed, --unknown, --from-file or STEP@KEY",
             code="usage.redo",

@@ -55,6 +55,8 @@ def _run_view(store: Store, row: RunRow, folder: Path) -> RunView:
         steps=started.steps,
         needs={str(node["step"]): node["needs"] for node in draw(started.steps, started.resolved_spec)},
         resumable=row.resumable and not row.lives,
+        local=summary.local,
+        redo=summary.redo,
         reason=row.reason,
         started_at=row.started_at,
         seconds=row.seconds if row.seconds is not None else summary.seconds,

@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 
 from speedpix_pipe.cli.options import add_json
-from speedpix_pipe.cli.output import plain_ink, print_json
+from speedpix_pipe.cli.output import plain_ink, print_json, program
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from speedpix_pipe.app.init import init
 
     project = init(args.folder, args.template)
-    commands = [f"speedpix-pipe {command}" for command in project.next]
+    commands = [f"{program()} {command}" for command in project.next]
     if args.json:
         written, kept = ([str(path) for path in paths] for paths in (project.written, project.kept))
         print_json({"folder": str(project.folder), "written": written, "kept": kept, "next": commands})

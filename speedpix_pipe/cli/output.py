@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.model import Json
@@ -15,6 +17,7 @@ from speedpix_pipe.settings import load_settings
 if TYPE_CHECKING:
     from speedpix_pipe.console.base import Ink
 
+PROGRAM = "speedpix-pipe"
 # Signs at which some programs end a line, though JSON does not; it escapes all others itself.
 _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
@@ -36,6 +39,25 @@ def terminal() -> Terminal:
     width = settings.columns or (shutil.get_terminal_size().columns if is_terminal else 100)
     color = is_terminal and not settings.no_color
     return Terminal(live=is_terminal and not dumb, color=color, width=width, language=settings.language)
+
+
+def program() -> str:
+    """How this shell calls us: by name where that finds us, else by where we lie (an environment not activated)."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py" and called.parent.name == "speedpix_pipe":
+        return PROGRAM if shutil.which(PROGRAM) else f"{shlex.quote(sys.executable)} -m speedpix_pipe"
+    found = shutil.which(PROGRAM)
+    if called.name != PROGRAM or (found and Path(found).samefile(called)) or not called.exists():
+        return PROGRAM
+    return shlex.quote(os.path.abspath(called))  # noqa: PTH100 - the link that was called, not where it leads
+
+
+def here() -> Path | None:
+    """Where the shell stands, if that is still there."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
 
 
 def plain_ink() -> Ink:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speedpix_pipe.cli.output import Terminal, plain_ink, print_json, say, terminal
+from speedpix_pipe.cli.output import Terminal, here, plain_ink, print_json, program, say, terminal
 
 if TYPE_CHECKING:
     from speedpix_pipe.app.one_run import RunOutcome, Subscribe
@@ -43,8 +43,18 @@ def _tell(outcome: RunOutcome, screen: Terminal, log: LogFile, *, log_format: st
     if log_format == "text":
         from speedpix_pipe.console.closing import render_closing
 
-        command = f"speedpix-pipe report {summary.run_id}" if summary.total else None
-        say(render_closing(summary, color=screen.color, width=screen.width, report=command, language=screen.language))
+        command = f"{program()} report {summary.run_id}" if summary.total else None
+        say(
+            render_closing(
+                summary,
+                color=screen.color,
+                width=screen.width,
+                report=command,
+                language=screen.language,
+                program=program(),
+                folder=here(),
+            )
+        )
     if log.path is not None:
         say(plain_ink().say("bug_inside", path=log.path))
     if as_json:

@@ -6,6 +6,7 @@ once with the tasks they hit; nothing here grows with the number of tasks.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,16 +31,21 @@ def render_closing(
     width: int = 80,
     report: Path | str | None = None,
     language: str = "en",
+    program: str = COMMAND,
+    folder: Path | None = None,
 ) -> str:
-    """The closing summary as one text without a final line break."""
+    """The closing summary as one text without a final line break.
+
+    `program` is how this shell calls us, `folder` where it stands: commands are there to be copied.
+    """
     ink = Ink(color, language)
     width = max(40, min(width, 120))
     parts = [
         _headline(summary, ink, width),
         *_failed(summary, ink, width),
-        *_unknown(summary, ink, width),
+        *_unknown(summary, ink, width, program),
         *_warnings(summary, ink, width),
-        "\n".join(_facts(summary, ink, width, report)),
+        "\n".join([*_facts(summary, ink, width, report), *_next(summary, ink, program, folder)]),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -122,7 +128,7 @@ def _named(tasks: Iterable[str], count: int, width: int, ink: Ink) -> str:
     return "  ".join(names) + more
 
 
-def _unknown(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
+def _unknown(summary: RunSummary, ink: Ink, width: int, program: str) -> Iterator[str]:
     tasks: tuple[UnknownTask, ...] = summary.unknown
     if not tasks:
         return
@@ -133,8 +139,8 @@ def _unknown(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
             *_indented(ink.count("stands", summary.unknown_submissions), width, 0),
             ink.dim(f"    {_named((task.task for task in tasks), len(tasks), width - 4, ink)}"),
             *_indented(ink.say("decide"), width, 0),
-            f"    {COMMAND} runs show {run} --unknown",
-            f"    {COMMAND} runs redo {run} --unknown",
+            f"    {program} runs show {run} --unknown",
+            f"    {program} runs redo {run} --unknown",
             *[f"    {line}" for line in _indented(ink.say("pays_twice"), width - 4, 0)],
         ]
     )
@@ -167,8 +173,6 @@ def _facts(summary: RunSummary, ink: Ink, width: int, report: Path | str | None)
     if report is not None:
         # never cut: it is there to be copied
         yield f"{ink.dim(pad(ink.say('report'), LABEL))}{printable(str(report))}"
-    for number, command in enumerate(_next(summary)):
-        yield f"{ink.dim(pad('' if number else ink.say('next'), LABEL))}{ink.bold(command)}"
 
 
 def _labelled(label: str, values: list[str], ink: Ink, width: int) -> Iterator[str]:
@@ -219,14 +223,25 @@ def _cost(summary: RunSummary, ink: Ink) -> str:
     return text + ink.say("saved_by_cache", money=money(summary.saved)) if summary.saved else text
 
 
-def _next(summary: RunSummary) -> Iterator[str]:
-    run, spec = summary.run_id or "", printable(summary.spec_path) or "SPEC"
-    spec = f"'{spec}'" if " " in spec else spec
+def _next(summary: RunSummary, ink: Ink, program: str, folder: Path | None) -> Iterator[str]:
+    """The command that goes on from here, if there is something to go on with."""
+    run, spec = summary.run_id or "", _spec(summary.spec_path, folder)
+    local = " --local" if summary.local else ""
     if summary.under_way:
         return
     if summary.resumable:
-        yield f"{COMMAND} run {spec} --resume"
+        command = f"runs redo {run} --rest" if summary.redo else f"run {spec} --resume{local}"
     elif summary.reason and summary.tasks[TaskStatus.CANCELLED] and summary.status is RunStatus.FAILED:
-        yield f"{COMMAND} run {spec}"  # turned away by the service: to redo what failed would leave out the rest
+        command = f"run {spec}{local}"  # turned away by the service: to redo what failed would leave out the rest
     elif summary.tasks[TaskStatus.FAILED] > summary.ignored:
-        yield f"{COMMAND} runs redo {run} --failed"
+        command = f"runs redo {run} --failed"
+    else:
+        return
+    yield f"{ink.dim(pad(ink.say('next'), LABEL))}{ink.bold(f'{program} {command}')}"
+
+
+def _spec(path: str, folder: Path | None) -> str:
+    """As one would write it where the shell stands."""
+    if folder is not None and path and Path(path).is_relative_to(folder):
+        path = str(Path(path).relative_to(folder))
+    return shlex.quote(printable(path)) if path else "SPEC"

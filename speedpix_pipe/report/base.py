@@ -78,6 +78,8 @@ class RunView:
     steps: tuple[str, ...] = ()
     needs: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by step; of an old spec it may not be known
     resumable: bool = False
+    local: bool = False
+    redo: bool = False  # of some tasks of another run
     reason: str = ""
     started_at: datetime | None = None
     seconds: float = 0.0

@@ -119,10 +119,13 @@ def make_contents(
 
 
 def commands(run: RunView) -> dict[str, str]:
+    resume = f"run {_quoted(run.spec_path or 'SPEC')} --resume{' --local' if run.local else ''}"
+    if run.redo:
+        resume = f"runs redo {run.run_id} --rest"
     return {
         "retry": f"{COMMAND} runs redo {run.run_id} --failed",
         "resend": f"{COMMAND} runs redo {run.run_id} --unknown",
-        "resume": f"{COMMAND} run {_quoted(run.spec_path or 'SPEC')} --resume" if run.resumable else "",
+        "resume": f"{COMMAND} {resume}" if run.resumable else "",
         "redo": f"{COMMAND} runs redo {run.run_id}",
         "marked": f"{COMMAND} runs redo {run.run_id} --from-file rejected-{run.run_id}.txt",
     }

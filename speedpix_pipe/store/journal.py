@@ -273,9 +273,13 @@ class Journal:
         return self._run_row(rows[0])
 
     def last_unfinished(self, spec_path: Path | str) -> RunRow | None:
-        """The newest run of a spec that can be resumed: nobody carries it out, and it did not come to its end."""
+        """The newest run of a spec that can be resumed: nobody carries it out, and it did not come to its end.
+
+        A redo is none of them: it goes on with `runs redo --rest`.
+        """
         rows = self._reader.all(
-            f"SELECT {_RUN_COLUMNS} FROM runs WHERE spec_path = ? AND resumable ORDER BY number DESC",
+            f"SELECT {_RUN_COLUMNS} FROM runs WHERE spec_path = ? AND resumable AND origin IS NULL "
+            "ORDER BY number DESC",
             (text_in(str(spec_path)),),
         )
         return next((run for run in map(self._run_row, rows) if not run.lives), None)

@@ -284,6 +284,15 @@ class Ledger:
         )
         return {row[0] for row in rows}
 
+    def sent_by(self, run_id: str) -> set[tuple[str, str]]:
+        """Tasks (step and key) that a run paid for, or may have, and that did not come to nothing."""
+        rows = self._reader.all(
+            "SELECT step, key FROM submissions WHERE paid_run_id = ? "
+            "AND state IN ('requested', 'created', 'succeeded')",
+            (run_id,),
+        )
+        return {(step, text_out(key)) for step, key in rows}
+
     def failed(self, run_id: str) -> frozenset[str]:
         """Tasks (`step@key`) of a run that cost something and came to nothing, or are unknown: `max_failures`."""
         rows = self._reader.all(

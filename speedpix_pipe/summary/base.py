@@ -118,6 +118,8 @@ class RunSummary:
     warnings: tuple[tuple[str, str], ...] = ()
     started_at: datetime | None = None
     under_way: bool = False  # it goes on: what counts as cancelled is still to come
+    local: bool = False  # on the emulator of this machine, which must be said again to go on
+    redo: bool = False  # of some tasks of another run
 
     @property
     def total(self) -> int:

@@ -288,6 +288,8 @@ class Tally:
             uploaded_bytes=self.uploaded_bytes,
             warnings=tuple(self.warnings),
             started_at=self.started_at,
+            local=_argument(start, "local"),
+            redo=_argument(start, "redo"),
         )
 
     def _elapsed(self) -> float:
@@ -299,3 +301,8 @@ class Tally:
         counts = dict(step.counts)
         counts[TaskStatus.CANCELLED] += step.left
         return replace(step, counts=counts, running=0)
+
+
+def _argument(start: RunStarted | None, name: str) -> bool:
+    """Whether a run was begun with it."""
+    return start is not None and isinstance(start.arguments, dict) and bool(start.arguments.get(name))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,7 @@ from speedpix_pipe.app.plan import PlanRequest, plan
 from speedpix_pipe.app.runs import why
 from speedpix_pipe.clock import SystemClock
 from speedpix_pipe.errors import PlanError, UsageError
-from speedpix_pipe.events import TaskCached, TaskStarted, TaskSucceeded
+from speedpix_pipe.events import PredictionCreated, TaskCached, TaskStarted, TaskSucceeded
 from speedpix_pipe.store import Store, repair
 from tests.functional.money import Shop, counts
 
@@ -340,3 +342,32 @@ def test_choices_survive_a_repair(shop: Seeded) -> None:
     made = shop.made
     assert counts(shop.run()) == {"cached": 6}
     assert shop.made == made
+
+
+def test_the_rest_of_an_interrupted_redo_keeps_the_seeds_that_were_sent_and_draws_the_others(tmp_path: Path) -> None:
+    class Interrupted(Seeded):
+        left = 0
+
+        def __call__(self, event: Any) -> None:
+            super().__call__(event)
+            self.left -= isinstance(event, PredictionCreated)
+            if self.left == 0 and isinstance(event, PredictionCreated):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with Interrupted(tmp_path) as shop:
+        shop.clock = SystemClock()
+        shop.write(SPEC)
+        shop.edit("params:", "limits: {concurrency: 1}\nparams:")
+        shop.run()
+        shop.left = 1
+        shop.hold.set()
+        assert shop.redo(tasks=["first@*"], new_seed=True).exit_code == 130
+        shop.hold.clear()
+        assert shop.redo(rest=True).exit_code == 0
+        again = shop.sent()[3:]
+        assert sorted(one["word"] for one in again) == ["ant", "bee", "cat"]
+        assert 7 not in {one["seed"] for one in again}
+        made = shop.made
+        shop.run()
+        assert shop.made == made
+        assert shop.said() == {one["word"]: f"{one['word']}/{one['seed']}/None" for one in again}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
+from speedpix_pipe.clock import SystemClock
 from speedpix_pipe.errors import UsageError
+from speedpix_pipe.events import ItemFound, PredictionCreated, TaskSucceeded
 from speedpix_pipe.steps.base import Again
 from tests.functional.money import Shop, counts
 
@@ -102,6 +106,69 @@ def test_nothing_that_fits_is_said(shop: Shop, options: dict, words: str) -> Non
     shop.run()
     with pytest.raises(UsageError, match=words):
         shop.redo(**options)
+
+
+class Interrupted(Shop):
+    """Gets SIGINT at an event of a kind, once so many were seen, and is given time to end as people are."""
+
+    at: tuple[type, int] | None = None
+
+    def __init__(self, folder: Path, limits: str) -> None:
+        super().__init__(folder, limits)
+        self.clock = SystemClock()
+
+    def __call__(self, event) -> None:
+        super().__call__(event)
+        if self.at is not None and len(self.of(self.at[0])) == self.at[1]:
+            self.at = None
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_rest_of_an_interrupted_redo_is_done_and_what_it_sent_is_not_sent_again(tmp_path: Path) -> None:
+    with Interrupted(tmp_path, limits="concurrency: 2") as shop:
+        shop.run()
+        shop.at = (PredictionCreated, 2)
+        shop.hold.set()
+        redone = shop.redo(tasks=["first@*"])
+        assert redone.exit_code == 130
+        assert redone.summary.redo
+        assert counts(redone)["cancelled"] >= 4
+        shop.hold.clear()
+        assert shop.made == 8 + 2
+        rest = shop.redo(run=redone.summary.run_id, rest=True)
+        assert rest.exit_code == 0
+        assert shop.made == 8 + 4
+        assert sorted(shop.words("first")[4:]) == ["ant", "bee", "cat", "dog"]
+        with pytest.raises(UsageError, match="has done all"):
+            shop.redo(run=rest.summary.run_id, rest=True)
+        assert counts(shop.run()) == {"cached": 8}
+
+
+def test_wherever_a_redo_is_interrupted_each_task_is_paid_for_once(tmp_path: Path) -> None:
+    with Interrupted(tmp_path, limits="concurrency: 1") as shop:
+        shop.run()
+        shop.at = (ItemFound, 1)
+        assert shop.redo(tasks=["first@b*", "first@dog"]).exit_code == 130
+        assert shop.redo(rest=True).exit_code == 0
+        assert sorted(shop.words("first")[4:]) == ["bee", "dog"]
+
+
+def test_a_run_is_resumed_past_a_redo_that_was_interrupted_later(tmp_path: Path) -> None:
+    with Interrupted(tmp_path, limits="concurrency: 1") as shop:
+        shop.at = (TaskSucceeded, 2)
+        run = shop.run()
+        shop.at = (ItemFound, 1)
+        assert shop.redo(tasks=["first@ant"]).exit_code == 130
+        resumed = shop.run(resume=True)
+        assert resumed.summary.run_id == run.summary.run_id
+
+
+def test_only_a_redo_has_a_rest(shop: Shop) -> None:
+    shop.run()
+    with pytest.raises(UsageError, match="is no redo"):
+        shop.redo(rest=True)
+    with pytest.raises(UsageError, match="goes with nothing else"):
+        shop.redo(rest=True, failed=True)
 
 
 def test_equal_tasks_that_are_named_are_one_prediction(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ name or stem, or a pattern with *. It is the spec as it stands now, with the par
 
 With --new-seed each task gets another seed, in every field of its input that is one, and keeps what comes of it:
 later runs find that picture in the cache. --spec-seed goes back, for nothing where the old picture is kept.
+
+--rest goes on with a redo that was interrupted: what it sent is fetched, what it did not come to is done.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tasks from a file, one STEP@KEY a line, as the gallery saves it; "
         "`new-seed: ` before one asks for another seed for it",
     )
+    parser.add_argument("--rest", action="store_true", help="what an interrupted redo did not come to")
     seed = parser.add_mutually_exclusive_group()
     seed.add_argument("--new-seed", action="store_true", help="with another seed, which is then kept to")
     seed.add_argument("--spec-seed", action="store_true", help="with the seed that the spec says, dropping another one")
@@ -64,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         from_file=args.from_file,
         new_seed=args.new_seed,
         spec_seed=args.spec_seed,
+        rest=args.rest,
         concurrency=args.concurrency,
         grace_seconds=args.grace,
         confirm=question(yes=args.yes),

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.cli.options import add_json
-from speedpix_pipe.cli.output import plain_ink, print_json, print_spec, terminal
+from speedpix_pipe.cli.output import here, plain_ink, print_json, print_spec, program, terminal
 from speedpix_pipe.cli.runs.base import add_run, past
 
 if TYPE_CHECKING:
@@ -60,9 +60,17 @@ def _whole(store: Store, row: RunRow, *, as_json: bool) -> int:
     print(ink.say("runs_where", spec=printable(row.spec_path), service=row.service, time=when))
     if started.commit:
         print(ink.say("runs_commit", commit=started.commit[:12]) + (ink.say("runs_dirty") if started.dirty else ""))
-    report = f"speedpix-pipe report {row.id}"
-    width = terminal().width if sys.stdout.isatty() else 80
-    print(render_closing(summary, color=ink.color, width=width, report=report, language=ink.language))
+    print(
+        render_closing(
+            summary,
+            color=ink.color,
+            width=terminal().width if sys.stdout.isatty() else 80,
+            report=f"{program()} report {row.id}",
+            language=ink.language,
+            program=program(),
+            folder=here(),
+        )
+    )
     return 0
 
 

@@ -58,6 +58,14 @@ SAYINGS: Mapping[str, str] = {
     ),
     "`speedpix-pipe runs show <run>` lists what failed": "`speedpix-pipe runs show <run>` 列出失败的任务",
     "--unknown sends the same again, so it goes with no other seed": "--unknown 会原样再次发送，不能同时换种子",
+    "--rest goes on with a redo as it was asked for, so it goes with nothing else": (
+        "--rest 按原来的要求继续重做，不能和别的选项一起用"
+    ),
+    "run <run> is no redo": "运行 <run> 不是重做",
+    "--rest goes on with a redo; `run SPEC --resume` with a run": (
+        "--rest 用来继续重做；继续一次运行请用 `run SPEC --resume`"
+    ),
+    "run <run> has done all that it was asked for": "运行 <run> 已完成要求的全部任务",
     "name the tasks instead: STEP@KEY --new-seed": "请改为写出任务：STEP@KEY --new-seed",
     "a new seed and the one that the spec says: only one of them can be had": "新种子和规格文件里的种子只能选一个",
     "cannot read <path>: there is no such file": "无法读取 <path>：没有这个文件",

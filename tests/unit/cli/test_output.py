@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from speedpix_pipe.cli.options import duration, positive
-from speedpix_pipe.cli.output import print_json
+from speedpix_pipe.cli.output import print_json, program
 from speedpix_pipe.cli.runs.prune import _size
 from speedpix_pipe.console.base import size
 
@@ -58,3 +58,24 @@ def test_sizes_are_read(text, count):
 )
 def test_sizes_are_told(count, text):
     assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("called", "on_path", "told"),
+    [
+        ("bin/speedpix-pipe", None, "{folder}/bin/speedpix-pipe"),
+        ("bin/speedpix-pipe", "bin", "speedpix-pipe"),
+        ("bin/speedpix-pipe", "other", "{folder}/bin/speedpix-pipe"),
+        ("speedpix_pipe/__main__.py", None, "{python} -m speedpix_pipe"),
+        ("speedpix_pipe/__main__.py", "other", "speedpix-pipe"),
+        ("pytest", None, "speedpix-pipe"),
+    ],
+)
+def test_commands_are_told_as_this_shell_can_call_them(tmp_path, monkeypatch, called, on_path, told):
+    for folder in ("bin", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "speedpix-pipe").touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [called])
+    monkeypatch.setenv("PATH", str(tmp_path / on_path) if on_path else "/nowhere")
+    assert program() == told.format(folder=tmp_path, python=sys.executable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from speedpix_pipe.events import (
     PredictionCreated,
     PredictionRequested,
     RunFinished,
+    RunStarted,
     TaskCached,
     TaskSkipped,
     TaskUnknown,
@@ -120,6 +122,22 @@ def test_an_interrupted_run_says_how_to_go_on(story):
         "product-shots was interrupted in 3.0 s: 1 succeeded, 1 cancelled\nstopped because Ctrl-C was pressed\n"
     )
     assert text.endswith("next      speedpix-pipe run shots.yaml --resume")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ({"local": True}, "run 'shop/my shots.yaml' --resume --local"),
+        ({"local": False}, "run 'shop/my shots.yaml' --resume"),
+        ({"local": True, "redo": {"run": "01JAAA"}}, "runs redo 01JABC --rest"),
+    ],
+)
+def test_the_command_that_goes_on_can_be_copied(story, arguments, command):
+    started = {"pipeline": "p", "spec_digest": "d", "state_folder": ".speedpix", "service": "s", "params": {}}
+    story.tell(RunStarted, spec_path="/work/shop/my shots.yaml", steps=("white",), arguments=arguments, **started)
+    story.tell(RunFinished, status=RunStatus.CANCELLED, resumable=True, seconds=3, reason="Ctrl-C was pressed")
+    text = render_closing(story.tally.summary(), program=".venv/bin/speedpix-pipe", folder=Path("/work"))
+    assert text.endswith(f"next      .venv/bin/speedpix-pipe {command}")
 
 
 def test_a_run_that_was_turned_away_is_run_again_as_a_whole(story):

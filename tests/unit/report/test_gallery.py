@@ -264,6 +264,16 @@ def test_the_commands_name_the_run(studio, read_page):
     }
 
 
+@pytest.mark.parametrize(
+    ("facts", "command"),
+    [({"local": True}, "run shots.yaml --resume --local"), ({"redo": True, "local": True}, "runs redo 01JABC --rest")],
+)
+def test_the_command_that_goes_on_is_that_of_the_run(studio, read_page, facts, command):
+    studio.product("a.png", "red")
+    run = studio.run(resumable=True, spec_path="shots.yaml", **facts)
+    assert read_page(studio.build(run=run))["commands"]["resume"] == f"speedpix-pipe {command}"
+
+
 def test_figures_per_step(studio, read_page):
     for number in range(20):
         studio.task("white", str(number), seconds=1.0 + (number == 19) * 9, price=0.5)
