@@ -17,6 +17,7 @@ from speedpix_pipe.summary import Failure, RunSummary, StepTally, UnknownTask, c
 
 COMMAND = "speedpix-pipe"
 MOST_REASONS = 10
+MOST_ALIKE = 3  # warnings of one kind
 MOST_TASKS = 4
 MOST_FOLDERS = 6
 MOST_STEPS = 12
@@ -153,10 +154,16 @@ def _indented(text: str, width: int, most: int) -> list[str]:
 def _warnings(summary: RunSummary, ink: Ink, width: int) -> Iterator[str]:
     if not summary.warnings:
         return
-    told = summary.warnings[:MOST_REASONS]
-    shown = [line for _, message in told for line in _indented(ink.said(message), width, MOST_LINES)]
-    if len(summary.warnings) > MOST_REASONS:
-        shown.append(f"  {ink.say('more', count=len(summary.warnings) - MOST_REASONS)}")
+    seen: Counter[str] = Counter()
+    told = []
+    for code, message in summary.warnings:
+        seen[code] += 1
+        if seen[code] <= MOST_ALIKE:
+            told.append(message)
+    told = told[:MOST_REASONS]
+    shown = [line for message in told for line in _indented(ink.said(message), width, MOST_LINES)]
+    if len(summary.warnings) > len(told):
+        shown.append(f"  {ink.say('more', count=len(summary.warnings) - len(told))}")
     yield "\n".join([ink.yellow(ink.say("title_warnings")), *shown])
 
 

@@ -5,6 +5,7 @@ Finding problems is `spec`'s work; this room only shows them, all at once and in
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate, groupby
 
@@ -13,6 +14,7 @@ from speedpix_pipe.errors import PipeError, Problem, Severity, in_order
 from speedpix_pipe.words.messages import translated
 
 MOST_SHOWN = 100
+MOST_OF_A_KIND = 5  # warnings of one code in one file: the sixth says nothing new
 TAB = 4
 
 
@@ -24,12 +26,13 @@ def render_problems(
     limit: int = MOST_SHOWN,
     language: str = "en",
 ) -> str:
-    """All problems as one text without a final line break; past `limit` only their number."""
+    """All problems as one text without a final line break; past `limit`, and of warnings alike, only their number."""
     ink = Ink(color, language)
     ordered = in_order(problems)
-    blocks = [_block(problem, ink, width) for problem in ordered[:limit]]
-    if len(ordered) > limit:
-        blocks.append(ink.say("more", count=len(ordered) - limit))
+    shown = _telling(ordered)[:limit]
+    blocks = [_block(problem, ink, width) for problem in shown]
+    if len(ordered) > len(shown):
+        blocks.append(ink.say("more", count=len(ordered) - len(shown)))
     if len(ordered) > 1:
         blocks.append(ink.bold(_count(ordered, ink)))
     return "\n\n".join(blocks)
@@ -51,6 +54,19 @@ def _wrapped(text: str, width: int, indent: int) -> list[str]:
 
 def _lines(text: str, ink: Ink) -> str:
     return "\n".join(printable(line) for line in translated(text, ink.language).split("\n"))
+
+
+def _telling(problems: Sequence[Problem]) -> list[Problem]:
+    """Every error, and of warnings alike the first few."""
+    seen: Counter[tuple[str, str]] = Counter()
+    kept = []
+    for problem in problems:
+        if problem.severity is Severity.WARNING:
+            seen[problem.path, problem.code] += 1
+            if seen[problem.path, problem.code] > MOST_OF_A_KIND:
+                continue
+        kept.append(problem)
+    return kept
 
 
 def _count(problems: Sequence[Problem], ink: Ink) -> str:

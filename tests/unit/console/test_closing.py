@@ -188,3 +188,19 @@ def test_hostile_names_do_not_reach_the_terminal(story):
     story.tell(FileSaved, step="white", key="k", path="out/\x1b]0;x\x07/a.png", sha256="", size=1)
     story.tell(Warned, code="c", message="a\x1b[2Jb")
     assert "\x1b" not in render_closing(story.tally.summary())
+
+
+def test_of_warnings_alike_a_few_are_told_and_others_are_not_crowded_out(story):
+    story.begin("white")
+    for number in range(20):
+        story.tell(Warned, code="spec.nowhere", message=f"step {number} goes nowhere")
+    story.tell(Warned, code="disk.low", message="little space is left")
+    story.tell(RunFinished, status=RunStatus.SUCCEEDED, resumable=False, seconds=3)
+    lines = render_closing(story.tally.summary()).splitlines()
+    assert [line.strip() for line in lines[lines.index("Warnings") + 1 :][:5]] == [
+        "step 0 goes nowhere",
+        "step 1 goes nowhere",
+        "step 2 goes nowhere",
+        "little space is left",
+        "and 17 more",
+    ]

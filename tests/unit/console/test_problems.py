@@ -7,8 +7,8 @@ from speedpix_pipe.console.problems import render_error, render_problems
 from speedpix_pipe.errors import Problem, Severity, UsageError
 
 
-def problem(line=1, column=1, *, message="wrong", path="toys.yaml", **rest) -> Problem:
-    return Problem(path, line, column, "spec.x", message, **rest)
+def problem(line=1, column=1, *, message="wrong", path="toys.yaml", code="spec.x", **rest) -> Problem:
+    return Problem(path, line, column, code, message, **rest)
 
 
 def caret_cells(text: str) -> tuple[str, str]:
@@ -122,3 +122,13 @@ def test_other_errors_say_what_to_do():
     assert render_error(UsageError("no such file: a.yaml", hint="see speedpix-pipe init")) == (
         "error: no such file: a.yaml\n  hint: see speedpix-pipe init"
     )
+
+
+def test_of_warnings_alike_the_first_few_are_shown_and_every_error():
+    warnings = [problem(line, 1, code="w", severity=Severity.WARNING) for line in range(1, 10)]
+    errors = [problem(line, 1) for line in range(10, 19)]
+    text = render_problems([*warnings, *errors, problem(19, 1, code="other", severity=Severity.WARNING)])
+    assert text.count("warning: wrong") == 6
+    assert text.count(": wrong") == 6 + 9
+    assert "toys.yaml:19:1" in text
+    assert text.endswith("and 4 more\n\n9 errors, 10 warnings in toys.yaml")
