@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
     from speedpix_pipe.app.init import init
 
     project = init(args.folder, args.template)
-    commands = [f"{program()} {command}" for command in project.next]
+    moves = project.folder.resolve() != Path.cwd()
+    commands = [f"{program(moves=moves)} {command}" for command in project.next]
     if args.json:
         written, kept = ([str(path) for path in paths] for paths in (project.written, project.kept))
         print_json({"folder": str(project.folder), "written": written, "kept": kept, "next": commands})
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     for path in project.kept:
         print(f"{pad(ink.say('init_kept'), 7)}{printable(str(project.folder / path))} {ink.say('init_was_there')}")
     print(f"\n{ink.say('init_next')}")
-    if project.folder.resolve() != Path.cwd():
+    if moves:
         print(f"  cd {printable(shlex.quote(str(project.folder)))}")
     for command in commands:
         print(f"  {command}")

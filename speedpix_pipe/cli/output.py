@@ -41,15 +41,20 @@ def terminal() -> Terminal:
     return Terminal(live=is_terminal and not dumb, color=color, width=width, language=settings.language)
 
 
-def program() -> str:
-    """How this shell calls us: by name where that finds us, else by where we lie (an environment not activated)."""
+def program(*, moves: bool = False) -> str:
+    """How this shell calls us: by name where that finds us, else by where we lie (an environment not activated).
+
+    With `moves`, from another folder than this one.
+    """
     called = Path(sys.argv[0])
     if called.name == "__main__.py" and called.parent.name == "speedpix_pipe":
         return PROGRAM if shutil.which(PROGRAM) else f"{shlex.quote(sys.executable)} -m speedpix_pipe"
     found = shutil.which(PROGRAM)
     if called.name != PROGRAM or (found and Path(found).samefile(called)) or not called.exists():
         return PROGRAM
-    return shlex.quote(os.path.abspath(called))  # noqa: PTH100 - the link that was called, not where it leads
+    whole = os.path.abspath(called)  # noqa: PTH100 - the link that was called, not where it leads
+    short = os.path.relpath(called)
+    return shlex.quote(whole if moves or len(short) >= len(whole) else short)
 
 
 def here() -> Path | None:

@@ -20,6 +20,7 @@ from importlib import import_module
 ROOMS = ("yaml", "spec", "expressions", "values", "usage", "running", "surroundings")
 PHRASES = "phrases"
 GAP = re.compile(r"<([a-z_]+)(\*?)>")
+PLACE = re.compile(r"\S[^\n]*?:\d+:\d+: ")  # of a problem in a file
 _MOST_PARTS = 12
 
 
@@ -61,13 +62,14 @@ class _Saying:
 
 
 def _pattern(english: str) -> re.Pattern[str]:
-    """What is filled in never runs over into the next sentence."""
+    """What is filled in never runs over into the next sentence, nor at the beginning over whose matter it is."""
     pieces, seen, made = GAP.split(english), set[str](), ""
     for number in range(0, len(pieces), 3):
         made += re.escape(pieces[number])
         if number + 1 < len(pieces):
             name, ours = pieces[number + 1], pieces[number + 2]
-            anything = ".+?" if ours else "(?:(?!; ).)+?"
+            ends = "; " if made else "; |: "
+            anything = ".+?" if ours else f"(?:(?!{ends}).)+?"
             made += f"(?P={name})" if name in seen else f"(?P<{name}>{anything})"
             seen.add(name)
     return re.compile(made, re.DOTALL)
@@ -103,6 +105,8 @@ def _by_weight(sayings: Mapping[str, str]) -> list[_Saying]:
 
 @lru_cache(maxsize=4096)
 def _in_chinese(text: str) -> str:
+    if at := PLACE.match(text):
+        return f"{at[0]}{_in_chinese(text[at.end() :])}"
     return _said(text) or _joined(text) or _placed(text) or text
 
 

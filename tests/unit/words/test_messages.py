@@ -203,7 +203,7 @@ def test_what_is_filled_in_stays_as_it_is():
 
 def test_phrases_within_a_sentence_are_translated_too():
     assert translated('white: image must be a list of files, not the text "a list"', "zh") == (
-        'white: image 必须是文件列表，而不是文本 "a list"'
+        'white：image 必须是文件列表，而不是文本 "a list"'
     )
     assert (
         translated("timeout must be a text or a list, not the number 5", "zh")
@@ -220,6 +220,11 @@ def test_sentences_in_a_row_are_translated_each():
         translated("images.url: is blank; images.url: is no file", "zh")
         == "images.url：是空白图片；images.url：不是文件"
     )
+
+
+def test_the_place_in_a_file_stays_before_it():
+    nowhere = "the results of says go nowhere: it has no save, and no output or other step uses it"
+    assert translated(f"my shop.yaml:30:3: {nowhere}", "zh") == f"my shop.yaml:30:3: {translated(nowhere, 'zh')}"
 
 
 def test_foreign_words_stay_as_they_came():
