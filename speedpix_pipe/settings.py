@@ -183,6 +183,8 @@ def checked_endpoint(endpoint: str) -> str:
     try:
         parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
         host = parts.hostname if parts.port != 0 else None  # both raise where there is no sense in them
+        if parts.netloc.endswith(":"):
+            host = None  # `https:/host`, with a slash too few
     except ValueError:
         host = None
     if not host or parts.scheme not in {"https", "http"} or parts.query or parts.fragment or "@" in parts.netloc:

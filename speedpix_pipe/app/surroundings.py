@@ -88,7 +88,7 @@ def state(settings: Settings, folder: Path) -> Iterator[Finding]:
     if is_network(kind):
         yield Finding("state", Verdict.BAD, f"{place} lies on a network file system ({kind})", remedy)
     else:
-        yield Finding("state", Verdict.OK, f"{place}{f' on {kind}' if kind else ''}")
+        yield Finding("state", Verdict.OK, f"{place}{f' ({kind})' if kind else ''}")
     yield _room(there)
 
 

@@ -88,7 +88,7 @@ def question(*, yes: bool) -> Callable[[str], bool] | None:
 
     def ask(text: str) -> bool:
         with _ctrl_c_answers():
-            print("\n".join(wrap(f"{text} [y/N]", terminal().width)), end=" ", file=sys.stderr, flush=True)
+            print("\n".join(wrap(f"{text} [y/N]", terminal().width - 4)), end=" ", file=sys.stderr, flush=True)
             answer = sys.stdin.readline()
         if not answer.endswith("\n"):
             say("")  # Ctrl-D leaves us in the line of the question

@@ -75,6 +75,7 @@ def test_missing_credentials_are_named():
         f"https://host:{WORD}",
         "ftp://host",
         "https://",
+        "https:/service.example",
         "http://service.example",
     ],
 )
