@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from speedpix_pipe.model import KeptFile
 from speedpix_pipe.pages.graph import draw
 from speedpix_pipe.pages.pictures import Thumbnail
 from speedpix_pipe.report.base import InputFile, ResultFile, RunView, TaskView
-from speedpix_pipe.report.gallery import MakeThumbnail, build_report
+from speedpix_pipe.report.gallery import MakeThumbnail, MapThumbnails, build_report
 from speedpix_pipe.store import RunRow, Store, TaskRow
 from speedpix_pipe.summary import Tally
 
@@ -25,8 +25,18 @@ CHUNK = 8
 OBJECTS_AT_ONCE = 256
 
 
-def write_report(store: Store, row: RunRow, target: Path | None, *, language: str = "en") -> Path:
-    """The gallery of a run; by default `reports/RUN.html` in the state folder."""
+def write_report(
+    store: Store,
+    row: RunRow,
+    target: Path | None,
+    *,
+    language: str = "en",
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """The gallery of a run; by default `reports/RUN.html` in the state folder.
+
+    `progress` is told how many thumbnails of how many are made, since that is what takes time.
+    """
     folder = Path(row.spec_path).parent
     with TemporaryDirectory(prefix="speedpix-report-") as brought:
         objects = ObjectPictures(Path(brought))
@@ -36,7 +46,7 @@ def write_report(store: Store, row: RunRow, target: Path | None, *, language: st
             tasks,
             target or store.folder / "reports" / f"{row.id}.html",
             open_blob=lambda sha256: _existing(store.blobs.path(sha256)),
-            map_thumbnails=partial(_with_objects, objects) if objects else _thumbnails,
+            map_thumbnails=partial(_counted, partial(_with_objects, objects) if objects else _thumbnails, progress),
             language=language,
         )
 
@@ -118,6 +128,18 @@ def _existing(path: Path) -> Path:
 
 def _thumbnails(make: MakeThumbnail, pictures: Sequence[Path]) -> Iterable[Thumbnail]:
     return map(make, pictures) if len(pictures) <= FEW else _in_processes(make, pictures)
+
+
+def _counted(
+    draw_all: MapThumbnails,
+    progress: Callable[[int, int], None] | None,
+    make: MakeThumbnail,
+    pictures: Sequence[Path],
+) -> Iterator[Thumbnail]:
+    for number, thumbnail in enumerate(draw_all(make, pictures), start=1):
+        if progress is not None:
+            progress(number, len(pictures))
+        yield thumbnail
 
 
 def _with_objects(objects: ObjectPictures, make: MakeThumbnail, pictures: Sequence[Path]) -> Iterator[Thumbnail]:

@@ -185,6 +185,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "diff_why_not": ("which tasks would run again cannot be told: {why}", "无法判断哪些任务会再次运行：{why}"),
     # runs
     "runs_resumable": (" (resumable)", "（可继续）"),
+    "report_progress": ("thumbnails: {done} of {total}", "缩略图：{done} / {total}"),
     "runs_lives": ("run {run} is under way", "运行 {run} 正在进行"),
     "runs_died": ("run {run} died; it can be resumed", "运行 {run} 中断了，可以继续"),
     "runs_where": ("{spec} on {service}, {time}", "{spec}，服务 {service}，{time}"),

@@ -69,3 +69,17 @@ def test_a_place_that_cannot_be_written_is_told_in_a_sentence(cli, spec, emulato
     assert ran.code == 2
     assert ran.json["errors"][0]["type"] == "usage.report-file"
     assert "Is a directory" in ran.err
+
+
+def test_on_a_terminal_it_counts_while_it_takes_long_and_leaves_no_trace(cli, spec, emulator, monkeypatch):
+    from speedpix_pipe.cli import report
+    from speedpix_pipe.cli.output import Terminal
+
+    cli("run", spec, "--yes")
+    quiet = cli("report")
+    assert quiet.err == ""
+    monkeypatch.setattr(report, "terminal", lambda: Terminal(live=True, color=False, width=80, language="en"))
+    monkeypatch.setattr(report, "QUIET_SECONDS", -1.0)
+    told = cli("report")
+    assert told.out == quiet.out
+    assert told.err.endswith("thumbnails: 28 of 28\r\x1b[K")
