@@ -186,7 +186,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     # runs
     "runs_resumable": (" (resumable)", "（可继续）"),
     "report_progress": ("thumbnails: {done} of {total}", "缩略图：{done} / {total}"),
-    "runs_lives": ("run {run} is under way", "运行 {run} 正在进行"),
     "runs_died": ("run {run} died; it can be resumed", "运行 {run} 中断了，可以继续"),
     "runs_where": ("{spec} on {service}, {time}", "{spec}，服务 {service}，{time}"),
     "runs_commit": ("at commit {commit}", "提交 {commit}"),

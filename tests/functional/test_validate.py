@@ -193,3 +193,13 @@ def test_pipes_and_devices_are_no_files_and_nobody_waits_for_them(cli, project):
     for command in (["shots.yaml", "--params-file", "/dev/zero"], ["/dev/zero"]):
         ran = cli("validate", *command, "--json")
         assert "yaml.too-large" in {problem["code"] for problem in ran.json}
+
+
+def test_a_credential_in_env_is_pointed_at(cli, project):
+    (project / "x.yaml").write_text(
+        "apiVersion: speedpix-pipe/v1\nname: x\nenv: [SPEEDPIX_APP_SECRET]\n"
+        "steps:\n  a:\n    workflow: w\n    input: {text: '${{ env.SPEEDPIX_APP_SECRET }}'}\n    save: out/a.png\n"
+    )
+    ran = cli("validate", "x.yaml")
+    assert ran.code == 2
+    assert "x.yaml:3:7: SPEEDPIX_APP_SECRET is a credential" in ran.err

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SAYINGS: Mapping[str, str] = {
+    "one `}` ends nothing; an expression ends with `}}`": "一个 `}` 什么也不结束；表达式以 `}}` 结尾",
+    "no bracket is open that this `<sign>` closes": "没有与这个 `<sign>` 对应的左括号",
     # how it is written
     "expressions stand in values of <places>; not in <place*>": "表达式只能写在 <places> 的值里，不能写在<place>里",
     "`${{` without `}}`": "有 `${{` 而没有 `}}`",

@@ -5,6 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SAYINGS: Mapping[str, str] = {
+    "<name> exists on the service only, and its contract lists no output: it gives a picture": (
+        "<name> 只存在于服务上，它的约定没有列出输出：这里给出一张图片"
+    ),
+    "<name> exists on the service only, and `workflows` does not say what it gives: its tasks will fail here": (
+        "<name> 只存在于服务上，`workflows` 也没有说明它给出什么：它的任务在这里会失败"
+    ),
+    "the spec was edited, and the old one still counts: <why*>": "规格文件已修改，但旧版本仍然有效：<why>",
+    "<folder> is not watched in it any more, which takes a restart": "它不再监视 <folder>，这需要重新启动",
+    "restart to have <folder> watched for <param>, too": "重新启动后，<folder> 也会为 <param> 被监视",
+    "<path> was being worked on, and its folder is not watched any more": "<path> 正在处理，而它的文件夹已不再被监视",
+    "<folder> is looked through by the clock: <why*>": "<folder> 改为定时查看：<why>",
+    "fs.inotify.<name> is used up": "fs.inotify.<name> 已用尽",
+    "the kernel gives no events: <why>": "内核不提供事件：<why>",
+    "this system has no <function>": "本系统没有 <function>",
+    "<kind> tells nothing of what other machines do": "<kind> 不会告知其他机器的改动",
+    "the kept file <name> has rotted on the disk": "保存的文件 <name> 在磁盘上已损坏",
+    'no pixel work is called "<name>"': '没有名为 "<name>" 的像素操作',
+    "write two composites, one after the other": "请写两个 composite，一个接一个",
     # tasks
     "<task>: `when` must be true or false, not <what*>": "<task>：`when` 必须是 true 或 false，而不是<what>",
     "<path> is an input of this run and is not replaced": "<path> 是这次运行的输入，不会被覆盖",
@@ -253,8 +271,6 @@ SAYINGS: Mapping[str, str] = {
     "failed: <file> (<why*>)": "失败：<file>（<why>）",
     "failed: <file>": "失败：<file>",
     "over: <what*>": "已恢复：<what>",
-    "<folder> is watched as before: restart to have it watched otherwise": "<folder> 仍按原来的方式监视：重新启动后才会改变",
-    "restart to have <folder> watched too": "重新启动后才会监视 <folder>",
     "<spec> was edited: the new version counts from now on": "<spec> 已修改：从现在起使用新版本",
     "the disk is nearly full: nothing is taken until there is space": "磁盘快满了：有空间之前不再领取文件",
     (

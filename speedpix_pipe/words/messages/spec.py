@@ -84,6 +84,8 @@ SAYINGS: Mapping[str, str] = {
     # steps and how they hang together
     'no step "<step>"': '没有步骤 "<step>"',
     "the steps are: <steps>": "现有步骤：<steps>",
+    "there is no step at all": "一个步骤也没有",
+    "mend what is wrong, and look again": "请先更正错误，再检查一次",
     "cycle: <steps>": "循环依赖：<steps>",
     'axis "<axis>" is already inherited from <step>': '矩阵轴 "<axis>" 已经从 <step> 继承而来',
     "give this one another name": "请换个名称",
@@ -92,14 +94,14 @@ SAYINGS: Mapping[str, str] = {
     ),
     "use steps.<step>.<name>": "请用 steps.<step>.<name>",
     "use steps.<step>.<name> there": "那里请用 steps.<step>.<name>",
-    "steps.<path>: <step> runs for each of <fan_out>, which <other> does not share; use steps.<instead> for all of them": (
-        "steps.<path>：<step> 按 <fan_out> 逐个运行，而 <other> 没有这个展开；要取全部请用 steps.<instead>"
+    "steps.<path>: <step> runs for each of <fan_out>, which <other> does not share; use steps.<instead> for <all*>": (
+        "steps.<path>：<step> 按 <fan_out> 逐个运行，而 <other> 没有这个展开；要取<all>请用 steps.<instead>"
     ),
     (
-        "steps.<path>: <step> runs for each of <fan_out>, which <other> does not share; use steps.<instead> for all of "
-        "them, or chain <follower> with `for_each: ${{ steps.<origin> }}`"
+        "steps.<path>: <step> runs for each of <fan_out>, which <other> does not share; use steps.<instead> for "
+        "<all*>, or chain <follower> with `for_each: ${{ steps.<origin> }}`"
     ): (
-        "steps.<path>：<step> 按 <fan_out> 逐个运行，而 <other> 没有这个展开；要取全部请用 steps.<instead>，"
+        "steps.<path>：<step> 按 <fan_out> 逐个运行，而 <other> 没有这个展开；要取<all>请用 steps.<instead>，"
         "或用 `for_each: ${{ steps.<origin> }}` 把 <follower> 接在后面"
     ),
     "there is no `<name>` inside for_each": "for_each 里没有 `<name>`",
@@ -147,6 +149,8 @@ SAYINGS: Mapping[str, str] = {
     ),
     "declare <name> with `type: files`": "请把 <name> 声明为 `type: files`",
     "a list of files is `type: files`": "文件列表写作 `type: files`",
+    "<name> is a credential, which expressions cannot read": "<name> 是凭证，表达式不能读取",
+    "take it out; the client reads it by itself": "请去掉它；客户端会自己读取",
     "the environment variable <name> is not listed in env": "env 里没有列出环境变量 <name>",
     "list it: `<text>`": "请列出：`<text>`",
     "<owner> has no <name>": "<owner> 没有 <name>",
@@ -161,6 +165,29 @@ SAYINGS: Mapping[str, str] = {
     "<owner> needs the input <name>": "<owner> 需要输入字段 <name>",
     "add `<name>:` to the step's input": "在步骤的 input 里加上 `<name>:`",
     "an image step needs the input image, or images": "image 步骤需要输入字段 image 或 images",
+    'an image step has no input "<name>"': 'image 步骤没有输入字段 "<name>"',
+    "it takes image or images": "它接受 image 或 images",
+    "an image step takes image or images, and here are both": "image 步骤接受 image 或 images，而这里两个都有",
+    "put all pictures into images": "请把所有图片放进 images",
+    "an image step works on files, not on <what*>": "image 步骤处理文件，不处理<what>",
+    "name a file, or use steps.X.file, steps.X.files or file('...')": (
+        "请写出文件，或用 steps.X.file、steps.X.files 或 file('...')"
+    ),
+    # outputs
+    'there is no output "<name>"': '没有输出 "<name>"',
+    '<owner> has no output "<name>"': '<owner> 没有输出 "<name>"',
+    "its outputs: <names>": "它的输出：<names>",
+    "it promises no output": "它没有承诺任何输出",
+    "a task has <names>": "任务有 <names>",
+    "take one of them, steps.<step>.<name>[0], or of each `<filter>`": (
+        "取其中一个：steps.<step>.<name>[0]，或从每一个取：`<filter>`"
+    ),
+    "take one of its elements, <name>[0], or of each `<filter>`": "取它的一个元素：<name>[0]，或从每一个取：`<filter>`",
+    "<what> must be <kind*>; <given> is <other*>": "<what> 必须是<kind>；<given> 是<other>",
+    "<name> alone chains a step, as the whole of for_each; it is no value": (
+        "单独的 <name> 用来接续步骤，只能作为整个 for_each；它不是值"
+    ),
+    "write <step>.output, or <other>.outputs for all its tasks": "请写 <step>.output，要取它的全部任务写 <other>.outputs",
     "the file <path> does not exist": "文件 <path> 不存在",
     "the file <path> is a folder, not a file": "<path> 是文件夹，不是文件",
     "the file <path> cannot be found": "找不到文件 <path>",

@@ -5,6 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SAYINGS: Mapping[str, str] = {
+    "cannot write <path>: <why>": "无法写入 <path>：<why>",
+    "cannot read <path>: it is not UTF-8": "无法读取 <path>：不是 UTF-8",
+    "nothing can be saved to <place>: <why>": "无法保存到 <place>：<why>",
+    "make it, or correct the `save`": "请创建它，或更正 `save`",
+    "<name> must be a folder on this machine's disk, not a URL: locks and the journal need one": (
+        "<name> 必须是本机磁盘上的文件夹，不能是 URL：锁和日志需要它"
+    ),
+    "name a local folder; what a spec saves may go to s3:// all the same": (
+        "请写本机的文件夹；规格文件的成品仍然可以保存到 s3://"
+    ),
+    "write s3://BUCKET/... and let expressions give what follows": "请写 s3://BUCKET/…，后面的部分由表达式给出",
+    "<what> must be a folder on this machine's file system, not a URL: hot folders are file systems only": (
+        "<what> 必须是本机文件系统里的文件夹，不能是 URL：热文件夹只能在文件系统上"
+    ),
+    "<path> is a folder, not a pipeline": "<path> 是文件夹，不是流程",
     # the parser's own words
     "the following arguments are required: <names>": "缺少参数：<names>",
     "unrecognized arguments: <names>": "不认识的参数：<names>",

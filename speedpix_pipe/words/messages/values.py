@@ -65,6 +65,8 @@ SAYINGS: Mapping[str, str] = {
     "must be a path, a pattern or a list of them": "必须是路径、模式，或它们的列表",
     "is null, and it has no default": "是 null，而它没有 default",
     "is given <count> times, and a <type> has one value": "给出了 <count> 次，而 <type> 只有一个值",
+    "is given <count> times, and an <type> has one value": "给出了 <count> 次，而 <type> 只有一个值",
+    "param <name> was not given": "没有给出参数 <name>",
     "must be <kind*> as JSON, not `<text>`": "必须是 JSON 形式的<kind>，而不是 `<text>`",
     "write -p <text>": "请写 -p <text>",
     "param <name> must be given: <kind*>": "必须给出参数 <name>：<kind>",

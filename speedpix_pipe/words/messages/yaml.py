@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SAYINGS: Mapping[str, str] = {
+    "<number> is too large a number": "<number> 这个数太大",
     "YAML cannot read this: <said>": "YAML 无法读取这里：<said>",
     "an expression inside { } or [ ] needs quotes": "{ } 或 [ ] 里的表达式要加引号",
     "an expression that contains `: ` needs quotes around the whole value": "含有 `: ` 的表达式要给整个值加引号",

@@ -20,7 +20,7 @@ from speedpix_pipe.words.messages.phrases import SAYINGS as PHRASES
 
 HOUSE = Path(speedpix_pipe.__file__).parent
 ROOMS = "yaml|spec|usage|expression|plan|run|store|access|executor|pipe|task|watch|output|files|save"
-CODE = re.compile(rf"(?:{ROOMS})\\.[a-z0-9-]+\\Z")
+CODE = re.compile(rf"(?:{ROOMS})\.[a-z0-9-]+\Z")
 HAN = re.compile("[\u4e00-\u9fff]")
 WORD = re.compile(r"[A-Za-z][\w'-]*")
 GIVEN = "qq"  # stands for whatever is filled in
@@ -30,9 +30,15 @@ COMPOSED = {
     "the file `qq` qq", "unexpected `qq`qq", "qq, expected `qq`", "the expression ends too earlyqq", "qq inside a text",
     "set (qq), and not tried: nobody answers at the endpoint", "accepted by the service (qq)",
     "this machine's clock is qq s qq the service's", "speedpix-pipe qq; qq",
+    "the file qq qq", "the URL qq qq", "is given qq times, and qq qq has one value", 'unknown key "qq"qq',
+    "qq is missingqq", '"qq" cannot be qq: names have qq',
     "qq is not looked at",  # never shown
 }  # fmt: skip
 COMMANDS = ("pip install ", "ulimit ")  # to be typed as they stand
+KEPT = re.compile(
+    "`[^`]*`|\"[^\"]*\"|'[^']*'|(?:speedpix-pipe|pip|dask|git|sysctl|timedatectl|--[a-z]+)(?: [a-z0-9:/.=_-]+)*",
+    re.IGNORECASE,
+)
 # What argparse says, in words of its own
 OF_ARGPARSE = ("the following arguments are required", "unrecognized arguments", "argument ", "see ")
 
@@ -151,6 +157,17 @@ def test_every_message_has_its_chinese():
     assert lacking == [], "add them to speedpix_pipe/words/messages/, English as it stands here, `<name>` for qq"
 
 
+def test_no_message_is_half_translated():
+    halves = [
+        (text, told)
+        for text in raised()
+        if is_sentence(text)
+        and HAN.search(told := translated(text, "zh"))
+        and re.search(r"[a-z]{2,} [a-z]{2,}", KEPT.sub("", told).replace(GIVEN, ""))
+    ]
+    assert halves == [], "a general entry took what has none of its own"
+
+
 def test_exemptions_are_needed():
     assert [text for text in COMPOSED if text not in raised() or HAN.search(translated(text, "zh"))] == []
 
@@ -183,6 +200,12 @@ def test_no_entry_is_left_behind_by_the_code():
         "this machine's clock is 900 s ahead of the service's, which refuses signatures so far off",
         "steps.a.output: a runs for each of `n`, which b does not share; use steps.a.outputs for all of them",
         "images.url: is 10 pixels wide, at least 20 is expected",
+        "the file inbox/a.jpg does not exist",
+        "is given 2 times, and an integer has one value",
+        'unknown key "x" in step white',
+        "workflow is missing in step white",
+        '"a b" cannot be a param name: names have letters of any script, digits and _, and begin with no digit',
+        '"a b" cannot be a name in workflows: names have letters, digits, _ - and .',
     ],
 )
 def test_what_is_put_together_is_translated_too(text):
