@@ -248,8 +248,9 @@ def test_steps_and_times_stay_as_the_reader_left_them(open_page, gallery):
     page = open_page(gallery)
     assert page.locator("#steps .times svg rect").count() >= 2
     page.locator("#figures summary").click()
-    assert not page.locator("#steps").is_visible()
+    page.locator("#steps").wait_for(state="hidden")
     page.reload()
+    page.locator("#shown", has_text="8 of 8").wait_for()
     assert not page.locator("#steps").is_visible()
     page.locator("#figures summary").click()
     page.locator("#timeline canvas").wait_for()

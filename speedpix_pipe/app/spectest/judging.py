@@ -205,7 +205,7 @@ def selected(task: str, selector: str) -> bool:
 
 
 def _counted(tasks: Iterable[str]) -> str:
-    names = list(tasks)
+    names = sorted(tasks)  # not in the order of a race
     return f"{len(names)}: {', '.join(_few(names))}" if names else "0"
 
 

@@ -81,7 +81,7 @@ function drawSteps() {
 function keepFigures() {
   const part = byId("figures");
   part.open = (store("speedpix-figures") ?? (innerWidth > 820 ? "open" : "closed")) === "open";
-  part.addEventListener("toggle", () => store("speedpix-figures", part.open ? "open" : "closed"));
+  part.querySelector("summary").addEventListener("click", () => store("speedpix-figures", part.open ? "closed" : "open"));
 }
 
 function chooseStep(number) {

@@ -39,11 +39,12 @@ function drawFilters() {
     make("span", { class: "sizes", role: "group", "aria-label": words.size }, ...["s", "m", "l"].map(sizeButton)),
   );
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(() => {
+  form.addEventListener("reset", () => {
+    clearTimeout(pause);
     Object.assign(filters, { text: "", step: "", status: "", slow: false, mark: "", axes: {} });
     for (const button of form.querySelectorAll('button[aria-pressed="true"]:not([data-size])')) button.setAttribute("aria-pressed", "false");
     applyFilters();
-  }));
+  });
 }
 
 function sizeButton(size) {

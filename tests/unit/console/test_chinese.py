@@ -56,7 +56,7 @@ def test_plain_lines_and_the_closing_summary_are_chinese(told):
     text = render_closing(story.tally.summary(), language="zh", report="speedpix-pipe report 01JABC")
     assert ours("\n".join(lines)) == set()
     assert ours(text) == set()
-    assert "下一步    speedpix-pipe run shots.yaml" in text
+    assert "下一步    speedpix-pipe runs redo 01JABC --failed" in text
     assert any("失败 white@inbox/鞋1.jpg：gone（" in line for line in lines)
 
 
