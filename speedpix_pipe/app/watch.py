@@ -173,6 +173,7 @@ class Watcher:
             watch_over=self._watch_over,
             folders=self.folders,
             step=self.request.step,
+            language=self.request.run.spec.settings.language,
         )
         places = Places.of(watch, self.loaded.pipeline.folder)
         return HotFolder(watch, places, tree, around, **_shape(self.loaded, watch))

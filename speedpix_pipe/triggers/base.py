@@ -103,3 +103,4 @@ class Surroundings:
     folders: list[HotFolder]  # all of them
     room: Callable[[], int]  # how many more files may be taken now
     step: Step = field(default=no_step)
+    language: str = "en"  # of the notes beside failed files

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from speedpix_pipe.triggers.naming import fitting
 from speedpix_pipe.triggers.scan import NOTE_SUFFIX
+from speedpix_pipe.words import words_for
+from speedpix_pipe.words.messages import translated
 
 
 def note_of(file: Path) -> Path:
@@ -41,17 +43,15 @@ def write_note(
     return note
 
 
-def in_words(reason: str, step: str | None, name: str) -> str:
+def in_words(reason: str, step: str | None, name: str, language: str = "en") -> str:
     """The reason as sentences for somebody who only knows the folder."""
+    words = words_for("terminal", language)
     shown = os.fsencode(name).decode("utf-8", "replace")
     told = reason.rstrip(". ")
-    if step is None:
-        said = f"{shown} {told}." if told.startswith(("is ", "may ", "has ")) else f"{shown}: {told}."
-        return f"{said} It was not processed, and nothing was charged for it."
-    return (
-        f'{shown} could not be finished. The step "{step}" says: {told}. '
-        "To try again, move the file back into the watched folder; what did succeed is not paid for again."
-    )
+    whole = f"{shown} {told}" if told.startswith(("is ", "may ", "has ")) and language == "en" else f"{shown}: {told}"
+    if step is not None:
+        return words["note_step"].format(file=shown, step=step, why=translated(told, language))
+    return words["note_refused"].format(said=translated(whole, language))
 
 
 def remove_notes(files: Iterable[Path]) -> None:

@@ -196,7 +196,7 @@ class Placing:
             reason = judged.reason or "the run ended without saying why"
             write_note(
                 target,
-                message=in_words(reason, judged.step, guest.name),
+                message=in_words(reason, judged.step, guest.name, self._around.language),
                 reason=reason,
                 step=judged.step,
                 run_id=judged.run_id,

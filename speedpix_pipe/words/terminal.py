@@ -185,6 +185,18 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "diff_why_not": ("which tasks would run again cannot be told: {why}", "无法判断哪些任务会再次运行：{why}"),
     # runs
     "runs_resumable": (" (resumable)", "（可继续）"),
+    # beside a file in the failed folder
+    "note_step": (
+        (
+            '{file} could not be finished. The step "{step}" says: {why}. '
+            "To try again, move the file back into the watched folder; what did succeed is not paid for again."
+        ),
+        "{file} 没有做完。步骤 “{step}” 的原因：{why}。要重试，请把文件移回被监视的文件夹；已经成功的不会重复付费。",
+    ),
+    "note_refused": (
+        "{said}. It was not processed, and nothing was charged for it.",
+        "{said}。它没有被处理，也没有产生费用。",
+    ),
     "report_progress": ("thumbnails: {done} of {total}", "缩略图：{done} / {total}"),
     "runs_died": ("run {run} died; it can be resumed", "运行 {run} 中断了，可以继续"),
     "runs_where": ("{spec} on {service}, {time}", "{spec}，服务 {service}，{time}"),

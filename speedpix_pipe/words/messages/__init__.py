@@ -21,6 +21,8 @@ ROOMS = ("yaml", "spec", "expressions", "values", "usage", "running", "surroundi
 PHRASES = "phrases"
 GAP = re.compile(r"<([a-z_]+)(\*?)>")
 PLACE = re.compile(r"\S[^\n]*?:\d+:\d+: ")  # of a problem in a file
+PROSE = re.compile(r"\b[a-z]{2,} [a-z]+ [a-z]{2,}\b")
+_SURE = 12  # letters of ours, from which on what is filled in may read like a sentence
 _MOST_PARTS = 12
 
 
@@ -58,6 +60,8 @@ class _Saying:
         if match is None:
             return None
         given = {name: _inside(match[name]) if ours else match[name] for name, ours in self.gaps.items()}
+        if self.weight < _SURE and any(PROSE.search(value) for value in given.values()):
+            return None  # of words as common as `is not set` something else was the beginning
         return GAP.sub(lambda gap: given[gap[1]], self.chinese)
 
 
@@ -95,8 +99,8 @@ def _sentences() -> list[_Saying]:
 
 
 @cache
-def _phrases() -> list[_Saying]:
-    return _by_weight(_room(PHRASES))
+def _phrases_and_sentences() -> list[_Saying]:
+    return _by_weight({**catalogue(), **_room(PHRASES)})
 
 
 def _by_weight(sayings: Mapping[str, str]) -> list[_Saying]:
@@ -113,7 +117,7 @@ def _in_chinese(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _inside(text: str) -> str:
     """What is filled in where a phrase or a sentence of ours may stand."""
-    return _first(_phrases(), text) or _in_chinese(text)
+    return _first(_phrases_and_sentences(), text) or _in_chinese(text)
 
 
 def _said(text: str) -> str | None:

@@ -5,6 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SAYINGS: Mapping[str, str] = {
+    "`<url>` names no bucket": "`<url>` 没有指明存储桶",
+    "`<url>` has a bucket that is no plain name": "`<url>` 的存储桶名称无效",
+    "`<url>` names a folder, not an object": "`<url>` 指的是文件夹，不是对象",
+    "`<url>` has an empty part": "`<url>` 里有空的部分",
+    "`<url>` is too long": "`<url>` 太长",
+    "<url> has a user or a password in it": "<url> 里有用户名或密码",
+    "<url> has a query, which signs it or means nothing to us": "<url> 带有查询部分，它是签名或没有意义",
+    "the environment variable <name> is not set": "没有设置环境变量 <name>",
+    "set it, or put it into a .env file beside the spec; `| default(...)` where it need not be there": (
+        "请设置它，或写进规格文件旁的 .env 文件；可以没有它的地方用 `| default(...)`"
+    ),
     "one `}` ends nothing; an expression ends with `}}`": "一个 `}` 什么也不结束；表达式以 `}}` 结尾",
     "no bracket is open that this `<sign>` closes": "没有与这个 `<sign>` 对应的左括号",
     # how it is written

@@ -5,6 +5,69 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SAYINGS: Mapping[str, str] = {
+    # what was made before
+    "made before the run was resumed, by prediction <id>": "运行恢复之前已完成，调用编号 <id>",
+    # hot folders
+    "limits.per_day: <made> of <most> predictions of today are made; files wait until midnight": (
+        "limits.per_day：今天的 <most> 次调用已用 <made> 次；文件等到午夜"
+    ),
+    "a look at <folder> has not come back for over <seconds> s: does its disk answer?": (
+        "查看 <folder> 已超过 <seconds> 秒没有结果：它的磁盘有响应吗？"
+    ),
+    "moving finished files of <folder> takes over <seconds> s: does their disk answer?": (
+        "移动 <folder> 处理完的文件已超过 <seconds> 秒：磁盘有响应吗？"
+    ),
+    "<name> in <folder> cannot be claimed: <why>": "无法领取 <folder> 里的 <name>：<why>",
+    "<name> and <count> more in <folder> cannot be claimed: <why>": "无法领取 <folder> 里的 <name> 和另外 <count> 个：<why>",
+    "finished files of <folder> wait where they are, because <folder> is not there": (
+        "<folder> 处理完的文件留在原处等待，因为 <folder> 不在了"
+    ),
+    "<folder> has lost <count> files that were being worked on: is it mounted? To go on without them, make the folder <path>": (
+        "<folder> 里正在处理的 <count> 个文件不见了：它挂载了吗？要放弃它们继续，请创建文件夹 <path>"
+    ),
+    "the run ended without saying why": "运行没有说明原因就结束了",
+    "the file changed after it was claimed, and is a new arrival": "文件在领取之后被改动，将作为新文件处理",
+    "<path> is not there": "<path> 不在那里",
+    "<path> is no folder": "<path> 不是文件夹",
+    "<path> cannot be read (<why>)": "无法读取 <path>（<why>）",
+    "has a name that is not valid UTF-8; rename it and move it back": "文件名不是有效的 UTF-8；请改名后再移回来",
+    # results
+    "the result file is empty": "结果文件是空的",
+    "the result should be a picture (<kind>) and is <type>": "结果应当是图片（<kind>），实际是 <type>",
+    "the result should be a video (<kind>) and is <type>": "结果应当是视频（<kind>），实际是 <type>",
+    "the result is a <kind> file without its end: it is truncated": "结果是不完整的 <kind> 文件：缺少结尾",
+    "is <given>, one of <names> is expected": "是 <given>，应当是 <names> 之一",
+    "<name>: <what*> is more than <most> million pixels, the most that is worked on": (
+        "<name>：<what>超过 <most> 百万像素，这是能处理的上限"
+    ),
+    "<name>: is empty": "<name>：是空的",
+    "<name>: is no picture in a format we know": "<name>：不是能识别的图片格式",
+    # objects
+    "no credentials for S3 were found": "没有找到 S3 的凭证",
+    "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use the machine's own role": (
+        "请设置 AWS_PROFILE，或 AWS_ACCESS_KEY_ID 和 AWS_SECRET_ACCESS_KEY，或使用机器自己的角色"
+    ),
+    "the storage did not answer: <why>": "存储没有响应：<why>",
+    "the storage refused: <why>": "存储拒绝了：<why>",
+    "the storage cannot do that: <why>": "存储做不到：<why>",
+    "check the network and AWS_ENDPOINT_URL (or endpoint_url of the profile), then run again": (
+        "请检查网络和 AWS_ENDPOINT_URL（或配置里的 endpoint_url），然后再次运行"
+    ),
+    "check which credentials AWS_PROFILE or the environment give, and what they may do in this bucket": (
+        "请检查 AWS_PROFILE 或环境变量给出的凭证，以及它们在这个存储桶里的权限"
+    ),
+    "check the key and secret that fsspec has for oss (FSSPEC_OSS_KEY, FSSPEC_OSS_SECRET), and their rights": (
+        "请检查 fsspec 的 oss 密钥（FSSPEC_OSS_KEY、FSSPEC_OSS_SECRET）及其权限"
+    ),
+    "set OSS_ENDPOINT, for example to <url>": "请设置 OSS_ENDPOINT，例如 <url>",
+    "check the network and OSS_ENDPOINT, then run again": "请检查网络和 OSS_ENDPOINT，然后再次运行",
+    # the live page
+    "this address is not ours": "这不是我们的地址",
+    "another page may not ask this": "别的网页不能这样请求",
+    "to change something, open the link that the terminal printed: it has the token": (
+        "要做改动，请打开终端里显示的链接：它带有令牌"
+    ),
+    "another user may not ask this without the token": "没有令牌，别的用户不能这样请求",
     "<name> exists on the service only, and its contract lists no output: it gives a picture": (
         "<name> 只存在于服务上，它的约定没有列出输出：这里给出一张图片"
     ),
@@ -216,7 +279,6 @@ SAYINGS: Mapping[str, str] = {
     'the journal has no run "<run>"': '日志里没有运行 "<run>"',
     "cannot create the state folder <folder>: <why>": "无法创建状态文件夹 <folder>：<why>",
     "set SPEEDPIX_STATE_DIR to a folder that you may write to": "请把 SPEEDPIX_STATE_DIR 设为可以写入的文件夹",
-    "<spec> is being run <by>": "<spec> 正在运行 <by>",
     "wait for it, or stop it with `speedpix-pipe runs cancel`": "请等它结束，或用 `speedpix-pipe runs cancel` 停止它",
     "another process uses <folder>, so it cannot be <what>": "另一个进程正在使用 <folder>，现在不能进行（<what>）",
     "wait until every run, watch and page of this folder has ended; `runs list` shows them": (

@@ -5,6 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SAYINGS: Mapping[str, str] = {
+    "<name> runs <count> times, and validate looked at the first <most>": "<name> 要运行 <count> 次，validate 只检查了前 <most> 个",
+    "plan and run look at all of it": "plan 和 run 会全部检查",
+    "this spec takes long to evaluate, and a part of it only was looked at": "这个规格文件计算很久，只检查了其中一部分",
+    "what <step> saves here would be found by <what>, and be its input next time": (
+        "<step> 保存在这里的文件会被 <what> 找到，下次变成它的输入"
+    ),
+    "`expect` of <place> must be a mapping such as {min_width: 1024}": "<place> 的 `expect` 必须是映射，例如 {min_width: 1024}",
+    "there are <names>": "可用的有 <names>",
+    "`<low>` <least> is above `<high>` <most>": "`<low>` <least> 大于 `<high>` <most>",
+    # image steps
+    "`<name>` <what*>": "`<name>` <what>",
+    "<operation>: `<name>` <what*>": "<operation>：`<name>` <what>",
+    "must be a whole number from <least> to <most>": "必须是 <least> 到 <most> 的整数",
+    "must be a number from <least> to <most>": "必须是 <least> 到 <most> 的数字",
+    "must be a share such as 5%": "必须是比例，例如 5%",
+    "must be a colour such as white, '#f4f4f4', rgb(240, 240, 240) or transparent": (
+        "必须是颜色，例如 white、'#f4f4f4'、rgb(240, 240, 240) 或 transparent"
+    ),
+    "must be a list of <count>": "必须是 <count> 个元素的列表",
+    "must be one of <names>": "必须是 <names> 之一",
+    "must be <what*>": "必须是<what>",
+    "the operations are <names>": "可用的操作有 <names>",
+    "<operation> takes no options": "<operation> 没有选项",
+    "<operation> takes <names>": "<operation> 的选项有 <names>",
     # the file
     "the file is empty": "文件是空的",
     "a spec begins with `apiVersion: speedpix-pipe/v1`": "规格文件以 `apiVersion: speedpix-pipe/v1` 开头",
@@ -191,6 +215,10 @@ SAYINGS: Mapping[str, str] = {
     "the file <path> does not exist": "文件 <path> 不存在",
     "the file <path> is a folder, not a file": "<path> 是文件夹，不是文件",
     "the file <path> cannot be found": "找不到文件 <path>",
+    "the file <path> is a device or a pipe": "<path> 是设备或管道，不是文件",
+    "<path> is a device or a pipe, not a file": "<path> 是设备或管道，不是文件",
+    "`<path>` is <what*>; read() takes a file": "`<path>` 是<what>；read() 要的是文件",
+    "<path> is <what*>; a pipeline is a YAML file": "<path> 是<what>；流程应当是 YAML 文件",
     "there is no folder <name> either": "也没有文件夹 <name>",
     "write ${{ glob('<text>') }} for a pattern, or [<text>] for one file": (
         "模式写作 ${{ glob('<text>') }}，单个文件写作 [<text>]"

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SAYINGS: Mapping[str, str] = {
+    "<spec> is being run by process <pid> on <host>: run <run>, started <time>": (
+        "<spec> 正由 <host> 上的进程 <pid> 运行：运行 <run>，开始于 <time>"
+    ),
+    "<spec> is being run by another process, which is just starting": "<spec> 正由另一个刚启动的进程运行",
+    "there are no case files below it": "它下面没有用例文件",
     "cannot write <path>: <why>": "无法写入 <path>：<why>",
     "cannot read <path>: it is not UTF-8": "无法读取 <path>：不是 UTF-8",
     "nothing can be saved to <place>: <why>": "无法保存到 <place>：<why>",

@@ -50,6 +50,7 @@ SAYINGS: Mapping[str, str] = {
         "表达式被截断：` #` 在 YAML 里开始注释，`}}` 落在了注释里"
     ),
     "put the whole value in quotes": "给整个值加引号",
+    "this file has more than <most> MiB, the most that a spec may have": "文件超过 <most> MiB，规格文件不能更大",
     "this file has <size>; a spec may have <most> MiB": "文件有 <size>，规格文件最大 <most> MiB",
     "keep long lists in a CSV or JSON file and take them in with ${{ read(file('rows.csv')) }}": (
         "把长列表放进 CSV 或 JSON 文件，用 ${{ read(file('rows.csv')) }} 读入"

@@ -90,5 +90,11 @@ def test_a_hopeless_file_is_told_that_it_cost_nothing() -> None:
     )
 
 
+def test_a_note_speaks_the_language_of_the_watcher() -> None:
+    assert in_words("is empty", None, "鞋.jpg", "zh") == "鞋.jpg：是空的。它没有被处理，也没有产生费用。"
+    told = in_words("images.url: is no file", "white@inbox/shoe.jpg", "shoe.jpg", "zh")
+    assert told.startswith("shoe.jpg 没有做完。步骤 “white@inbox/shoe.jpg” 的原因：images.url：不是文件。")
+
+
 def test_cutting_keeps_characters_whole() -> None:
     assert fitting("é" * 127, ".x").encode()
