@@ -55,6 +55,7 @@ def taken_up(request: RunRequest, state_folder: Path) -> RunRequest:
     return replace(
         request,
         spec=spec,
+        local=request.local or bool(before.get("local")),  # what began on the emulator pays nowhere when it goes on
         only=request.only or before.get("only", ()),
         start_from=request.start_from or before.get("from", ()),
         no_cache=request.no_cache or before.get("no_cache", False),

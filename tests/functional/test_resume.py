@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,21 @@ def test_what_a_run_paid_for_before_it_was_resumed_is_spent_and_not_saved(tmp_pa
         assert last.summary.saved == 0.0
         assert {event.source for event in shop.of(TaskCached)} == {"resumed"}
         assert shop.run().summary.saved == 4.0
+
+
+def test_what_began_on_the_emulator_goes_on_there_without_being_told(cli, tmp_path: Path) -> None:
+    """No account is here: a resume that went to the service would say so."""
+    spec = tmp_path / "shop.yaml"
+    spec.write_text(
+        "apiVersion: speedpix-pipe/v1\nname: shop\nlimits: {concurrency: 1, max_predictions: 2}\n"
+        "workflows: {told: {id: told, output: {said: {type: string}}}}\n"
+        "steps:\n  one:\n    workflow: told\n    for_each: [a, b]\n    input: {word: '${{ item }}'}\n"
+        "  two:\n    workflow: told\n    for_each: ${{ steps.one }}\n    input: {word: '${{ steps.one.output.said }}!'}\n",
+        encoding="utf-8",
+    )
+    first = json.loads(cli("run", spec, "--local", "--json").out)
+    assert first["resumable"]
+    spec.write_text(spec.read_text(encoding="utf-8").replace("max_predictions: 2", "max_predictions: 9"), "utf-8")
+    ran = cli("run", spec, "--resume", "--json")
+    assert ran.code == 0
+    assert json.loads(ran.out)["run_id"] == first["run_id"]
