@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.app.specs import load
 from speedpix_pipe.app.values import value_problems
 from speedpix_pipe.errors import Problem, in_order
+from speedpix_pipe.model import Pipeline
 
 CASES = ".test.yaml"
 CREDENTIAL = "usage.credential-in-env"  # with which no expression is worked out
@@ -18,6 +21,16 @@ def validate(request: SpecRequest) -> list[Problem]:
 
         return case_file_problems(request)
     loaded, problems = load(request, unknown_ok=True, skip_watched=True)
-    if loaded is not None and not any(problem.code == CREDENTIAL for problem in problems):
-        problems += value_problems(loaded, files=request.check_files)
+    if loaded is not None:
+        problems += _watched(loaded.pipeline)
+        if not any(problem.code == CREDENTIAL for problem in problems):
+            problems += value_problems(loaded, files=request.check_files)
     return in_order(problems)
+
+
+def _watched(pipeline: Pipeline) -> Iterator[Problem]:
+    """What is wrong with the folders of `watch`."""
+    if pipeline.watch:
+        from speedpix_pipe.triggers.places import problems_of
+
+        yield from problems_of(pipeline)

@@ -26,7 +26,7 @@ from speedpix_pipe.app.specs import Loaded, required
 from speedpix_pipe.app.station import Station, limits_of, open_station
 from speedpix_pipe.app.stopping import signals
 from speedpix_pipe.engine.drive import lookahead
-from speedpix_pipe.errors import ExecutorError, PipeError, UsageError
+from speedpix_pipe.errors import ExecutorError, SpecError, UsageError
 from speedpix_pipe.files.objects import Objects
 from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.model import Watch
@@ -36,8 +36,8 @@ from speedpix_pipe.triggers.base import Surroundings
 from speedpix_pipe.triggers.claims import Step, no_step
 from speedpix_pipe.triggers.health import Health, plain
 from speedpix_pipe.triggers.hotfolder import HotFolder
-from speedpix_pipe.triggers.places import Places, matched, trees_of
-from speedpix_pipe.triggers.preparing import check_places, prepare, watcher_id
+from speedpix_pipe.triggers.places import Places, matched, problems_of, trees_of
+from speedpix_pipe.triggers.preparing import prepare, watcher_id
 from speedpix_pipe.triggers.scan import Tree
 from speedpix_pipe.triggers.settle import ignore_lease_signals
 from speedpix_pipe.triggers.verdicts import gathers
@@ -86,7 +86,7 @@ async def watch(
             raise UsageError(
                 f"{loaded.pipeline.shown} has no `watch` section", code="watch.none", hint="say which folder to watch"
             )
-        check_places(loaded.pipeline)
+        _refuse_bad_places(loaded)
         buckets = buckets_of(loaded)
         if buckets:
             await in_thread(partial(look_for, buckets))
@@ -188,11 +188,10 @@ class Watcher:
     def _respecified(self, loaded: Loaded) -> str | None:
         """The spec was edited and is sound: the folders follow it from now on. Or why that takes a restart."""
         pipeline = loaded.pipeline
-        try:
-            check_places(pipeline)
-            trees = self._trees(loaded)
-        except PipeError as error:
-            return error.message
+        bad = next(problems_of(pipeline), None)
+        if bad is not None:
+            return bad.message
+        trees = self._trees(loaded)
         found = matched([folder.watch for folder in self.folders], pipeline.watch)
         for folder, at in zip(self.folders, found, strict=True):
             if at is None:
@@ -378,6 +377,12 @@ class Watcher:
         elif self.request.once and (left or self.health.failed or not all(f.inbox.present for f in self.folders)):
             code = 1
         return WatchOutcome(code, self.health.done, self.health.failed, left)
+
+
+def _refuse_bad_places(loaded: Loaded) -> None:
+    bad = list(problems_of(loaded.pipeline))
+    if bad:
+        raise SpecError([*bad, *loaded.warnings])
 
 
 def _shape(loaded: Loaded, watch: Watch) -> dict[str, bool]:

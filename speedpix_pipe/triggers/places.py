@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from speedpix_pipe.errors import PipeError, Problem
 from speedpix_pipe.model import Pipeline, Watch
+from speedpix_pipe.plan.names import problem_at
 from speedpix_pipe.triggers.claims import CLAIMS
 from speedpix_pipe.triggers.scan import Tree
 
@@ -56,6 +58,34 @@ def trees_of(pipeline: Pipeline, own: Iterable[Path] = ()) -> list[Tree]:
         elders = [tree for tree, other in zip(trees, places[:index], strict=True) if other.real == place.real]
         trees.append(Tree(str(place.root), watch.patterns, watch.ignore, [*never, *below], elders))
     return trees
+
+
+def problems_of(pipeline: Pipeline) -> Iterator[Problem]:
+    """Folders that would feed each other, and patterns that mean nothing."""
+    places = [Places.of(watch, pipeline.folder) for watch in pipeline.watch]
+    for watch, place in zip(pipeline.watch, places, strict=True):
+        for target in dict.fromkeys((place.done, place.failed)):
+            inside = next((other for other in places if os.path.realpath(target) == other.real), None)
+            if inside is not None and inside.real == place.real:
+                yield problem_at(
+                    pipeline,
+                    watch.mark,
+                    "watch.same-folder",
+                    f"files of {place.shown} cannot be moved to {place.shown} itself",
+                    hint="move them to a folder below it, or beside it",
+                )
+            elif inside is not None:
+                yield problem_at(
+                    pipeline,
+                    watch.mark,
+                    "watch.chain",
+                    f"files of {place.shown} would be moved to {inside.shown}, which is watched too",
+                    hint="chain steps within one pipeline instead",
+                )
+        try:
+            Tree(str(place.root), watch.patterns, watch.ignore)
+        except PipeError as error:
+            yield problem_at(pipeline, watch.mark, error.code, error.message, hint=error.hint)
 
 
 def _specs(pipeline: Pipeline) -> set[Path]:

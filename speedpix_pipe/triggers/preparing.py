@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from speedpix_pipe.errors import UsageError
-from speedpix_pipe.model import Pipeline
 from speedpix_pipe.store.locks import spec_lock_path
 from speedpix_pipe.triggers.claims import check_root
 from speedpix_pipe.triggers.hotfolder import HotFolder
-from speedpix_pipe.triggers.places import Places
 
 
 def watcher_id(state_folder: Path, spec: Path) -> str:
@@ -34,27 +32,6 @@ def watcher_id(state_folder: Path, spec: Path) -> str:
         part.write_text(made + "\n", "utf-8")
         part.replace(path)
         return made
-
-
-def check_places(pipeline: Pipeline) -> None:
-    """Folders that would feed each other, seen before anything is opened."""
-    places = [Places.of(watch, pipeline.folder) for watch in pipeline.watch]
-    for place in places:
-        for target in (place.done, place.failed):
-            real = os.path.realpath(target)
-            if real == place.real:
-                raise UsageError(
-                    f"watch: files of {place.shown} cannot be moved to {place.shown} itself",
-                    code="watch.same-folder",
-                    hint="move them to a folder below it, or beside it",
-                )
-            inside = next((other for other in places if real == other.real), None)
-            if inside is not None:
-                raise UsageError(
-                    f"watch: files of {place.shown} would be moved to {inside.shown}, which is watched too",
-                    code="watch.chain",
-                    hint="chain steps within one pipeline instead",
-                )
 
 
 async def prepare(folders: Sequence[HotFolder], *, take_over: str | None, must_exist: bool) -> None:
