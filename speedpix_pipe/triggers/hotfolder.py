@@ -187,7 +187,11 @@ class HotFolder:
                 self._ready_since = None
                 return
             room = self._around.room()
-            if room <= 0 or self._waits_for_more(waiting.ready, most):
+            if (
+                room <= 0
+                or self._waits_for_room(waiting.ready, most, room)
+                or self._waits_for_more(waiting.ready, most)
+            ):
                 return
             self._ready_since = None
             self.claiming = True
@@ -204,6 +208,10 @@ class HotFolder:
         if name in self._busy:
             return False
         return self.only is None or name in self.only
+
+    def _waits_for_room(self, ready: int, most: int, room: int) -> bool:
+        """Whether a batch would be cut short by what is at work now, where it matters which files are together."""
+        return self._patient and room < min(ready, most) and any(folder.held for folder in self._around.folders)
 
     def _waits_for_more(self, ready: int, most: int) -> bool:
         """Whether the batch should wait for files on their way.
@@ -366,9 +374,10 @@ class HotFolder:
         self._awake.set()
 
     def leave(self, guest: Guest) -> None:
-        """It is in its last place."""
+        """It is in its last place, and has left room for others."""
         self.held.pop(guest.id, None)
-        self._awake.set()
+        for folder in self._around.folders:
+            folder.wake()
 
     async def close(self) -> None:
         await self.inbox.close()

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from speedpix_pipe.triggers.naming import fitting
 from speedpix_pipe.triggers.scan import NOTE_SUFFIX
 from speedpix_pipe.words import words_for
 from speedpix_pipe.words.messages import translated
+
+_KEYS = {"message", "file", "reason", "step", "run_id", "time"}
 
 
 def note_of(file: Path) -> Path:
@@ -26,7 +28,7 @@ def write_note(
 ) -> Path:
     """Write the note, whole or not at all. `message` is for people, the rest for whoever looks further."""
     note = note_of(file)
-    content = {
+    content: dict[str, str | None] = {
         "message": message,
         "file": os.fsencode(arrived).decode("utf-8", "backslashreplace"),
         "reason": reason,
@@ -54,7 +56,18 @@ def in_words(reason: str, step: str | None, name: str, language: str = "en") -> 
     return words["note_refused"].format(said=translated(whole, language))
 
 
-def remove_notes(files: Iterable[Path]) -> None:
+def remove_notes(files: Iterable[Path], *, unless: Callable[[Path], bool] = lambda _: False) -> None:
     for file in files:
         with contextlib.suppress(OSError):
-            note_of(file).unlink()
+            note = note_of(file)
+            if not unless(note):
+                note.unlink()
+
+
+def is_foreign(note: Path) -> bool:
+    """Whether somebody else has written it. OSError where there is none."""
+    try:
+        content = json.loads(note.read_bytes())
+    except ValueError:
+        return True
+    return not (isinstance(content, dict) and content.keys() >= _KEYS)

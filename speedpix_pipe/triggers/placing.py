@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from speedpix_pipe.store import Verdict
 from speedpix_pipe.triggers import moving
 from speedpix_pipe.triggers.base import Guest, Judgement, Surroundings
-from speedpix_pipe.triggers.notes import in_words, remove_notes, write_note
+from speedpix_pipe.triggers.notes import in_words, is_foreign, remove_notes, write_note
 from speedpix_pipe.triggers.settle import Signature
 
 if TYPE_CHECKING:
@@ -218,6 +218,7 @@ class Placing:
         remove_notes(arrival.bytes_path for arrival in self._arrivals.failed_before(g.path for g in done))
         # Under another name than it had arrived with, if there were several of them: then it was dragged back as that.
         remove_notes(path for g in done if not os.path.lexists(path := self._folder.places.failed / g.name))
+        remove_notes((g.path for g in done), unless=is_foreign)  # dragged back together with its file
 
     # --- changed after the claim ---
 

@@ -431,6 +431,41 @@ def test_a_file_that_got_a_number_takes_its_note_along_when_it_is_dragged_back(
     assert desk.names(desk.failed) == ["shoe.jpg", "shoe.jpg.error.json"]
 
 
+def test_a_note_that_was_dragged_back_with_its_file_goes_and_one_of_somebody_else_stays(
+    desk: Desk, service: EmulatorThread
+) -> None:
+    service.add_fault(Fault("task-failed", "submit", match="shoe", times=1))
+    desk.drop("shoe.jpg", jpeg(1))
+    assert desk.once().failed == 1
+    for name in ("shoe.jpg", "shoe.jpg.error.json"):
+        (desk.failed / name).rename(desk.inbox / name)
+    desk.drop("hat.jpg", jpeg(2))
+    desk.drop("hat.jpg.error.json", b'{"message": "of another program"}')
+    assert desk.once().done == 2
+    assert [name for name in desk.names(desk.inbox) if name not in {"done", "failed"}] == ["hat.jpg.error.json"]
+
+
+def test_files_that_meet_in_a_step_are_not_torn_apart_for_want_of_room(tmp_path: Path) -> None:
+    gather = SPEC.replace(
+        "watch:",
+        """  sheet:
+    workflow: work
+    input: {name: "sheet of ${{ steps.work.outputs | length }}"}
+watch:""",
+    ).replace("settle: 100ms", "settle: 100ms\n  batch: {max_files: 10, max_wait: 3s}")
+    with emulator(latency=0.4) as service:
+        desk = Desk(tmp_path, service, gather)
+        for number in range(50):
+            desk.drop(f"{number}.dat")
+
+        async def work() -> None:
+            async with desk.watching(concurrency=1):  # room for 34 files
+                await until(lambda: len(desk.names(desk.done)) == 50, 100)
+
+        asyncio.run(work())
+        assert [run.total for run in desk.runs] == [11] * 5
+
+
 def test_the_thousandth_file_of_a_name_is_not_looked_for_a_thousand_times(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
