@@ -5,13 +5,15 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from speedpix_pipe.app.arrived import watched_folder
 from speedpix_pipe.app.object_pictures import ObjectPictures
 from speedpix_pipe.executors import worker
-from speedpix_pipe.files import names_object
+from speedpix_pipe.files import names_object, sha256_file
 from speedpix_pipe.model import KeptFile
 from speedpix_pipe.pages.graph import draw
 from speedpix_pipe.pages.pictures import Thumbnail
@@ -40,7 +42,8 @@ def write_report(
     folder = Path(row.spec_path).parent
     with TemporaryDirectory(prefix="speedpix-report-") as brought:
         objects = ObjectPictures(Path(brought))
-        tasks = [_task_view(task, folder, objects) for task in store.journal.tasks(row.id)]
+        inputs = _Inputs(folder, objects, store if watched_folder(row) is not None else None)
+        tasks = [_task_view(task, folder, inputs) for task in store.journal.tasks(row.id)]
         return build_report(
             _run_view(store, row, folder),
             tasks,
@@ -82,7 +85,7 @@ def _run_view(store: Store, row: RunRow, folder: Path) -> RunView:
     )
 
 
-def _task_view(task: TaskRow, folder: Path, objects: ObjectPictures) -> TaskView:
+def _task_view(task: TaskRow, folder: Path, inputs: _Inputs) -> TaskView:
     saved = {file.sha256: file.path for file in task.saved}
     return TaskView(
         step=task.step,
@@ -91,7 +94,7 @@ def _task_view(task: TaskRow, folder: Path, objects: ObjectPictures) -> TaskView
         order=task.order,
         matrix=task.matrix or {},
         input=task.input,
-        input_files=tuple(_input_file(objects, *file) for file in task.input_files),
+        input_files=tuple(inputs.of(*file) for file in task.input_files),
         files=tuple(_result_file(kept, saved.get(kept.sha256), folder) for kept in task.files),
         output=task.output,
         attempts=task.attempts,
@@ -110,9 +113,29 @@ def _task_view(task: TaskRow, folder: Path, objects: ObjectPictures) -> TaskView
     )
 
 
-def _input_file(objects: ObjectPictures, field: str, path: str, sha256: str) -> InputFile:
-    picture = objects.name(path, sha256) if names_object(path) else None
-    return InputFile(field, path, sha256, picture=picture)
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """Where the files that tasks were given lie now. `moved`: of a hot folder, which has moved them."""
+
+    folder: Path
+    objects: ObjectPictures
+    moved: Store | None
+
+    def of(self, field: str, path: str, sha256: str) -> InputFile:
+        if names_object(path):
+            return InputFile(field, path, sha256, picture=self.objects.name(path, sha256))
+        return InputFile(field, path, sha256, None if self.moved is None else self._now(self.moved, path, sha256))
+
+    def _now(self, store: Store, path: str, sha256: str) -> Path | None:
+        """Somebody may have put other bytes there, and another file may have come by the old name."""
+        place = store.arrivals.where(self.folder / path, sha256)
+        if place is None:
+            return None
+        try:
+            same = sha256_file(place) == sha256
+        except OSError:
+            same = False
+        return place if same else store.blobs.path(sha256)
 
 
 def _result_file(kept: KeptFile, saved: str | None, folder: Path) -> ResultFile:

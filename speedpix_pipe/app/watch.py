@@ -321,8 +321,7 @@ class Watcher:
         spoken: set[tuple[str, str]] = set()
         while True:
             for folder in self.folders:
-                others = await asyncio.to_thread(folder.claims.others) if folder.inbox.present else {}
-                for name, since in others.items():
+                for name, since in (await asyncio.to_thread(folder.claims.others)).items():
                     old = self.clock.now().timestamp() - since > OTHERS_SECONDS
                     if old and (folder.watch.folder, name) not in spoken:
                         spoken.add((folder.watch.folder, name))

@@ -18,6 +18,7 @@ from PIL import Image
 
 from speedpix_pipe.emulator import EmulatorThread, Fault
 from speedpix_pipe.emulator.photos import render_product_photos
+from speedpix_pipe.store import Store
 from tests.conftest import Ran
 from tests.functional.watching import SPEC, Desk, emulator, jpeg, typed, until
 
@@ -391,3 +392,76 @@ def test_notes_are_sentences_that_somebody_without_a_terminal_understands(desk: 
     assert notes["inbox/empty.jpg"]["message"] == (
         "empty.jpg is empty. It was not processed, and nothing was charged for it."
     )
+
+
+# --- afterwards ---
+
+
+def page_of(desk: Desk, run_id: str) -> str:
+    from speedpix_pipe.app.report import write_report
+
+    with Store.open(desk.folder / ".speedpix", write=False) as store:
+        return write_report(store, store.journal.run(run_id), desk.folder / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_report_of_a_batch_shows_its_files_from_where_they_lie_now(desk: Desk, service: EmulatorThread) -> None:
+    service.add_fault(Fault("task-failed", "submit", match="bad", times=0))
+    desk.drop("fine.jpg", jpeg(1, size=40))
+    desk.drop("bad.jpg", jpeg(2, size=50))
+    desk.once()
+    desk.drop("fine.jpg", jpeg(3, size=60))  # another file of that name, which is not what the run was given
+    page = page_of(desk, desk.runs[0].run_id)
+    assert "inbox/done/fine.jpg" in page
+    assert "inbox/failed/bad.jpg" in page
+    assert '"inbox/fine.jpg"' in page, "it still goes by the name under which it came"
+    (desk.done / "fine.jpg").write_bytes(jpeg(4, size=70))
+    assert "inbox/done/fine.jpg" not in page_of(desk, desk.runs[0].run_id), "somebody has put another picture there"
+
+
+def test_a_file_that_was_edited_where_it_lies_is_not_done_again_as_what_it_was(
+    desk: Desk, service: EmulatorThread, cli: Callable[..., Ran]
+) -> None:
+    service.add_fault(Fault("task-failed", "submit", match="shoe", times=1))
+    desk.drop("shoe.jpg", jpeg(1))
+    assert desk.once().failed == 1
+    kept = (desk.failed / "shoe.jpg").read_bytes()
+    (desk.failed / "shoe.jpg").write_bytes(b"edited")
+    ran = cli("runs", "redo", "--failed")
+    assert ran.code == 2
+    assert "not what they were" in ran.err
+    (desk.failed / "shoe.jpg").write_bytes(kept)
+    assert cli("runs", "redo", "--failed").code == 0
+
+
+def test_old_claims_of_another_watcher_are_spoken_of_and_never_taken(desk: Desk) -> None:
+    claim = desk.inbox / ".speedpix-claims/other-1234/01HZZZZZZZZZZZZZZZZZZZZZZZ/shoe.dat"
+    claim.parent.mkdir(parents=True)
+    claim.write_bytes(b"left behind")
+    os.utime(claim.parent, (time.time() - 7200, time.time() - 7200))
+
+    async def work() -> None:
+        async with desk.watching():
+            await until(lambda: any("over an hour ago" in line for line in desk.lines))
+            await asyncio.sleep(1.2)
+
+    asyncio.run(work())
+    (said,) = [line for line in desk.lines if "over an hour ago" in line]
+    assert said.startswith("inbox holds files that watcher other-1234 claimed")
+    assert said.endswith("adopt them with --take-over other-1234")
+    assert claim.exists()
+
+
+def test_a_signal_ends_claiming_at_once(tmp_path: Path) -> None:
+    with emulator(latency=1.5) as service:
+        desk = Desk(tmp_path, service, SPEC.replace("settle: 100ms", "settle: 100ms\n  batch: {max_files: 4}"))
+        for number in range(60):
+            desk.drop(f"{number}.dat")
+        with typed(tmp_path, "hot.yaml", "--concurrency", "1", "--grace", "3s", **desk.environment) as watcher:
+            now(lambda: desk.predictions >= 1)
+            now(lambda: len(desk.claims) >= 4)
+            watcher.send_signal(signal.SIGTERM)
+            now(lambda: "stopping" in (tmp_path / "stderr").read_text())
+            waiting = [name for name in desk.names(desk.inbox) if name.endswith(".dat")]
+            assert watcher.wait(30) == 130
+        assert [name for name in desk.names(desk.inbox) if name.endswith(".dat")] == waiting
+        assert desk.predictions <= 2, "no new submissions either"
