@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -85,31 +86,42 @@ def run(args: argparse.Namespace) -> int:
             watch(
                 request,
                 subscribe=_events if as_json else _nothing,
-                tell=_json_line if as_json else say_translated,
+                tell=_json_line if as_json else _tell,
                 on_run=_print_run if args.json else _no_run,
             )
         )
     if not as_json:
         ink = plain_ink()
         left = ink.say("watch_left", count=outcome.left) if outcome.left else ""
-        say(ink.say("watch_ended", done=outcome.done, failed=outcome.failed) + left)
+        _say(ink.say("watch_ended", done=outcome.done, failed=outcome.failed) + left)
     if log.path is not None:
-        say(plain_ink().say("bug_inside", path=log.path))
+        _say(plain_ink().say("bug_inside", path=log.path))
     return outcome.exit_code
 
 
 def _events(_tally: Tally, _loaded: object) -> Sequence[Subscriber]:
     from speedpix_pipe.console.logs import JsonLines
 
-    return [JsonLines(say)]
+    return [JsonLines(_say)]
 
 
 def _nothing(_tally: Tally, _loaded: object) -> Sequence[Subscriber]:
     return []
 
 
+def _say(text: str) -> None:
+    """A service goes on when nobody reads its log any more."""
+    with contextlib.suppress(OSError):
+        say(text)
+
+
+def _tell(message: str) -> None:
+    with contextlib.suppress(OSError):
+        say_translated(message)
+
+
 def _json_line(message: str) -> None:
-    say(json.dumps({"event": "watch", "at": datetime.now(UTC).isoformat(), "message": message}))
+    _say(json.dumps({"event": "watch", "at": datetime.now(UTC).isoformat(), "message": message}))
 
 
 def _print_run(summary: RunSummary) -> None:

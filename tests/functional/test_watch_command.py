@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -465,3 +466,16 @@ def test_a_signal_ends_claiming_at_once(tmp_path: Path) -> None:
             assert watcher.wait(30) == 130
         assert [name for name in desk.names(desk.inbox) if name.endswith(".dat")] == waiting
         assert desk.predictions <= 2, "no new submissions either"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_watcher_goes_on_when_nobody_reads_its_log_any_more(desk: Desk, form: str) -> None:
+    command = [sys.executable, "-m", "speedpix_pipe", "watch", "hot.yaml", "--log-format", form]
+    with subprocess.Popen(command, cwd=desk.folder, stderr=subprocess.PIPE) as watcher:
+        assert watcher.stderr is not None
+        assert b"watching" in watcher.stderr.readline()
+        watcher.stderr.close()
+        desk.drop("a.dat")
+        now((desk.done / "a.dat").exists)
+        watcher.send_signal(signal.SIGTERM)
+        assert watcher.wait(30) == 130
