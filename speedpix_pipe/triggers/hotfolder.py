@@ -10,6 +10,7 @@ crash only has to look at the claims folder and the journal (`recovery`).
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
@@ -30,6 +31,7 @@ from speedpix_pipe.triggers.waiting import Sighting
 MOST_BACKOFF = 60.0
 MOMENT_SECONDS = 0.2
 PAUSED_SECONDS = 1.0
+SLICE_SECONDS = 0.1
 COARSEST_CLOCK_SECONDS = 2.0  # of the times of files: FAT counts in twos
 
 
@@ -237,10 +239,12 @@ class HotFolder:
 
     async def _claim_all(self, sightings: Sequence[Sighting]) -> list[Guest]:
         """Take files into the claims folder. One that cannot be taken is tried later, and keeps no other waiting."""
-        taken = await asyncio.to_thread(lambda: [self._claim_or_not(sighting) for sighting in sightings])
+        taken = await asyncio.to_thread(self._claim_some, sightings)
         now = self._clock.monotonic()
         waiting = self.inbox.waiting
         guests, refused = [], []
+        for sighting in sightings[len(taken) :]:
+            waiting.left(sighting, now)
         for sighting, outcome in taken:
             match outcome:
                 case Guest():
@@ -279,6 +283,16 @@ class HotFolder:
         name, why = next(iter(self._refused.items()))
         others = f" and {len(self._refused) - 1} more" if len(self._refused) > 1 else ""
         return f"{plain(name)}{others} in {self.places.shown} cannot be claimed: {why}"
+
+    def _claim_some(self, sightings: Sequence[Sighting]) -> list[tuple[Sighting, Guest | Look | OSError]]:
+        """Each is read for its digest. Where none waits for another, the first do not wait until all have been read."""
+        until = math.inf if self._patient else self._clock.monotonic() + SLICE_SECONDS
+        taken = []
+        for sighting in sightings:
+            taken.append(self._claim_or_not(sighting))
+            if self._clock.monotonic() > until:
+                break
+        return taken
 
     def _claim_or_not(self, sighting: Sighting) -> tuple[Sighting, Guest | Look | OSError]:
         try:

@@ -127,6 +127,10 @@ class Waiting:
         sighting.refusals += 1
         self._consider(sighting, now)
 
+    def left(self, sighting: Sighting, now: float) -> None:
+        """Taken, and left where it is for now."""
+        self._consider(sighting, now)
+
     def freed(self, name: str, now: float) -> None:
         """The earlier arrival of this name has its verdict."""
         sighting = self.files.get(name)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -629,3 +630,25 @@ def test_a_share_that_does_not_answer_turns_the_health_red(desk: Desk, monkeypat
 
     asyncio.run(work())
     assert sum("has not come back" in line for line in desk.lines) == 2, "told when it begins and when it is over"
+
+
+def test_large_files_do_not_wait_until_all_of_them_have_been_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from speedpix_pipe.triggers import hotfolder
+
+    digest = hotfolder.sha256_file
+
+    def slowly(path: Path) -> str:
+        time.sleep(0.06)
+        return digest(path)
+
+    monkeypatch.setattr(hotfolder, "sha256_file", slowly)
+    for number in range(12):
+        desk.drop(f"{number:02}.dat")
+
+    async def work() -> None:
+        async with desk.watching():
+            await until(lambda: len(desk.names(desk.done)) == 12)
+
+    asyncio.run(work())
+    assert max(run.total for run in desk.runs) <= 3
+    assert sorted(sent(desk)) == [f"{number:02}.dat" for number in range(12)]

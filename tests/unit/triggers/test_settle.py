@@ -54,6 +54,21 @@ def test_an_open_writer_is_seen_by_the_lease_and_a_reader_is_not(tmp_path: Path,
         os.close(descriptor)
 
 
+def test_any_other_refusal_of_a_lease_means_nothing(
+    tmp_path: Path, leases: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gives EACCES on the file of another user, written to or not."""
+    import fcntl
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    path = tmp_path / "a"
+    path.write_bytes(b"1")
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    assert last_look(str(path), Signature.of(path.lstat())) is Look.STILL
+
+
 def test_no_lease_is_asked_for_where_its_signal_would_kill_us(tmp_path: Path, leases: None) -> None:
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     path = tmp_path / "a"

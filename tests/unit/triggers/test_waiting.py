@@ -154,6 +154,24 @@ def test_another_settle_counts_for_what_is_not_ready_yet() -> None:
     assert ready(waiting, 3.0) == ["a"]
 
 
+def test_without_any_settle_a_file_is_ready_at_first_sight_and_a_bad_picture_is_given_up_at_once() -> None:
+    waiting = Waiting(0.0)
+    waiting.looked({"a": sign(), "b.jpg": sign()}, 5.0)
+    (picture,) = waiting.advance(5.0)
+    waiting.vetted(picture, "is cut off", 5.0)
+    assert ready(waiting, 5.0) == ["a", "b.jpg"]
+
+
+def test_what_was_taken_and_left_is_ready_still_in_its_old_place() -> None:
+    waiting = Waiting(1.0)
+    waiting.looked({"a": sign(inode=1), "b": sign(inode=2), "c": sign(inode=3)}, 0.0)
+    waiting.advance(1.0)
+    first, second = waiting.take(2)
+    waiting.gone(first.name)
+    waiting.left(second, 1.0)
+    assert ready(waiting, 1.0) == ["b", "c"]
+
+
 def test_a_look_is_the_whole_truth() -> None:
     waiting = Waiting(1.0)
     assert waiting.looked({"a": sign(), "b.jpg": sign()}, 0.0) == 2
