@@ -204,6 +204,10 @@ class Watcher:
         for index, watch in enumerate(pipeline.watch):
             if index not in found:
                 self._tell(f"restart to have {watch.folder} watched for {watch.param}, too")
+        before = self.loaded.pipeline.limits
+        for name in ("concurrency", "submitting", "rate_per_second"):  # lanes that are in use keep their width
+            if getattr(before, name) != getattr(pipeline.limits, name):
+                self._tell(f"restart to have the new limits.{name.removesuffix('_per_second')} count")
         return None
 
     # --- how much may be taken ---
@@ -248,7 +252,8 @@ class Watcher:
 
     async def _watch(self) -> None:
         loops = [asyncio.create_task(folder.run()) for folder in self.folders]
-        beside = [asyncio.create_task(work) for work in (self._beat(), self._look_for_others())]
+        works = (self._beat(), self._look_at_the_spec(), self._look_for_others())
+        beside = [asyncio.create_task(work) for work in works]
         for task in (*loops, *beside):
             task.add_done_callback(self._watch_over)
         warm = asyncio.create_task(self._warm_up())
@@ -311,10 +316,15 @@ class Watcher:
         """Nothing here may wait for a watched disk: a fresh health file is how one sees that the watcher lives."""
         while True:
             self.health.write()
-            await self._reloader.look_calmly()
             for folder in self.folders:
                 self.health.trouble("hang", folder.hangs(HANG_SECONDS), of=folder.inbox.health)
             await self.clock.sleep(HEALTH_SECONDS)
+
+    async def _look_at_the_spec(self) -> None:
+        """An edit may be what makes a file count that lies there already."""
+        while True:
+            await self.clock.sleep(HEALTH_SECONDS)
+            await self._reloader.look_calmly()
 
     async def _look_for_others(self) -> None:
         """Claims of other watchers are never taken, but spoken of once when they are old."""

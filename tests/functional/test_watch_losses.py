@@ -222,6 +222,20 @@ def test_a_pattern_that_is_added_counts_without_any_other_arrival(desk: Desk) ->
     asyncio.run(work())
 
 
+def test_an_edit_of_what_takes_a_restart_says_so(desk: Desk) -> None:
+    async def work() -> None:
+        async with desk.watching():
+            limits = "limits: {concurrency: 3, rate: 5/s, max_failures: 9}\nsteps:"
+            desk.rewrite(SPEC.replace("steps:", limits, 1) + "  on_success: {move: good}\n")
+            await until(lambda: any("was edited" in line for line in desk.lines))
+            desk.drop("a.dat")
+            await until((desk.folder / "good/a.dat").exists)
+
+    asyncio.run(work())
+    said = [line for line in desk.lines if "restart" in line]
+    assert said == ["restart to have the new limits.concurrency count", "restart to have the new limits.rate count"]
+
+
 # --- folders that overlap ---
 
 
