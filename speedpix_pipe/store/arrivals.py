@@ -31,6 +31,10 @@ _CLAIM = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (id) DO UPDATE SET bytes_path = excluded.bytes_path, watcher = excluded.watcher"
 )
+_FAILED_SINCE = (
+    "path = ? AND verdict = 'failed' AND state = 'placed' AND number > coalesce((SELECT number FROM arrivals "
+    "WHERE path = ? AND verdict = 'done' AND state = 'placed' AND id <> ? ORDER BY number DESC LIMIT 1), 0)"
+)
 _JUDGE = "UPDATE arrivals SET state = 'judged', verdict = ?, reason = ?, step = ?, judged_at = ? WHERE id = ?"
 _PLACE = "UPDATE arrivals SET state = 'placed', placed_at = ? WHERE id = ?"
 _CLAIMED = row_kind(
@@ -163,12 +167,16 @@ class Arrivals:
         at = to_stamp(self._now())
         return self._change(_PLACE, [(at, arrival_id) for arrival_id in arrival_ids])
 
-    def failed_before(self, paths: Iterable[Path]) -> list[Arrival]:
-        """Earlier arrivals at these paths that failed: their notes are out of date when the next one is done."""
+    def failed_before(self, done: Mapping[str, Path]) -> list[Arrival]:
+        """Of arrivals (id: path) that are done, those at the same paths that failed since the last one that was, too.
+
+        Their notes are out of date now. A device that calls all its files the same has thousands of arrivals at one
+        path, of which no more than these are read.
+        """
         return [
             arrival
-            for path in paths
-            for arrival in self._read("path = ? AND verdict = 'failed' AND state = 'placed'", (os.fsencode(path),))
+            for identity, path in done.items()
+            for arrival in self._read(_FAILED_SINCE, (os.fsencode(path), os.fsencode(path), identity))
         ]
 
     def moving(self, arrival_id: str, destination: Path) -> Awaitable[None]:

@@ -215,7 +215,7 @@ class Placing:
         for guest in guests:
             self._folder.claims.drop(guest.id)
         done = [g for g in guests if g.judgement is not None and g.judgement.verdict is Verdict.DONE]
-        remove_notes(arrival.bytes_path for arrival in self._arrivals.failed_before(g.path for g in done))
+        remove_notes(arrival.bytes_path for arrival in self._arrivals.failed_before({g.id: g.path for g in done}))
         # Under another name than it had arrived with, if there were several of them: then it was dragged back as that.
         remove_notes(path for g in done if not os.path.lexists(path := self._folder.places.failed / g.name))
         remove_notes((g.path for g in done), unless=is_foreign)  # dragged back together with its file

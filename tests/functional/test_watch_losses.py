@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -22,7 +23,7 @@ from speedpix_pipe.app import watch as watch_module
 from speedpix_pipe.emulator import EmulatorThread, Fault
 from speedpix_pipe.errors import AccessError
 from speedpix_pipe.store import ArrivalState, Store, Verdict
-from tests.functional.watching import SPEC, Desk, emulator, jpeg, until
+from tests.functional.watching import SPEC, Desk, emulator, jpeg, typed, until
 
 pytestmark = pytest.mark.slow
 
@@ -666,3 +667,35 @@ def test_large_files_do_not_wait_until_all_of_them_have_been_read(desk: Desk, mo
     asyncio.run(work())
     assert max(run.total for run in desk.runs) <= 3
     assert sorted(sent(desk)) == [f"{number:02}.dat" for number in range(12)]
+
+
+def test_decoders_that_are_killed_are_started_again_and_no_picture_is_blamed(desk: Desk) -> None:
+    with typed(desk.folder, "hot.yaml", **desk.environment) as watcher:
+        desk.drop("first.jpg", jpeg(1))
+        asyncio.run(until((desk.done / "first.jpg").exists, 60))
+        for child in descendants(watcher.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        for number in range(4):
+            desk.drop(f"{number}.jpg", jpeg(number + 2))
+        asyncio.run(until(lambda: len(desk.names(desk.done)) == 5, 60))
+        watcher.send_signal(signal.SIGTERM)
+        assert watcher.wait(60) == 130
+    assert desk.names(desk.failed) == []
+
+
+def descendants(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    found = [int(child) for listed in children for child in listed.read_text(encoding="ascii").split()]
+    return [*found, *[below for child in found for below in descendants(child)]]
+
+
+def test_a_folder_whose_own_name_is_no_utf_8_is_watched_as_any_other(tmp_path: Path, service: EmulatorThread) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9 \xf0\x9f\x91\x9f\nx")
+    folder.mkdir()
+    desk = Desk(folder, service)
+    desk.drop("a.dat")
+    with typed(folder, "hot.yaml", "--once", "--json", "--health", "health.json", **desk.environment) as watcher:
+        assert watcher.wait(60) == 0, (folder / "stderr").read_text()
+    assert desk.names(desk.done) == ["a.dat"]
+    assert '"done": 1' in (folder / "health.json").read_text()

@@ -342,3 +342,28 @@ def test_a_failed_arrival_keeps_its_reason_and_a_claim_can_be_taken_over(house: 
         assert arrivals.get("01B") is None
 
     run(main())
+
+
+def test_notes_are_out_of_date_that_were_written_since_the_last_arrival_that_was_done(house: House, run: Any) -> None:
+    arrivals, shoe, hat = house.store.arrivals, Path("/inbox/shoe.jpg"), Path("/inbox/hat.jpg")
+
+    async def arrive(identity: str, path: Path, verdict: Verdict, *, placed: bool = True) -> None:
+        await arrivals.claimed(identity, watcher="w", path=path, bytes_path=path, sha256="s", size=3)
+        await arrivals.judged(identity, verdict)
+        if placed:
+            await arrivals.moving(identity, Path(f"/inbox/failed/{identity}.jpg"))
+            await arrivals.placed(identity)
+
+    async def main() -> None:
+        await arrive("01", shoe, Verdict.FAILED)
+        await arrive("02", shoe, Verdict.DONE)
+        await arrive("03", shoe, Verdict.FAILED)
+        await arrive("04", hat, Verdict.FAILED)
+        await arrive("05", shoe, Verdict.FAILED)
+        await arrive("06", shoe, Verdict.FAILED, placed=False)
+        await arrive("07", shoe, Verdict.DONE)
+        assert [row.id for row in arrivals.failed_before({"07": shoe})] == ["03", "05"]
+        assert [row.id for row in arrivals.failed_before({"08": hat, "07": shoe})] == ["04", "03", "05"]
+        assert arrivals.failed_before({"09": Path("/inbox/other.jpg")}) == []
+
+    run(main())
