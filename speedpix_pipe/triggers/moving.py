@@ -67,8 +67,13 @@ def move_over(move: Move, step: Step = no_step) -> None:
     step("move.renamed")
 
 
+def part_of(target: Path, identity: str) -> Path:
+    """The name of a copy that is not whole yet."""
+    return target.with_name(f".{identity}.part")
+
+
 def _copy_over(move: Move, step: Step) -> None:
-    part = move.target.with_name(f".{move.identity}.part")
+    part = part_of(move.target, move.identity)
     try:
         with move.source.open("rb") as source, part.open("wb") as copy:
             shutil.copyfileobj(source, copy, 1 << 20)

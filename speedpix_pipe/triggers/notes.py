@@ -36,7 +36,7 @@ def write_note(
         "run_id": run_id,
         "time": at.isoformat(timespec="seconds"),
     }
-    part = note.with_name(f".{hashlib.sha256(os.fsencode(note.name)).hexdigest()[:16]}.part")
+    part = part_of(note)
     with part.open("wb") as out:
         out.write(json.dumps(content, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace") + b"\n")
         out.flush()
@@ -54,6 +54,11 @@ def in_words(reason: str, step: str | None, name: str, language: str = "en") -> 
     if step is not None:
         return words["note_step"].format(file=shown, step=step, why=translated(told, language))
     return words["note_refused"].format(said=translated(whole, language))
+
+
+def part_of(note: Path) -> Path:
+    """Its name while it is being written."""
+    return note.with_name(f".{hashlib.sha256(os.fsencode(note.name)).hexdigest()[:16]}.part")
 
 
 def remove_notes(files: Iterable[Path], *, unless: Callable[[Path], bool] = lambda _: False) -> None:

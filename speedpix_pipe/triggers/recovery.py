@@ -7,15 +7,16 @@ moved. Of a row whose file is gone, the journal knows where it was to go.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.errors import UsageError
 from speedpix_pipe.store import Arrival, ArrivalState, Verdict
+from speedpix_pipe.triggers import moving, notes
 from speedpix_pipe.triggers.base import Batch, Guest, Judgement, Surroundings
 from speedpix_pipe.triggers.claims import Claim, check_root
 from speedpix_pipe.triggers.health import plain
-from speedpix_pipe.triggers.moving import is_placeholder
 
 if TYPE_CHECKING:
     from speedpix_pipe.triggers.hotfolder import HotFolder
@@ -167,9 +168,14 @@ class _Recovery:
 
 
 def _clear_placeholder(row: Arrival) -> None:
-    """The file is still in its claim, so an empty file under the name in the journal is what we had reserved it by."""
-    try:
-        if is_placeholder(row.bytes_path):
-            row.bytes_path.unlink()
-    except OSError:
-        pass
+    """The file is still in its claim, so what stands under the name in the journal is what we were about to put there:
+    the empty file that reserved it, its note, and the beginning of either.
+    """
+    target = row.bytes_path
+    with contextlib.suppress(OSError):
+        if moving.is_placeholder(target):
+            target.unlink()
+            notes.remove_notes([target], unless=notes.is_foreign)
+    for part in (notes.part_of(notes.note_of(target)), moving.part_of(target, row.id)):
+        with contextlib.suppress(OSError):
+            part.unlink()
