@@ -121,7 +121,7 @@ class ClaimsFolder:
         found = {}
         for folder in _folders(self.root / CLAIMS):
             if folder.name != self.watcher:
-                times = [own.stat().st_mtime for own in _folders(folder) if any(own.iterdir())]
+                times = [time for own in _folders(folder) if (time := _since(own)) is not None]
                 if times:
                     found[folder.name] = min(times)
         return found
@@ -133,8 +133,9 @@ class ClaimsFolder:
             return 0
         taken = 0
         for own in _folders(source):
-            own.rename(self.folder / own.name)
-            taken += 1
+            with contextlib.suppress(FileNotFoundError):  # it is alive, and has just finished this one
+                own.rename(self.folder / own.name)
+                taken += 1
         with contextlib.suppress(OSError):
             source.rmdir()
         return taken
@@ -217,6 +218,14 @@ def check_root(root: Path, claims: ClaimsFolder) -> None:
             code="watch.other-device",
             hint="files are claimed by renaming them, which works within one file system only",
         )
+
+
+def _since(own: Path) -> float | None:
+    """Since when a claim has been there; None if it is over, perhaps since a moment ago."""
+    try:
+        return own.stat().st_mtime if any(own.iterdir()) else None
+    except OSError:
+        return None
 
 
 def _folders(folder: Path) -> list[Path]:

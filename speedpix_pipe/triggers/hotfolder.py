@@ -149,7 +149,10 @@ class HotFolder:
 
     async def _arrive(self) -> bool:
         """The root has come, or come back: see what of it is ours before anything new is taken."""
-        trouble = await recover(self, self._around)
+        try:
+            trouble = await recover(self, self._around)
+        except OSError as error:  # it has gone again, or what lies in it cannot be read
+            trouble = f"what was being worked on in {self.places.shown} cannot be taken up: {error.strerror or error}"
         if trouble is not None:
             self._around.health.trouble("root", trouble, of=self.inbox.health)
             return False

@@ -95,12 +95,11 @@ def _copy_over(move: Move, step: Step) -> None:
 
 
 def sync(folders: Iterable[Path]) -> None:
-    """Put new names in these folders on disk."""
+    """Put new names in these folders on disk, if that can be done: shares may not know how, or be gone by now."""
     for folder in folders:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        except OSError:
-            pass  # shares may not know how
-        finally:
-            os.close(descriptor)
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

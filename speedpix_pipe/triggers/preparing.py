@@ -47,9 +47,20 @@ async def prepare(folders: Sequence[HotFolder], *, take_over: str | None, must_e
                     hint=f"make {places.root}, or mount it; it is never created, because it may only be unmounted",
                 )
             continue
-        await asyncio.to_thread(_check, folder)
-        if take_over is not None:
-            taken += await asyncio.to_thread(folder.claims.take_over, take_over)
+        try:
+            await asyncio.to_thread(_check, folder)
+            if take_over is not None:
+                taken += await asyncio.to_thread(folder.claims.take_over, take_over)
+        except (UsageError, OSError) as error:
+            if not must_exist and not places.root.is_dir():
+                continue  # it has gone in this very moment
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(
+                f"the watched folder {places.shown} cannot be read: {error.strerror or error}",
+                code="watch.unreadable",
+                hint="watch a folder whose files this user may list and move",
+            ) from error
     if take_over is not None and not taken:
         raise UsageError(
             f"no watcher {take_over} has claimed anything here",

@@ -431,6 +431,41 @@ def test_a_file_that_may_not_be_read_fails_with_a_sentence_and_costs_nothing(des
     assert desk.predictions == 1
 
 
+@needs_root
+def test_a_folder_that_may_not_be_listed_is_refused_with_a_sentence(desk: Desk) -> None:
+    desk.inbox.chmod(0o300)
+    with without_power(desk, "watch", "hot.yaml") as watcher:
+        _, said = watcher.communicate(timeout=60)
+    assert watcher.returncode == 2
+    assert "the watched folder inbox cannot be read: Permission denied" in said
+
+
+def test_a_root_that_goes_while_its_claims_are_taken_up_is_waited_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from speedpix_pipe.triggers.claims import ClaimsFolder
+
+    left = ClaimsFolder.left
+    times = 0
+
+    def going(self: ClaimsFolder) -> Any:
+        nonlocal times
+        times += 1
+        if times <= 2:
+            raise FileNotFoundError(2, "No such file or directory")
+        return left(self)
+
+    monkeypatch.setattr(ClaimsFolder, "left", going)
+
+    async def work() -> None:
+        async with desk.watching():
+            desk.drop("a.dat")
+            await until((desk.done / "a.dat").exists)
+
+    asyncio.run(work())
+    assert any("cannot be taken up: No such file or directory" in line for line in desk.lines)
+
+
 # --- notes and names ---
 
 

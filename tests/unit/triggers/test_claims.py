@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -148,3 +149,22 @@ def test_a_root_whose_claims_cannot_be_made_is_refused_with_a_sentence(tmp_path:
     (tmp_path / ".speedpix-claims").write_bytes(b"")
     with pytest.raises(UsageError, match="cannot be written"):
         check_root(tmp_path, ClaimsFolder(tmp_path, "me"))
+
+
+def test_claims_of_others_that_end_while_one_looks_are_no_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"1")
+    ClaimsFolder(tmp_path, "busy").claim("a.jpg", "01A")
+    iterdir = Path.iterdir
+
+    def ending(self: Path) -> object:
+        if self.name == "01A":
+            shutil.rmtree(self)
+        return iterdir(self)
+
+    monkeypatch.setattr(Path, "iterdir", ending)
+    mine = ClaimsFolder(tmp_path, "me")
+    mine.prepare()
+    assert mine.others() == {}
+    assert mine.take_over("busy") == 0

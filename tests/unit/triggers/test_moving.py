@@ -98,3 +98,7 @@ def test_a_note_speaks_the_language_of_the_watcher() -> None:
 
 def test_cutting_keeps_characters_whole() -> None:
     assert fitting("é" * 127, ".x").encode()
+
+
+def test_a_folder_that_is_gone_by_now_is_not_synced(tmp_path: Path) -> None:
+    moving.sync([tmp_path / "gone", tmp_path])
