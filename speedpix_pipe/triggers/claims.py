@@ -12,7 +12,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,16 +105,43 @@ class ClaimsFolder:
             with contextlib.suppress(OSError):
                 Path(folder).rmdir()
 
-    def left(self) -> Iterator[Claim]:
-        """What earlier lives of this watcher had claimed. Empty folders are swept."""
-        for own in _folders(self.folder):
-            files = [Path(folder, name) for folder, _, found in os.walk(own) for name in sorted(found)]
-            mark = own / _RETURNING
-            for path in [file for file in files if file != mark][:1]:
-                signature = Signature.of(path.lstat())
-                yield Claim(own.name, str(path.relative_to(own)), path, signature, returning=mark in files)
-            if files in ([], [mark]):
-                self.drop(own.name)
+    def left(self, root: tuple[int, int] | None = None) -> list[Claim]:
+        """What earlier lives of this watcher had claimed. Empty folders are swept. OSError if the root is gone.
+
+        `root` is the device and inode that the root must have. All is read through one open folder: were it read by
+        its name, a root that goes in between would look as if somebody had taken the files away.
+        """
+        found = []
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            above = os.stat("../..", dir_fd=descriptor)
+            if root is not None and (above.st_dev, above.st_ino) != root:
+                raise FileNotFoundError(errno.ENOENT, "another folder stands there")
+            for identity in sorted(os.listdir(descriptor)):  # noqa: PTH208 - of a descriptor
+                claim = self._left_in(identity, descriptor)
+                if claim is not None:
+                    found.append(claim)
+                else:
+                    self.drop(identity)
+        finally:
+            os.close(descriptor)
+        return found
+
+    def _left_in(self, identity: str, claims: int) -> Claim | None:
+        own = self.folder / identity
+        files: list[tuple[Path, Signature]] = []
+        returning = False
+        for folder, _, found, descriptor in os.fwalk(identity, dir_fd=claims):
+            for name in sorted(found):
+                if name == _RETURNING and folder == identity:
+                    returning = True
+                    continue
+                status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                files.append((self.folder / folder / name, Signature.of(status)))
+        if not files:
+            return None
+        path, signature = files[0]
+        return Claim(identity, str(path.relative_to(own)), path, signature, returning=returning)
 
     def others(self) -> dict[str, float]:
         """Other watchers with claims here, and the time of each one's oldest claim folder."""

@@ -47,7 +47,7 @@ class Inbox:
         self._board = health
         self._nudge = nudge
         self._recognized = recognized  # whether the files that are being worked on lie there; None: there are none
-        self._identity: tuple[int, int] | None = None
+        self.identity: tuple[int, int] | None = None  # the device and inode of the root
         self._was_mounted = False
         self._stranger: tuple[tuple[int, int], float] | None = None  # who stands in the root's place, and since when
         self._wakeup: Wakeup | None = None
@@ -78,18 +78,18 @@ class Inbox:
             return False
         finally:
             self.looking_since = None
-        if identity == self._identity:
+        if identity == self.identity:
             self._stranger = None
             return not self.present
-        if self._identity is not None and not self._may_replace(identity, mounted=mounted):
+        if self.identity is not None and not self._may_replace(identity, mounted=mounted):
             return False
-        self._identity, self._was_mounted, self._stranger = identity, mounted, None
+        self.identity, self._was_mounted, self._stranger = identity, mounted, None
         return True
 
     def is_here(self) -> bool:
         """Whether the very folder stands there that files were claimed in."""
         try:
-            return self._identity_now()[0] == self._identity
+            return self._identity_now()[0] == self.identity
         except OSError:
             return False
 

@@ -86,6 +86,7 @@ def _copy_over(move: Move, step: Step) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    step("move.arrived")
     try:
         sync([move.target.parent])
         move.source.unlink()

@@ -207,7 +207,7 @@ class Placing:
         try:
             moving.move_over(moving.Move(guest.id, guest.claim.path, target), self._around.step)
         except FileNotFoundError:
-            if os.path.lexists(guest.claim.path) or not self._folder.is_here():
+            if not self._folder.is_here() or os.path.lexists(guest.claim.path) or not self._folder.is_here():
                 raise
             target.unlink()  # somebody took it out of our folder: the note is all there is
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import stat
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.errors import UsageError
+from speedpix_pipe.files import sha256_file
 from speedpix_pipe.store import Arrival, ArrivalState, Verdict
 from speedpix_pipe.triggers import moving, notes
 from speedpix_pipe.triggers.base import Batch, Guest, Judgement, Surroundings
@@ -34,7 +37,7 @@ async def recover(folder: HotFolder, around: Surroundings) -> str | None:
         await asyncio.to_thread(check_root, folder.places.root, folder.claims)
     except UsageError as error:
         return error.message
-    left = await asyncio.to_thread(lambda: list(folder.claims.left()))
+    left = await asyncio.to_thread(folder.claims.left, folder.inbox.identity)
     ours = [claim for claim in left if claim.id not in folder.held and _whose(claim.name, folder, around) is folder]
     await _Recovery(folder, around, rows).take_up(ours)
     return None
@@ -87,6 +90,8 @@ class _Recovery:
                 new.append(guest)
             elif row.sha256 and guest.sha256 != row.sha256:
                 await self._return(claim, row)
+            elif row.verdict is not None and await asyncio.to_thread(_has_been_copied, guest, row):
+                await self._finish_copy(guest)
             elif row.verdict is not None:
                 judged.append(self._known(guest, row))
             else:
@@ -111,6 +116,12 @@ class _Recovery:
         if row.bytes_path != guest.claim.path:
             _clear_placeholder(row)
         return guest
+
+    async def _finish_copy(self, guest: Guest) -> None:
+        """It stands in its last place on another file system, and only its claim was still to be removed."""
+        await asyncio.to_thread(guest.claim.path.unlink)
+        await self._around.arrivals.all_placed([guest.id])
+        await asyncio.to_thread(self._folder.claims.drop, guest.id)
 
     async def _adopt(self, guest: Guest, row: Arrival) -> None:
         """The claim of another watcher, taken over, goes on under our name."""
@@ -147,11 +158,7 @@ class _Recovery:
         await asyncio.to_thread(self._clear, claim, row)
 
     def _clear(self, claim: Claim, row: Arrival | None) -> None:
-        try:
-            placed = row is not None and claim.path.samefile(row.bytes_path)
-        except OSError:
-            placed = False
-        if placed:
+        if row is not None and _is_second_name(claim.path, row.bytes_path):
             claim.path.unlink()
             self._folder.claims.drop(claim.id)
         else:
@@ -165,6 +172,25 @@ class _Recovery:
         for row in vanished:
             self._around.health.note(f"{plain(str(row.path))}: {reason}")
         await self._around.arrivals.all_placed([row.id for row in rows])
+
+
+def _is_second_name(path: Path, other: Path) -> bool:
+    """Whether the same file has another name, too: only then may this one go."""
+    try:
+        return path != other and path.samefile(other)
+    except OSError:
+        return False
+
+
+def _has_been_copied(guest: Guest, row: Arrival) -> bool:
+    """Whether the same bytes stand whole under the name in the journal, on another file system than the claim."""
+    try:
+        status = row.bytes_path.lstat()
+        if status.st_dev == guest.claim.signature.device or not stat.S_ISREG(status.st_mode) or not status.st_size:
+            return False
+        return sha256_file(row.bytes_path) == guest.sha256
+    except OSError:
+        return False
 
 
 def _clear_placeholder(row: Arrival) -> None:

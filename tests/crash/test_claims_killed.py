@@ -84,7 +84,7 @@ def test_a_watcher_killed_anywhere_loses_nothing_and_pays_once(
     assert sorted(paid) == sorted(name for name in FILES if name != "4.dat")
 
 
-@pytest.mark.parametrize("step", ["move.copied", "move.renamed"])
+@pytest.mark.parametrize("step", ["move.copied", "move.arrived", "move.renamed"])
 def test_a_move_to_another_file_system_survives_a_kill(service: EmulatorThread, tmp_path: Path, step: str) -> None:
     other = Path("/dev/shm")
     if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:

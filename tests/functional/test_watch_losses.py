@@ -448,12 +448,12 @@ def test_a_root_that_goes_while_its_claims_are_taken_up_is_waited_for(
     left = ClaimsFolder.left
     times = 0
 
-    def going(self: ClaimsFolder) -> Any:
+    def going(self: ClaimsFolder, *root: Any) -> Any:
         nonlocal times
         times += 1
         if times <= 2:
             raise FileNotFoundError(2, "No such file or directory")
-        return left(self)
+        return left(self, *root)
 
     monkeypatch.setattr(ClaimsFolder, "left", going)
 
@@ -464,6 +464,30 @@ def test_a_root_that_goes_while_its_claims_are_taken_up_is_waited_for(
 
     asyncio.run(work())
     assert any("cannot be taken up: No such file or directory" in line for line in desk.lines)
+
+
+def test_a_claim_that_the_journal_takes_for_placed_where_it_lies_is_never_removed(desk: Desk) -> None:
+    """As a root that went while its claims were taken up had once left it: judged, and said to be where it was."""
+    desk.drop("a.dat")
+    with typed(desk.folder, "hot.yaml", "--grace", "0s", **desk.environment) as watcher:
+        asyncio.run(until(lambda: bool(desk.claims) or (desk.done / "a.dat").exists(), 60))
+        watcher.kill()
+    if (desk.done / "a.dat").exists():
+        pytest.skip("it was too quick to be caught")
+    (claim,) = desk.claims
+    identity = claim.relative_to(desk.inbox).parts[2]
+
+    async def spoil() -> None:
+        with Store.open(desk.folder / ".speedpix") as store:
+            row = {"watcher": claim.relative_to(desk.inbox).parts[1], "path": desk.inbox / "a.dat", "bytes_path": claim}
+            await store.arrivals.claimed(identity, sha256="", size=5, **row)
+            await store.arrivals.judged(identity, Verdict.FAILED, reason="it was taken out of the claims folder")
+            await store.arrivals.placed(identity)
+
+    asyncio.run(spoil())
+    desk.once()
+    desk.once()
+    assert [path.read_bytes() for path in desk.done.iterdir()] == [b"a.dat"]
 
 
 # --- notes and names ---

@@ -168,3 +168,30 @@ def test_claims_of_others_that_end_while_one_looks_are_no_matter(
     mine.prepare()
     assert mine.others() == {}
     assert mine.take_over("busy") == 0
+
+
+def test_a_root_that_goes_and_comes_back_while_one_looks_hides_no_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    claims = ClaimsFolder(root, "me")
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (root / name).write_bytes(b"1")
+        claims.claim(name, f"01{name[0]}")
+    status = root.stat()
+    listed = os.listdir
+
+    def going(folder: object) -> list[str]:
+        found = listed(folder)  # type: ignore[call-overload]
+        root.rename(tmp_path / "away")
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "listdir", going)
+        assert [claim.name for claim in claims.left((status.st_dev, status.st_ino))] == ["a.jpg", "b.jpg", "c.jpg"]
+    with pytest.raises(FileNotFoundError):
+        claims.left((status.st_dev, status.st_ino))
+    (root / ".speedpix-claims/me").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match="another folder"):
+        claims.left((status.st_dev, status.st_ino))
