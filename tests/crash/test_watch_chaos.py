@@ -158,7 +158,7 @@ class Chaos:
                 *(lambda: self.end(signal.SIGKILL), lambda: self.end(signal.SIGTERM)),
                 lambda: time.sleep(self.dice.random() / 2),
             ],
-            [30, 4, 8, 1, 1, 5, 1, 12],
+            [30, 4, 8, 3, 1, 6, 1, 10],
         )[0]()
 
 
