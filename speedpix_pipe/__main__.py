@@ -41,7 +41,8 @@ def _nowhere(mode: str) -> io.TextIOWrapper:
 def _as_ctrl_c() -> None:
     """Until a run has begun, and in all that is no run, being asked to end is Ctrl-C: told, with our exit code.
 
-    Not by Python's own handler: asyncio takes that one for its own, and then waits for what blocks.
+    Not by Python's own handler: asyncio takes that one for its own, and then waits for what blocks. A hang-up that is
+    ignored (`nohup`) stays so; a shell's `&` ignores Ctrl-C too, and there `kill -INT` is meant all the same.
     """
     import signal
 
@@ -49,7 +50,7 @@ def _as_ctrl_c() -> None:
         raise KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, interrupt)
 
 

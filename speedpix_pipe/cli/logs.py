@@ -17,7 +17,7 @@ from speedpix_pipe import __version__
 from speedpix_pipe.settings import load_settings
 
 LOGGERS = ("speedpix_pipe", "asyncio")
-PACKAGES = ("aiohttp", "httptools", "httpx", "jinja2", "jsonschema-rs", "pillow", "pyyaml", "rich")
+PACKAGES = ("aiohttp", "httptools", "httpx", "jinja2", "jsonschema-rs", "pillow", "pyyaml", "rich", "watchdog")
 
 
 def write_log(error: BaseException) -> Path:

@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_local(parser)
     add_rev(parser)
     add_selection(parser)
-    parser.add_argument("--resume", action="store_true", help="go on with the last unfinished run of this spec")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the last unfinished run of this spec: with its params, and on the emulator if it began there",
+    )
     parser.add_argument("--no-cache", action="store_true", help="use no earlier result, and share none")
     parser.add_argument(
         "--watch", action="store_true", help="when the spec or its files change, run again what changed"

@@ -168,7 +168,6 @@ class StaticChecks:
         scope = self._scopes.of_task(task)
         for template in known.templates:
             self._try(node, template.mark, partial(render, template, scope))
-        scope.extra = {"ext": STAND_IN, "n": 1}
         # A claim has rendered all paths already; the first few are looked at more closely all the same.
         claimed = known.claims and self._claim is not None and len(self.problems) == before
         for template in () if claimed and self._looked.get(node.index, 0) >= LOOKED_AT else known.saves:
@@ -176,7 +175,6 @@ class StaticChecks:
         if known.contract and len(self.problems) < MOST:
             self._check_contract(task)
         if known.judged and self._judge is not None:
-            scope.extra = {}
             operations = [replace(one, options=self._as_known(one.options, scope)) for one in node.step.operations]
             expect = {path: self._as_known(template, scope) for path, template in node.step.expect.items()}
             for found in self._judge(operations, expect):
@@ -184,7 +182,11 @@ class StaticChecks:
                 self._add(node.space.pipeline, error, found.mark)
 
     def _save_path(self, node: Node, template: Template, scope: Scope) -> None:
-        path = render_path(template, scope)
+        scope.extra = {"ext": STAND_IN, "n": 1}
+        try:
+            path = render_path(template, scope)
+        finally:
+            scope.extra = {}
         looked = self._looked.get(node.index, 0)
         if looked < LOOKED_AT:
             self._looked[node.index] = looked + 1

@@ -41,7 +41,6 @@ class Answer:
         "_bodiless",
         "_chunks",
         "_failure",
-        "_held",
         "_here",
         "_loop",
         "_waiter",
@@ -49,6 +48,7 @@ class Answer:
         "complete",
         "ends_with_connection",
         "headers",
+        "held",
         "keep_alive",
         "parser",
         "status",
@@ -62,7 +62,7 @@ class Answer:
         self._failure: Exception | None = None
         self._here = False  # the head has arrived, and may be looked at
         self.whole = whole  # the body belongs to the answer: without it there is none
-        self._held = whole  # nobody is woken before the body is complete
+        self.held = whole  # nobody is woken before the body is complete
         self._bodiless = bodiless  # to a HEAD: it describes a body that does not come
         self.parser = httptools.HttpResponseParser(self)
         self.status = 0
@@ -93,18 +93,18 @@ class Answer:
             self._wake()
             return
         length = self.headers.get("content-length", "")
-        self._held = self.whole or (length.isdigit() and int(length) <= _HELD)
+        self.held = self.whole or (length.isdigit() and int(length) <= _HELD)
         self.ends_with_connection = (
             not length and "transfer-encoding" not in self.headers and self.status not in _BODILESS
         )
         self._here = not self.whole
-        if not self._held:
+        if not self.held:
             self._wake()
 
     def on_body(self, body: bytes) -> None:
         self._chunks.append(body)
         self.buffered += len(body)
-        if not self._held:
+        if not self.held:
             self._wake()
         elif self.buffered > _MOST_WHOLE:
             raise httpx.RemoteProtocolError(f"the answer has more than {_MOST_WHOLE} bytes")
@@ -138,7 +138,7 @@ class Answer:
     async def head(self) -> None:
         """Return when the head is here, and the whole body where it is small."""
         while not self.complete:
-            if self._here and (not self._held or self._failure is not None):
+            if self._here and (not self.held or self._failure is not None):
                 return  # a body that broke off is told to whoever reads it
             if self._failure is not None:
                 raise self._failure
@@ -213,7 +213,7 @@ class Connection(asyncio.Protocol):
         if answer.complete:
             self._silence = self._ends = None
             self._resume()
-        elif not answer.whole and answer.buffered > _READ_AHEAD and self._reading and self._transport is not None:
+        elif not answer.held and answer.buffered > _READ_AHEAD and self._reading and self._transport is not None:
             self._reading, self._silence = False, None
             self._transport.pause_reading()
 

@@ -1,7 +1,7 @@
-"""The kernel's inotify, asked directly: a descriptor that can be read when something happened in a watched folder.
+"""The kernel's inotify, by watchdog's bindings: a descriptor that can be read when something happened in a folder.
 
 What exactly happened is of no interest (scanning finds out), so events are not taken apart beyond what keeps the
-list of watches true. Nothing here waits, and nothing runs in a thread.
+list of watches true. Nothing here waits, and nothing runs in a thread: of watchdog its lowest layer is used.
 """
 
 from __future__ import annotations
@@ -10,12 +10,20 @@ import ctypes
 import os
 import struct
 from dataclasses import dataclass
+from typing import Any, cast
 
-_CLOSE_WRITE, _MOVED_TO, _CREATE = 0x0008, 0x0080, 0x0100
-_DELETE_SELF, _MOVE_SELF = 0x0400, 0x0800
-_OVERFLOW, _IGNORED = 0x4000, 0x8000
-_ONLY_FOLDERS, _FORGET_UNLINKED, _IS_FOLDER = 0x0100_0000, 0x0400_0000, 0x4000_0000
-_WANTED = _CLOSE_WRITE | _MOVED_TO | _CREATE | _DELETE_SELF | _MOVE_SELF | _ONLY_FOLDERS | _FORGET_UNLINKED
+from watchdog.observers.inotify_c import InotifyConstants as Event
+from watchdog.observers.inotify_c import inotify_add_watch, inotify_init, inotify_rm_watch
+
+_WANTED = (
+    Event.IN_CLOSE_WRITE
+    | Event.IN_MOVED_TO
+    | Event.IN_CREATE
+    | Event.IN_DELETE_SELF
+    | Event.IN_MOVE_SELF
+    | Event.IN_ONLYDIR
+    | Event.IN_EXCL_UNLINK
+)
 _HEAD = struct.Struct("iIII")  # watch, mask, cookie, length of the name that follows
 _AT_ONCE = 1 << 16
 
@@ -34,16 +42,17 @@ class Inotify:
     """One instance. OSError where the kernel has none, or none left for this user."""
 
     def __init__(self) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self.descriptor = self._checked("inotify_init1", os.O_NONBLOCK | os.O_CLOEXEC)
+        self.descriptor = _checked(inotify_init())
+        os.set_inheritable(self.descriptor, False)
+        os.set_blocking(self.descriptor, False)
 
     def add(self, folder: str) -> int:
         """Watch a folder. The same folder again, under whatever name, is the same watch."""
-        return self._checked("inotify_add_watch", self.descriptor, os.fsencode(folder), _WANTED)
+        return _checked(inotify_add_watch(self.descriptor, os.fsencode(folder), _WANTED))
 
     def remove(self, watch: int) -> None:
         """Watch it no longer. One that has ended by itself is no error."""
-        self._libc.inotify_rm_watch(self.descriptor, watch)
+        inotify_rm_watch(self.descriptor, cast("Any", watch))
 
     def read(self) -> Happened:
         """Everything that has happened since the last reading."""
@@ -56,10 +65,10 @@ class Inotify:
             while at < len(data):
                 watch, mask, _, length = _HEAD.unpack_from(data, at)
                 at += _HEAD.size + length
-                seen |= mask if mask & _IS_FOLDER or mask != _CREATE else 0
-                if mask & _IGNORED:
+                seen |= mask if mask & Event.IN_ISDIR or mask != Event.IN_CREATE else 0
+                if mask & Event.IN_IGNORED:
                     ended.add(watch)
-        return Happened(anything, anything and not seen, frozenset(ended), bool(seen & _OVERFLOW))
+        return Happened(anything, anything and not seen, frozenset(ended), bool(seen & Event.IN_Q_OVERFLOW))
 
     def close(self) -> None:
         os.close(self.descriptor)
@@ -70,13 +79,9 @@ class Inotify:
         except BlockingIOError:
             return b""
 
-    def _checked(self, function: str, *arguments: object) -> int:
-        try:
-            call = getattr(self._libc, function)
-        except AttributeError:
-            raise OSError(f"this system has no {function}") from None
-        found = int(call(*arguments))
-        if found == -1:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-        return found
+
+def _checked(found: int) -> int:
+    if found == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return found

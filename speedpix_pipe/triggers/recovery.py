@@ -34,13 +34,25 @@ async def recover(folder: HotFolder, around: Surroundings) -> str | None:
             f"To go on without them, make the folder {folder.claims.folder}"
         )
     try:
-        await asyncio.to_thread(check_root, folder.places.root, folder.claims)
+        await _checked(folder)
     except UsageError as error:
         return error.message
     left = await asyncio.to_thread(folder.claims.left, folder.inbox.identity)
     ours = [claim for claim in left if claim.id not in folder.held and _whose(claim.name, folder, around) is folder]
     await _Recovery(folder, around, rows).take_up(ours)
     return None
+
+
+async def _checked(folder: HotFolder) -> None:
+    """What it makes in the root must not appear after we have ended; a disk that hangs must not keep us."""
+    checking = asyncio.ensure_future(asyncio.to_thread(check_root, folder.places.root, folder.claims))
+    try:
+        await asyncio.shield(checking)
+    except asyncio.CancelledError:
+        await asyncio.wait({checking}, timeout=1.0)
+        if checking.done():
+            checking.exception()
+        raise
 
 
 def rows_of(folder: HotFolder, around: Surroundings) -> list[Arrival]:

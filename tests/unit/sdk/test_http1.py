@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from speedpix_pipe.sdk._config import Proxies
-from speedpix_pipe.sdk._http1 import _READ_AHEAD
+from speedpix_pipe.sdk._http1 import _HELD, _READ_AHEAD
 from speedpix_pipe.sdk._transport import StreamTransport
 
 pytestmark = pytest.mark.anyio
@@ -227,6 +227,22 @@ async def test_who_reads_slowly_makes_the_server_wait(serve, transport):
         received += len(chunk)
     await answer.aclose()
     assert received == 64 << 20
+
+
+@pytest.mark.parametrize("size", [0, 1, _READ_AHEAD, _READ_AHEAD + 1, _HELD - 1, _HELD, _HELD + 1, 3 * _HELD])
+async def test_a_body_of_any_length_arrives_whole(serve, transport, size):
+    async def talk(server, reader, writer):
+        await server.read(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        for start in range(0, size, 1 << 16):
+            writer.write(bytes(min(1 << 16, size - start)))
+            await writer.drain()
+            await asyncio.sleep(0)
+        await reader.read()
+
+    server = await serve(talk)
+    _, body = await get(transport, server.url)
+    assert len(body) == size
 
 
 async def test_an_early_answer_ends_an_upload(serve, transport):

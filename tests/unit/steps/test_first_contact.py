@@ -18,6 +18,7 @@ from speedpix_pipe.model import Limits, Mark, Retry, Step, StepKind, Workflow
 from speedpix_pipe.sdk.errors import ConnectError
 from speedpix_pipe.steps.base import Job, Prepared
 from speedpix_pipe.steps.prediction import FIRST_PAUSE_SECONDS, Predictions
+from speedpix_pipe.steps.seeds import Seeds
 from speedpix_pipe.steps.service import Service
 from speedpix_pipe.store import Store
 
@@ -76,7 +77,8 @@ def submitted(folder: Path, clock: Leaping, *, answered: bool) -> tuple[Unreacha
         )  # fmt: skip
         gates = Lanes(Limits(), clock, lambda: 0.5)
         job = Job("run", step, "step", "", (0,), Prepared("fingerprint", {}, None), gates, events.append)
-        await Predictions(service, store.ledger, None, None, clock, lambda: 0.5).run(job, "fingerprint")
+        seeds = Seeds(None, sent=lambda _: False, random=lambda: 0.5, run_id="run")
+        await Predictions(service, store.ledger, None, None, clock, lambda: 0.5, seeds).run(job, "fingerprint")
 
     with Store.open(folder / ".speedpix") as store, pytest.raises((AccessError, TaskError)) as caught:
         asyncio.run(main(store))
