@@ -32,8 +32,9 @@ $(OFFICIAL)/.ready:
 demo: $(VENV)/.runtime
 	@$(BIN)/python _tools/demo.py
 
+# Many tests wait for something most of the time: one process more than there are processors.
 test: setup
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile
 
 check: setup
 	$(BIN)/python _tools/unasync.py --check

@@ -286,9 +286,13 @@ def test_a_signal_before_anything_was_begun_exits_130_with_json(cli, project, nu
         return bool(held)
 
     until(reading)
+    time.sleep(0.3)  # it waits in its read by now: between Python's last look for signals and that, one is lost
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
-    os.close(held[0])
+    try:
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        os.close(held[0])
     assert process.returncode == 130
     assert json.loads(out)["status"] == "cancelled"
     assert json.loads(out)["run_id"] is None

@@ -300,17 +300,19 @@ SAYINGS: Mapping[str, str] = {
     "files are claimed by renaming them, which works within one file system only": (
         "领取文件靠改名，只能在同一个文件系统内进行"
     ),
+    "the watched folder <folder> cannot be read: <why>": "被监视的文件夹 <folder> 无法读取：<why>",
+    "watch a folder whose files this user may list and move": "请监视当前用户可以列出并移动其中文件的文件夹",
+    "what was being worked on in <folder> cannot be taken up: <why>": "<folder> 里处理到一半的文件无法接手：<why>",
+    "restart to have the new limits.<name> count": "新的 limits.<name> 要重新启动才生效",
     "the watched folder <folder> cannot be written: <why>": "被监视的文件夹 <folder> 无法写入：<why>",
     "files are claimed by moving them inside the folder: watch one that this user may write": (
         "领取文件要在文件夹内移动它们：请监视当前用户可以写入的文件夹"
     ),
     "watch: <folder> is watched twice": "watch：<folder> 被监视了两次",
     "put the patterns together": "请把模式合在一起",
-    "watch: files of <folder> cannot be moved to <same> itself": "watch：<folder> 的文件不能移动到 <same> 自身",
+    "files of <folder> cannot be moved to <same> itself": "<folder> 的文件不能移动到 <same> 自身",
     "move them to a folder below it, or beside it": "请移动到它下面或旁边的文件夹",
-    "watch: files of <folder> would be moved to <other>, which is watched too": (
-        "watch：<folder> 的文件会移动到同样被监视的 <other>"
-    ),
+    "files of <folder> would be moved to <other>, which is watched too": "<folder> 的文件会移动到同样被监视的 <other>",
     "chain steps within one pipeline instead": "请改为在一个流水线里串接步骤",
     "no watcher <name> has claimed anything here": "没有名为 <name> 的监视者在这里领取过文件",
     "its name is that of a folder in .speedpix-claims of the watched folder": (
