@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from errno import EXDEV
 from pathlib import Path
 
+from speedpix_pipe.triggers import notes
 from speedpix_pipe.triggers.claims import Step, make_below, no_step
 from speedpix_pipe.triggers.naming import names
 
@@ -37,23 +38,37 @@ def free_name(wanted: Path, taken: set[Path], after: int = 0) -> tuple[Path, int
     raise AssertionError("names never end")
 
 
-def reserve(target: Path, root: Path) -> bool:
-    """Take the name by an empty file; False if it is taken. The watched root itself is never made."""
+def reserve(target: Path, root: Path) -> int | None:
+    """Take the name by an empty file: its inode, or None if it is taken. The watched root itself is never made."""
     make_below(root, target.parent)
     try:
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+        descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
     except FileExistsError:
-        return False
-    return True
+        return None
+    try:
+        return os.fstat(descriptor).st_ino
+    finally:
+        os.close(descriptor)
 
 
-def is_placeholder(target: Path) -> bool:
-    """Whether an empty regular file stands there, as a crash between reserving and renaming leaves it."""
+def is_placeholder(target: Path, inode: int | None = None) -> bool:
+    """Whether an empty regular file stands there, as a crash leaves it that came after `reserve`."""
     try:
         status = target.lstat()
     except OSError:
         return False
-    return status.st_size == 0 and stat.S_ISREG(status.st_mode)
+    return status.st_size == 0 and stat.S_ISREG(status.st_mode) and inode in {None, status.st_ino}
+
+
+def clear_reserved(target: Path, identity: str, inode: int | None = None) -> None:
+    """Take away what was put there for a file that never came: the empty file, its note, the beginning of either."""
+    with contextlib.suppress(OSError):
+        if is_placeholder(target, inode):
+            target.unlink()
+            notes.remove_notes([target], unless=notes.is_foreign)
+    for part in (notes.part_of(notes.note_of(target)), part_of(target, identity)):
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def move_over(move: Move, step: Step = no_step) -> None:

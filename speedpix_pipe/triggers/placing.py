@@ -37,6 +37,7 @@ class Placing:
         self._pausing = 0  # tasks that wait for a better moment
         self._failing: dict[str, str] = {}  # files that cannot be moved, and why
         self._reserving = asyncio.Lock()  # two batches must not mean the same name before either has it
+        self._reserved: dict[str, tuple[Path, int]] = {}  # names that files had not come to when their root went away
         self._tried: dict[Path, int] = {}  # names that are taken many times over
 
     def judge_hopeless(self, guests: Sequence[Guest]) -> None:
@@ -156,6 +157,9 @@ class Placing:
                 shown = self._folder.places.shown
                 away[guest.id] = f"finished files of {shown} wait where they are, because {shown} is not there"
                 continue
+            if guest.id in self._reserved:
+                target, inode = self._reserved.pop(guest.id)
+                moving.clear_reserved(target, guest.id, inode)
             wanted = self._wanted(guest)
             target, number = moving.free_name(wanted, taken, self._tried.get(wanted, 0))
             if number > MANY:
@@ -169,7 +173,8 @@ class Placing:
         for guest in guests:
             target = targets[guest.id]
             try:
-                if not moving.reserve(target, self._folder.places.root):
+                inode = moving.reserve(target, self._folder.places.root)
+                if inode is None:
                     continue  # somebody took the name meanwhile: choose again
             except OSError as error:
                 why[guest.id] = self._complaint(target, error)
@@ -180,7 +185,9 @@ class Placing:
                 folders.add(target.parent)
                 moved.append(guest)
             except OSError as error:
-                _give_up(target)
+                moving.clear_reserved(target, guest.id, inode)
+                if not target.parent.is_dir():
+                    self._reserved[guest.id] = target, inode
                 why[guest.id] = self._complaint(target, error)
         moving.sync(folders)
         return moved, why
@@ -245,13 +252,3 @@ class Placing:
         except OSError:
             return False  # it is gone; `_move_one` says so
         return not now.same_bytes(guest.claim.signature)
-
-
-def _give_up(target: Path) -> None:
-    """Leave no empty file where nothing was moved."""
-    try:
-        if moving.is_placeholder(target):
-            target.unlink()
-            remove_notes([target])
-    except OSError:
-        pass

@@ -7,7 +7,6 @@ moved. Of a row whose file is gone, the journal knows where it was to go.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import stat
 from collections import defaultdict
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 from speedpix_pipe.errors import UsageError
 from speedpix_pipe.files import sha256_file
 from speedpix_pipe.store import Arrival, ArrivalState, Verdict
-from speedpix_pipe.triggers import moving, notes
+from speedpix_pipe.triggers import moving
 from speedpix_pipe.triggers.base import Batch, Guest, Judgement, Surroundings
 from speedpix_pipe.triggers.claims import Claim, check_root
 from speedpix_pipe.triggers.health import plain
@@ -126,7 +125,7 @@ class _Recovery:
         assert row.verdict is not None
         guest.judgement = Judgement(row.verdict, row.reason, row.step, row.run_id)
         if row.bytes_path != guest.claim.path:
-            _clear_placeholder(row)
+            moving.clear_reserved(row.bytes_path, row.id)
         return guest
 
     async def _finish_copy(self, guest: Guest) -> None:
@@ -156,7 +155,7 @@ class _Recovery:
             reason = "the file changed after it was claimed, and is a new arrival"
             await self._around.arrivals.all_judged([(row.id, Verdict.FAILED, reason, None)])
         else:
-            _clear_placeholder(row)
+            moving.clear_reserved(row.bytes_path, row.id)
         await self._around.arrivals.all_moving({row.id: path})
         await self._around.arrivals.all_placed([row.id])
         self._around.health.note(
@@ -203,17 +202,3 @@ def _has_been_copied(guest: Guest, row: Arrival) -> bool:
         return sha256_file(row.bytes_path) == guest.sha256
     except OSError:
         return False
-
-
-def _clear_placeholder(row: Arrival) -> None:
-    """The file is still in its claim, so what stands under the name in the journal is what we were about to put there:
-    the empty file that reserved it, its note, and the beginning of either.
-    """
-    target = row.bytes_path
-    with contextlib.suppress(OSError):
-        if moving.is_placeholder(target):
-            target.unlink()
-            notes.remove_notes([target], unless=notes.is_foreign)
-    for part in (notes.part_of(notes.note_of(target)), moving.part_of(target, row.id)):
-        with contextlib.suppress(OSError):
-            part.unlink()

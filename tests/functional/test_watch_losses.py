@@ -83,6 +83,33 @@ def test_a_root_that_goes_while_a_file_is_at_work_is_not_made_again_and_the_file
         assert (desk.done / "shoe.dat").read_bytes() == b"shoe.dat"
 
 
+def test_a_name_that_was_reserved_when_the_root_went_is_given_back_on_return(tmp_path: Path) -> None:
+    with emulator() as service:
+        desk = Desk(tmp_path, service)
+        service.add_fault(Fault("task-failed", "poll"))
+        away = desk.folder / "away"
+
+        def step(name: str) -> None:
+            if name == "move.reserved" and not went:
+                went.append(name)
+                desk.inbox.rename(away)
+
+        went: list[str] = []
+
+        async def work() -> None:
+            async with desk.watching(step=step):
+                desk.drop("shoe.dat")
+                await until(lambda: bool(went))
+                await asyncio.sleep(0.7)
+                away.rename(desk.inbox)
+                await until(lambda: arrivals(desk)[0].state is ArrivalState.PLACED)
+
+        asyncio.run(work())
+        placed = [path for path in desk.failed.iterdir() if path.name.endswith(".dat")]
+        assert [path.read_bytes() for path in placed] == [b"shoe.dat"]
+        assert desk.names(desk.failed) == sorted([placed[0].name, f"{placed[0].name}.error.json"])
+
+
 def test_a_file_that_fails_while_its_root_is_away_gets_its_note_on_return(tmp_path: Path) -> None:
     with emulator(latency=0.6) as service:
         desk = Desk(tmp_path, service)

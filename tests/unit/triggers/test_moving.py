@@ -34,8 +34,8 @@ def test_names_of_255_bytes_are_cut_where_something_is_added() -> None:
 
 
 def test_a_reserved_name_is_nobody_elses(tmp_path: Path) -> None:
-    assert moving.reserve(tmp_path / "new/shoe.jpg", tmp_path)
-    assert not moving.reserve(tmp_path / "new/shoe.jpg", tmp_path)
+    assert moving.reserve(tmp_path / "new/shoe.jpg", tmp_path) is not None
+    assert moving.reserve(tmp_path / "new/shoe.jpg", tmp_path) is None
     path, number = moving.free_name(tmp_path / "new/shoe.jpg", {tmp_path / "new/shoe-1.jpg"})
     assert (path.name, number) == ("shoe-2.jpg", 2)
 
