@@ -17,6 +17,7 @@ $(VENV)/.python:
 
 $(VENV)/.runtime: $(VENV)/.python pyproject.toml
 	$(PIP) install --editable .
+	$(BIN)/python -m compileall -q speedpix_pipe
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime

@@ -20,8 +20,9 @@ Only `cli` turns an error into text and an exit code.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from speedpix_pipe.records import dataclass
 
 
 class Severity(StrEnum):

@@ -6,10 +6,10 @@ a run, `at` is aware UTC. `TaskProgressed` is for eyes only and is not journalle
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from speedpix_pipe.model import Json, KeptFile, RunStatus
+from speedpix_pipe.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,13 @@ are `Template` trees; `spec.expressions` renders them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from speedpix_pipe.records import dataclass
 
 Json = Any  # JSON as Python has it: None, bool, int, float, str, list, dict
 

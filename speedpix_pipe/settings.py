@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import NoReturn
 
 from speedpix_pipe.errors import AccessError, UsageError
+from speedpix_pipe.records import dataclass
 
 DEFAULT_ENDPOINT = "https://openai.edu-aliyun.com"
 STATE_FOLDER = ".speedpix"

@@ -6,11 +6,11 @@ the user's slip (UsageError). Nothing here changes a repository: no locks are ta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.errors import UsageError
+from speedpix_pipe.records import dataclass
 
 if TYPE_CHECKING:
     import subprocess

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from speedpix_pipe.model import Pipeline, Workflow
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.settings import Settings
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from speedpix_pipe import vcs
 from speedpix_pipe.app.forecast import Note, foresee
@@ -18,6 +18,7 @@ from speedpix_pipe.model import Json
 from speedpix_pipe.plan.diff import Change, compare
 from speedpix_pipe.plan.estimate import Outlook, StepEstimate
 from speedpix_pipe.plan.tasks import Task
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.store import Store
 
 

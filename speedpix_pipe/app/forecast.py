@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,6 +27,7 @@ from speedpix_pipe.plan.graph import Node, expressions_in
 from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.tasks import Task
 from speedpix_pipe.plan.walk import Walk
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.expressions import render
 from speedpix_pipe.steps import open_kind
 from speedpix_pipe.steps.base import Again, Kit, Prepared

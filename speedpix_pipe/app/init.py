@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from speedpix_pipe.errors import UsageError
+from speedpix_pipe.records import dataclass
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 SPEC = "pipeline.yaml"

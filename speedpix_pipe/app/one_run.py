@@ -7,7 +7,6 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from speedpix_pipe.model import Json, RunStatus, StepKind, TaskStatus
 from speedpix_pipe.plan.checks import StaticChecks
 from speedpix_pipe.plan.scopes import Scopes, shown_graph
 from speedpix_pipe.plan.walk import Walk
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.base import Kit
 from speedpix_pipe.steps.rendered import shown
 from speedpix_pipe.steps.seeds import Seeds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,6 +20,7 @@ from speedpix_pipe.errors import AccessError, Problem, StoreError
 from speedpix_pipe.files.objects import MOST_READ, Objects, measure_some
 from speedpix_pipe.model import Json
 from speedpix_pipe.plan.estimate import Estimate
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.settings import Settings
 from speedpix_pipe.store import Store
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,6 +11,7 @@ from uuid import uuid4
 from speedpix_pipe.errors import AccessError, PipeError, TaskError, TaskErrorKind, UsageError
 from speedpix_pipe.files import sniff
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.sdk import FileOutput, Prediction, SpeedPix
 from speedpix_pipe.sdk import errors as sdk
 from speedpix_pipe.settings import Settings

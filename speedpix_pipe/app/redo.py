@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from speedpix_pipe.app.arrived import watched_folder, with_arrivals
@@ -27,6 +27,7 @@ from speedpix_pipe.errors import UsageError
 from speedpix_pipe.files.objects import Objects
 from speedpix_pipe.model import TaskStatus
 from speedpix_pipe.plan.tasks import Task
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.settings import Settings
 from speedpix_pipe.steps.base import Again
 from speedpix_pipe.steps.seeds import Wish

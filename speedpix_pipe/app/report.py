@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +16,7 @@ from speedpix_pipe.files import names_object, sha256_file
 from speedpix_pipe.model import KeptFile
 from speedpix_pipe.pages.graph import draw
 from speedpix_pipe.pages.pictures import Thumbnail
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.report.base import InputFile, ResultFile, RunView, TaskView
 from speedpix_pipe.report.gallery import MakeThumbnail, MapThumbnails, build_report
 from speedpix_pipe.store import RunRow, Store, TaskRow

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from speedpix_pipe.clock import Clock, SystemClock
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.settings import Settings
 
 

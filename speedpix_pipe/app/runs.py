@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from speedpix_pipe.app.selection import matches
 from speedpix_pipe.errors import StoreError, UsageError
 from speedpix_pipe.model import Json, Submission, SubmissionState, TaskStatus
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.settings import Settings
 from speedpix_pipe.store import RunRow, Store, TaskRow
 from speedpix_pipe.summary import RunSummary, Tally

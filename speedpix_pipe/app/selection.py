@@ -8,13 +8,14 @@ from __future__ import annotations
 import difflib
 import fnmatch
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePath
 
 from speedpix_pipe.errors import UsageError
 from speedpix_pipe.plan.graph import Graph, Link, Node, Role
 from speedpix_pipe.plan.tasks import Place, Task
 from speedpix_pipe.plan.walk import Walk
+from speedpix_pipe.records import dataclass
 
 SHOWN = 5
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from speedpix_pipe.model import Json, Mark, Pipeline
 from speedpix_pipe.plan.graph import Graph
 from speedpix_pipe.plan.scopes import Surroundings
 from speedpix_pipe.plan.weave import weave
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.settings import Settings, load_settings
 from speedpix_pipe.spec.build import has_errors, load_pipeline
 from speedpix_pipe.spec.params import resolve_params

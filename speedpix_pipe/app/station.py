@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from speedpix_pipe.app.connection import Connection, to_emulator, to_service
@@ -19,6 +19,7 @@ from speedpix_pipe.events import Event
 from speedpix_pipe.executors import open_executor
 from speedpix_pipe.executors.base import Executor
 from speedpix_pipe.model import Limits, StepKind
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.service import Service
 from speedpix_pipe.store import Store
 

@@ -11,13 +11,13 @@ import resource
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
 from speedpix_pipe._version import __version__
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.settings import STATE_DIR, Settings
 
 OLDEST = (3, 11)

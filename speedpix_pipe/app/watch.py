@@ -12,7 +12,6 @@ import os
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from speedpix_pipe.errors import ExecutorError, SpecError, UsageError
 from speedpix_pipe.files.objects import Objects
 from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.model import Watch
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.store import Store
 from speedpix_pipe.summary import RunSummary
 from speedpix_pipe.triggers.base import Surroundings

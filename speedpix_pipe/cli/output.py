@@ -7,11 +7,11 @@ import os
 import shlex
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.settings import load_settings
 
 if TYPE_CHECKING:

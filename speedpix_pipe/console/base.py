@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.words import words_for
 from speedpix_pipe.words.messages import translated
 

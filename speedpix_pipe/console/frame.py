@@ -6,10 +6,9 @@ and again on a terminal is `progress`'s work.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from speedpix_pipe.console.base import Ink, cell_width, clip, clip_middle, duration, pad, printable
 from speedpix_pipe.model import TaskStatus
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.summary import StepTally, Tally
 
 SHORTEST_BAR, LONGEST_BAR = 8, 40

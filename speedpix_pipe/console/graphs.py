@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 from speedpix_pipe.console.base import cell_width, printable
 from speedpix_pipe.plan.graph import Graph, Node, Role
+from speedpix_pipe.records import dataclass
 
 CELL = 7.4  # pixels of a terminal cell at the SVG's font size
 ROW, PASSAGE, GAP, LAYER, MARGIN = 44, 8, 18, 64, 12

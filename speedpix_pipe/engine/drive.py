@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.lanes import Lanes, Stop
@@ -47,6 +47,7 @@ from speedpix_pipe.plan.inner import inner_files, inner_output, inner_params
 from speedpix_pipe.plan.scopes import Scopes, visible
 from speedpix_pipe.plan.tasks import Born, Command, Decide, Ended, Expand, Run, Task, Unit
 from speedpix_pipe.plan.walk import Walk
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.expressions import evaluate, render
 from speedpix_pipe.steps.base import Keeper, StoppedError, UnknownOutcomeError
 from speedpix_pipe.steps.rendered import shown, with_files

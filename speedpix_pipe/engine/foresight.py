@@ -8,7 +8,6 @@ whose files stand untouched, ends without waiting, without a thread and without 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +18,7 @@ from speedpix_pipe.files.objects import LookFirstError
 from speedpix_pipe.model import Result
 from speedpix_pipe.plan.graph import Role
 from speedpix_pipe.plan.tasks import Task
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.base import Prepared
 from speedpix_pipe.steps.rendered import files_in
 

@@ -11,7 +11,6 @@ import asyncio
 import heapq
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -19,6 +18,7 @@ from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.pace import Pace
 from speedpix_pipe.errors import TaskError
 from speedpix_pipe.model import Limits
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.base import StoppedError, UnknownOutcomeError
 
 UPLOADS = 8
@@ -165,7 +165,7 @@ class Lanes:
         clock: Clock,
         jitter: Callable[[], float],
         *,
-        spent: Spent = Spent(),
+        spent: Spent = Spent(),  # noqa: B008 - never changed
         on_stop: Callable[[Stop], None] | None = None,
         room: Callable[[], bool] = lambda: True,
         roads: Roads | None = None,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,6 +26,7 @@ from speedpix_pipe.plan.inner import inner_files, inner_result
 from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.targets import Target
 from speedpix_pipe.plan.tasks import Task
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.expressions import render
 from speedpix_pipe.steps import open_kind
 from speedpix_pipe.steps.base import Again, Emit, FinalError, Gates, Job, Keeper, Kit, Prepared, StoppedError

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +22,7 @@ from speedpix_pipe.plan.claims import Claims
 from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.targets import STAND_IN, Target, uses
 from speedpix_pipe.plan.tasks import Task
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.base import Emit, Keeper
 from speedpix_pipe.steps.places import at
 

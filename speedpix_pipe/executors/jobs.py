@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +26,7 @@ from speedpix_pipe.executors.bringing import names_for, objects_in, with_copies
 from speedpix_pipe.files import Entry, ObjectUrl, sha256_file
 from speedpix_pipe.files.storage import open_storage
 from speedpix_pipe.files.storage.bytes import fetch_object, reading, sha256_of_object
+from speedpix_pipe.records import dataclass
 
 if TYPE_CHECKING:
     from speedpix_pipe.sdk.transfer import TransferClient

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from PIL import Image, ImageChops
 from PIL.Image import Resampling
 
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.image_ops import chain
 from speedpix_pipe.steps.image_ops.base import ImageFacts, Picture
 from speedpix_pipe.steps.image_ops.reading import facts, in_srgb, read, verified

@@ -11,8 +11,9 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from speedpix_pipe.records import dataclass
 
 T = TypeVar("T")
 

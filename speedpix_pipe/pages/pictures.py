@@ -10,9 +10,10 @@ import io
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from speedpix_pipe.records import dataclass
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +36,7 @@ from speedpix_pipe.plan.names import problem_at
 from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.targets import STAND_IN, render_path
 from speedpix_pipe.plan.tasks import Effect, Phase, Task, Unit
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.contracts import about, check_for
 from speedpix_pipe.spec.expressions import render
 from speedpix_pipe.spec.places import lines_of

@@ -7,7 +7,6 @@ been rendered are asked about one by one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from jinja2 import nodes as syntax
@@ -17,6 +16,7 @@ from speedpix_pipe.files import has_magic, pattern_covers
 from speedpix_pipe.model import Expression, Literal, Pipeline, Step, Template, Text
 from speedpix_pipe.plan.graph import axis_templates, expressions_in, run_templates
 from speedpix_pipe.plan.names import problem_at
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.templates import tree_of
 
 _EXTENSIONS = ("png", "jpg", "jpeg", "webp", "gif", "mp4", "txt", "json")

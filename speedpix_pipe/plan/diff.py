@@ -6,11 +6,11 @@ Which tasks would run again is a question to the state folder, and asked in `app
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from speedpix_pipe.model import Json, Pipeline
 from speedpix_pipe.plan.facts import PIN, Fact, Facts, group_facts, of_results, pipeline_facts, renamed, step_facts
+from speedpix_pipe.records import dataclass
 
 
 class ChangeKind(StrEnum):

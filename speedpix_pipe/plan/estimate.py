@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
@@ -21,6 +21,7 @@ from speedpix_pipe.plan.inner import inner_files, inner_output, inner_params
 from speedpix_pipe.plan.scopes import Scopes, visible
 from speedpix_pipe.plan.tasks import Born, Command, Decide, Ended, Expand, Run, Task, Unit
 from speedpix_pipe.plan.walk import Walk
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.expressions import evaluate
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any
 
 from speedpix_pipe.model import (
@@ -25,6 +25,7 @@ from speedpix_pipe.model import (
     Workflow,
 )
 from speedpix_pipe.plan.written import template_text
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.draft import normal_text
 
 PIN = "release"  # the fact that holds alias or version

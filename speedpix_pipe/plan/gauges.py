@@ -8,10 +8,11 @@ counter that stands behind zeroes only falls, so a waiter moves along the chain 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from speedpix_pipe.plan.graph import Graph, Link, Node
 from speedpix_pipe.plan.tasks import Effect, Place, Task, Unit
+from speedpix_pipe.records import dataclass
 
 Waiter = Task | Unit
 Positions = tuple[int, ...]

@@ -9,10 +9,11 @@ Sub-pipelines are woven in: their steps stand here as `outer.inner`, below the f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from speedpix_pipe.model import Expression, FileText, ListOf, MapOf, OnError, Pipeline, Reference, Step, Template, Text
+from speedpix_pipe.records import dataclass
 
 ONE_NAMES = frozenset({"output", "file", "item", "index", "matrix", "key"})
 

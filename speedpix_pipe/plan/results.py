@@ -7,13 +7,13 @@ more than its contract says, but who builds on that should say so there: `is def
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from speedpix_pipe.errors import Problem
 from speedpix_pipe.files import FILE_NAMES
 from speedpix_pipe.model import Expression, Field, Mark, Pipeline, Reference, Step, Template
 from speedpix_pipe.plan.graph import axis_templates, expressions_in, run_templates
 from speedpix_pipe.plan.names import problem_at
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.contracts import kind_in_words
 from speedpix_pipe.spec.inputs import FITS, params_as_fields
 from speedpix_pipe.spec.nearest import did_you_mean, listed

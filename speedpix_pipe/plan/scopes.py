@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from speedpix_pipe.files import FileAccess
@@ -11,6 +10,7 @@ from speedpix_pipe.model import Json
 from speedpix_pipe.plan.graph import Dim, Graph, Grows, Link, Node, Role, Space, make_link
 from speedpix_pipe.plan.tasks import Effect, Task, Unit
 from speedpix_pipe.plan.walk import Walk
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.params import Files
 from speedpix_pipe.spec.scope import ABSENT, MISSING, Scope, TaskView
 

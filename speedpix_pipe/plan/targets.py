@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from speedpix_pipe.errors import ExpressionError
 from speedpix_pipe.files import collision_key, safe_save_path
 from speedpix_pipe.model import Expression, Literal, SaveRule, Template, Text
 from speedpix_pipe.plan.graph import expressions_in
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.expressions import render
 from speedpix_pipe.spec.scope import Scope
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any
 
 from speedpix_pipe.errors import ExpressionError
 from speedpix_pipe.model import TaskStatus
 from speedpix_pipe.plan.graph import Grows, Node
+from speedpix_pipe.records import dataclass
 
 Place = tuple[Any, ...]  # one coordinate per fan-out; None where a list could not be had
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 
 from speedpix_pipe.model import Json, KeptFile, TaskStatus
+from speedpix_pipe.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

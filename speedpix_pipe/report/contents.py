@@ -11,10 +11,11 @@ import os
 import statistics
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from speedpix_pipe.model import Json, TaskStatus
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.report.base import InputFile, ResultFile, RunView, TaskView
 from speedpix_pipe.report.rows import Row, axis_text, make_rows, without_axes
 from speedpix_pipe.summary import common_reason

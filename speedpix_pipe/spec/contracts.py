@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jsonschema_rs
 
 from speedpix_pipe.files import FileValue
 from speedpix_pipe.model import Field, Json, Workflow
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.nearest import did_you_mean
 
 _KINDS = {

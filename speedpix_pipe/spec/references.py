@@ -6,10 +6,11 @@ Works on the syntax tree alone. Whether a step or a param of that name exists is
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from jinja2 import nodes
 
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.checks import CHECKS, DEFINED
 from speedpix_pipe.spec.filters import FILTERS
 from speedpix_pipe.spec.filters_text import TEXT_METHODS

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from speedpix_pipe.files import FileAccess, FileValue
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 
 
 class Nothing(Enum):

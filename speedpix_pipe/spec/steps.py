@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from speedpix_pipe.model import (
@@ -32,6 +31,7 @@ from speedpix_pipe.model import (
     Text,
     Workflow,
 )
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.declared import warn_moving_alias
 from speedpix_pipe.spec.draft import (
     Draft,

@@ -9,13 +9,13 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
 from jinja2 import nodes
 
 from speedpix_pipe.model import Expression, Literal, Mark, NamedPlace, Reference, Template, Text
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.names import NAMES
 from speedpix_pipe.spec.references import NameUse, StepUse, inspect
 from speedpix_pipe.spec.syntax import CLOSE, OPEN, Raw, TemplateError, lex, lex_all, normal, parse_tokens

@@ -6,11 +6,11 @@ Imported only when a file could not be read as YAML.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import yaml
 
 from speedpix_pipe.errors import Problem
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.places import Source
 
 _BLOCK_HEADER = re.compile(r"[|>]\S*[ \t]+[^#\s]")

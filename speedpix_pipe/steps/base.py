@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -20,6 +20,7 @@ from speedpix_pipe.clock import Clock
 from speedpix_pipe.errors import TaskError
 from speedpix_pipe.files import Entry, ObjectUrl
 from speedpix_pipe.model import Json, Result, Step, Submission, SubmissionState
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.scope import Scope
 from speedpix_pipe.steps.seeds import Choice, Seeds
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from speedpix_pipe.files import Entry
 from speedpix_pipe.files.storage.bytes import reading
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.base import Executor
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ pool. A miss is a sentence for the user; what follows from it is the engine's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from speedpix_pipe.errors import ExecutorError
 from speedpix_pipe.files import EXTENSIONS, Entry
 from speedpix_pipe.model import Json, KeptFile
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.image_ops.base import PictureError
 from speedpix_pipe.steps.image_ops.options import Flag, Kind, ListOf, Number, Words, nearest
 from speedpix_pipe.steps.places import at

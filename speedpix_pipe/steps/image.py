@@ -7,7 +7,6 @@ keeping the finished file are the engine's.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ from speedpix_pipe.errors import ExecutorError, TaskError, TaskErrorKind
 from speedpix_pipe.files import Entry
 from speedpix_pipe.model import Entry as Written
 from speedpix_pipe.model import ImageOperation, Json, ListOf, Literal, MapOf, Mark, Template
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.image_ops import OPERATIONS
 from speedpix_pipe.steps.image_ops.base import Finding, ImageFacts, PictureError
 from speedpix_pipe.steps.image_ops.options import Either, Option, PictureFile, nearest

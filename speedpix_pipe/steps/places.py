@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 
 _URL = re.compile(r"https?://\S+", re.IGNORECASE)
 

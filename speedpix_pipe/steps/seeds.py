@@ -8,12 +8,12 @@ sent: a redo that was refused, or died before, leaves everything as it was.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
 from speedpix_pipe.model import Json, Workflow
 from speedpix_pipe.plan.seeds import Random, draw_seeds
+from speedpix_pipe.records import dataclass
 
 Seed = Mapping[str, Json] | None  # the fields that are sent instead; None: the service draws
 

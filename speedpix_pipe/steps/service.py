@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from speedpix_pipe.files import Entry, FileValue
 from speedpix_pipe.files.storage import ChangedObjectError
 from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.model import KeptFile
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.base import Emit, Executor, Gates, Keeper, StoppedError, Uploads
 from speedpix_pipe.steps.carrying import Sent, carried, streamed
 from speedpix_pipe.steps.together import together

@@ -12,13 +12,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from speedpix_pipe.errors import StoreError
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.store.codec import from_stamp, optional_moment, text_in, text_out, to_stamp
 from speedpix_pipe.store.db import CALL, Reader, Writer, row_kind
 

@@ -13,12 +13,12 @@ import shutil
 import stat
 import threading
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 from speedpix_pipe.errors import StoreError
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.store.db import Hook
 from speedpix_pipe.store.syncing import Folders, SyncPool, make_folders
 

@@ -18,12 +18,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from speedpix_pipe.errors import StoreError
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.store.complaints import BUSY_SECONDS, is_full, translated
 from speedpix_pipe.store.migrations import version_of
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from speedpix_pipe.model import Json, KeptFile, TaskStatus
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.store.codec import decode_body, from_stamp, text_out
 
 RawEvent = tuple[int, int, str, "str | bytes | None", str]  # seq, at, kind, task, body

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from speedpix_pipe.errors import StoreError, UsageError
 from speedpix_pipe.events import Event, RunFinished, RunResumed, RunStarted, TaskProgressed
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.store.codec import (
     decode_event,
     decode_json,

@@ -15,11 +15,11 @@ import os
 import re
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from speedpix_pipe.errors import StoreError
+from speedpix_pipe.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ unrecorded is known again by its digest.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +18,7 @@ from speedpix_pipe.files import Entry, ObjectUrl
 from speedpix_pipe.files.storage import StorageError, TakenError, open_storage
 from speedpix_pipe.files.storage.bytes import sha256_of_object
 from speedpix_pipe.files.storage.threads import in_thread
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.store.copying import fit_name
 from speedpix_pipe.store.db import Hook
 from speedpix_pipe.store.digests import Digests

@@ -12,12 +12,12 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from speedpix_pipe.errors import StoreError, TaskError, TaskErrorKind
 from speedpix_pipe.files import ObjectUrl
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.store.codec import to_stamp
 from speedpix_pipe.store.copying import copy_bytes, fit_name, reflink, sha256_of
 from speedpix_pipe.store.db import Hook, Reader, Writer, row_kind

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from speedpix_pipe.files import ObjectUrl
+from speedpix_pipe.records import dataclass
 
 
 class PublishedKind(StrEnum):

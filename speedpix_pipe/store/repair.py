@@ -17,13 +17,14 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from speedpix_pipe.errors import StoreError
 from speedpix_pipe.model import SubmissionState
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.store.codec import text_out
 from speedpix_pipe.store.db import connect
 from speedpix_pipe.store.folder import DATABASE, MENDING, journal_is_gone

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from speedpix_pipe.errors import StoreError
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.store.codec import decode_json, encode_json, text_in, text_out, to_stamp
 from speedpix_pipe.store.db import Reader, Writer, row_kind
 

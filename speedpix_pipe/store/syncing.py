@@ -14,9 +14,10 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from speedpix_pipe.records import dataclass
 
 Folders = set[Path]  # a job adds the folders in which it changed names
 Job = Callable[[Folders], Any]

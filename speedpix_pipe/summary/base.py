@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from speedpix_pipe.errors import PipeError, RunInterruptedError, Severity, SpecError
 from speedpix_pipe.model import Json, RunStatus, TaskStatus
+from speedpix_pipe.records import dataclass
 
 # Numbers, ids and quoted names differ from task to task where the reason is the same
 _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-fA-F-]{8,}\b|\d+(?:\.\d+)?")

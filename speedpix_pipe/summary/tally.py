@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -29,6 +29,7 @@ from speedpix_pipe.events import (
     Warned,
 )
 from speedpix_pipe.model import RunStatus, TaskStatus
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.summary.base import Failure, RunSummary, SavedFile, StepTally, UnknownTask
 
 MOST_WARNINGS = 100

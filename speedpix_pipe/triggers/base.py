@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.files import FileValue, Studied, sha256_file, study_file
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.store import Arrivals, Verdict
 from speedpix_pipe.triggers.claims import Claim, Step, no_step
 from speedpix_pipe.triggers.health import Health

@@ -13,10 +13,10 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from speedpix_pipe.errors import UsageError
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.triggers.naming import names
 from speedpix_pipe.triggers.settle import Signature
 

@@ -6,11 +6,12 @@ import json
 import os
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 
 LAST_VERDICTS = 10
 

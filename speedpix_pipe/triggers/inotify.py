@@ -9,11 +9,12 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from dataclasses import dataclass
 from typing import Any, cast
 
 from watchdog.observers.inotify_c import InotifyConstants as Event
 from watchdog.observers.inotify_c import inotify_add_watch, inotify_init, inotify_rm_watch
+
+from speedpix_pipe.records import dataclass
 
 _WANTED = (
     Event.IN_CLOSE_WRITE

@@ -12,10 +12,10 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from errno import EXDEV
 from pathlib import Path
 
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.triggers import notes
 from speedpix_pipe.triggers.claims import Step, make_below, no_step
 from speedpix_pipe.triggers.naming import names

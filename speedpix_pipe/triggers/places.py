@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from speedpix_pipe.errors import PipeError, Problem
 from speedpix_pipe.model import Pipeline, Watch
 from speedpix_pipe.plan.names import problem_at
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.triggers.claims import CLAIMS
 from speedpix_pipe.triggers.scan import Tree
 

@@ -11,11 +11,12 @@ import re
 import stat
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from speedpix_pipe.errors import UsageError
 from speedpix_pipe.files.pattern import _below, _closed, _is_last, _rows, _State, _takes
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.triggers.settle import Signature
 
 NOTE_SUFFIX = ".error.json"

@@ -9,7 +9,6 @@ the files of the tasks that were skipped because of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from speedpix_pipe.errors import PipeError
@@ -19,6 +18,7 @@ from speedpix_pipe.plan.graph import Graph, Role, expressions_in, run_templates
 from speedpix_pipe.plan.scopes import Scopes
 from speedpix_pipe.plan.tasks import Task
 from speedpix_pipe.plan.walk import Walk
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.expressions import render
 
 _BAD = frozenset({TaskStatus.FAILED, TaskStatus.UNKNOWN, TaskStatus.CANCELLED})

@@ -11,9 +11,9 @@ import heapq
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import count
 
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.triggers.settle import Signature
 
 PATIENCE = 10  # how many times `settle` a file that cannot be used is taken for one that is still being written

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 
 from speedpix_pipe.events import Event, TaskCached, TaskFailed, TaskSucceeded, TaskUnknown
 from speedpix_pipe.model import Json, TaskStatus
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.store import Journal
 from speedpix_pipe.words.messages import translated
 

@@ -6,7 +6,6 @@ import asyncio
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
@@ -18,6 +17,7 @@ from speedpix_pipe.clock import Clock
 from speedpix_pipe.errors import PipeError
 from speedpix_pipe.files.content import sniff
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.ui.desk import Desk
 from speedpix_pipe.ui.guard import Guard, cookie_name, uid_of_socket
 from speedpix_pipe.ui.page import render_page

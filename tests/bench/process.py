@@ -41,7 +41,7 @@ def run(
     process = subprocess.Popen(
         list(command),
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(env or {})},  # compiled once, as what is installed is
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from speedpix_pipe.app.request import RunRequest, SpecRequest
@@ -20,6 +20,7 @@ from speedpix_pipe.clock import Clock, SystemClock
 from speedpix_pipe.errors import PipeError, Problem, RunInterruptedError, SpecError, UsageError
 from speedpix_pipe.files.storage import standing_in
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.settings import load_settings
 from speedpix_pipe.spec.build import load_pipeline
 

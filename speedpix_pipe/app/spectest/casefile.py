@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -16,6 +15,7 @@ from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.app.specs import source_of
 from speedpix_pipe.errors import Problem, SpecError, UsageError
 from speedpix_pipe.model import Json, Mark
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.build import has_errors
 from speedpix_pipe.spec.load import load_source, read_bytes
 from speedpix_pipe.spec.nearest import did_you_mean

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from speedpix_pipe.app.selection import matches
@@ -13,6 +12,7 @@ from speedpix_pipe.app.spectest.casefile import Expected
 from speedpix_pipe.app.spectest.watching import Call, Outcome
 from speedpix_pipe.errors import Severity
 from speedpix_pipe.model import Json, Mark
+from speedpix_pipe.records import dataclass
 
 MOST_SHOWN = 12
 

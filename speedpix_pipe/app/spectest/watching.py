@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from speedpix_pipe.events import (
 from speedpix_pipe.files import ObjectUrl, names_object
 from speedpix_pipe.files.storage.folder import stand_in_path
 from speedpix_pipe.model import Json, KeptFile, TaskStatus
+from speedpix_pipe.records import dataclass
 
 
 @dataclass(slots=True)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from speedpix_pipe.files.storage.urls import ObjectUrl
+from speedpix_pipe.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ a password, a signed query) is refused without being repeated.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from speedpix_pipe.errors import ExpressionError
 from speedpix_pipe.files.storage.registry import STORAGES
+from speedpix_pipe.records import dataclass
 
 LONGEST_KEY = 1000  # bytes of UTF-8; S3 allows 1,024 and OSS 1,023, less what `.edited-1` and `-2` add
 

@@ -8,11 +8,12 @@ one photo at a time. Reading and writing files is `reading` and `writing`; who r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from speedpix_pipe.errors import ExecutorError
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.image_ops.options import Option
 
 if TYPE_CHECKING:

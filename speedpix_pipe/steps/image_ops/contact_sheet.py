@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.image_ops.base import Finding, Picture, PictureError, Pictures, check_size, color, colorful
 from speedpix_pipe.steps.image_ops.options import GAP, SIDE, Color, Either, Flag, ListOf, Number, Option, Words
 

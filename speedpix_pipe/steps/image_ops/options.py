@@ -7,11 +7,11 @@ tables and should stay quick. What an operation does with its options is in the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Protocol
 
 from speedpix_pipe.model import Json
+from speedpix_pipe.records import dataclass
 
 MAX_SIDE = 65_500  # pixels; JPEG can hold no more
 

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, lru_cache
 from importlib import import_module
+
+from speedpix_pipe.records import dataclass
 
 ROOMS = ("yaml", "spec", "expressions", "values", "usage", "running", "surroundings")
 PHRASES = "phrases"
