@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from speedpix_pipe.model import Pipeline, Workflow
 from speedpix_pipe.records import dataclass
@@ -76,7 +76,7 @@ def to_emulator(
 
             return AsyncSpeedPix(options.app_key, options.app_secret, emulator.url, use_file_output=False)
 
-        uploads = f"{LOCAL}|{uuid4().hex}"
+        uploads = f"{LOCAL}|{os.urandom(16).hex()}"
         learn = lambda edited: known.update(_by_id(edited, note, known))  # noqa: E731 - one line, used once
         yield Connection(LOCAL, f"{LOCAL}|{LOCAL}", connect, upload_account=uploads, local=True, learn=learn)
 

@@ -5,7 +5,6 @@ SEL is STEP or STEP@KEY; KEY is exact, a pattern with `*`, or a file's name or s
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 from collections.abc import Iterable, Sequence
 from dataclasses import field
@@ -16,6 +15,7 @@ from speedpix_pipe.plan.graph import Graph, Link, Node, Role
 from speedpix_pipe.plan.tasks import Place, Task
 from speedpix_pipe.plan.walk import Walk
 from speedpix_pipe.records import dataclass
+from speedpix_pipe.spec.nearest import nearest
 
 SHOWN = 5
 
@@ -194,9 +194,9 @@ def matches(key: str, pattern: str) -> bool:
 
 
 def _no_task(step: str, pattern: str, keys: Sequence[str]) -> UsageError:
-    near = difflib.get_close_matches(pattern, keys, n=1)
+    near = nearest(pattern, keys)
     shown = ", ".join(keys[:SHOWN]) + (", ..." if len(keys) > SHOWN else "")
-    hint = f'did you mean "{step}@{near[0]}"?' if near else f"its keys are: {shown or 'none'}"
+    hint = f'did you mean "{step}@{near}"?' if near else f"its keys are: {shown or 'none'}"
     return UsageError(f'no task "{step}@{pattern}"', code="usage.no-task", hint=hint)
 
 
@@ -204,7 +204,7 @@ def _node(graph: Graph, step: str) -> int:
     node = graph.node(step)
     if node is None:
         names = [n.name for n in graph if n.role is not Role.ENTER]
-        near = difflib.get_close_matches(step, names, n=1)
-        hint = f'did you mean "{near[0]}"?' if near else f"the steps are: {', '.join(names)}"
+        near = nearest(step, names)
+        hint = f'did you mean "{near}"?' if near else f"the steps are: {', '.join(names)}"
         raise UsageError(f'no step "{step}"', code="usage.no-step", hint=hint)
     return node.index

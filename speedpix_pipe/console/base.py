@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from speedpix_pipe.records import dataclass
@@ -130,8 +131,10 @@ def clip_middle(text: str, cells: int) -> str:
     return head + "".join(reversed(tail))
 
 
-# An escape sequence (it takes no cell), a Chinese sign with what may not begin a line, a word, blanks
-_WORD = re.compile(r"\x1b\[[0-9;]*m|[\u2e80-\uffef][，。、；：！？）】」』”’…]*|[^ \u2e80-\uffef\x1b]+| +")
+@cache  # ranges as wide as these take 6 ms to compile, and few commands wrap anything
+def _words() -> re.Pattern[str]:
+    """An escape sequence (it takes no cell), a Chinese sign with what may not begin a line, a word, blanks."""
+    return re.compile(r"\x1b\[[0-9;]*m|[\u2e80-\uffef][，。、；：！？）】」』”’…]*|[^ \u2e80-\uffef\x1b]+| +")
 
 
 def wrap(text: str, cells: int, *, indent: int = 0, most: int = 0) -> list[str]:
@@ -142,7 +145,7 @@ def wrap(text: str, cells: int, *, indent: int = 0, most: int = 0) -> list[str]:
     """
     lines: list[str] = []
     line, used, blank = "", 0, ""
-    for word in _WORD.findall(text):
+    for word in _words().findall(text):
         if word.startswith("\x1b"):
             line += blank + word
             used, blank = used + cell_width(blank), ""
