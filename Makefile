@@ -35,7 +35,7 @@ demo: $(VENV)/.runtime
 
 # Many tests wait for something most of the time: one process more than there are processors.
 test: setup
-	@$(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile
+	@$(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/python _tools/unasync.py --check

@@ -15,11 +15,18 @@ if TYPE_CHECKING:
     from tests.objects import Bucket, S3Server
     from tests.oss import OssServer
 
+HERE = Path(__file__).parent
+LONG = {"crash", "functional", "browser", "test_docs.py"}
 _OWN = ("SPEEDPIX_", "XDG_", "NO_COLOR", "FORCE_COLOR", "CLICOLOR")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write expected texts anew instead of comparing")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of few but long tests first: last, they would be worked by one process while the others have nothing."""
+    items.sort(key=lambda item: item.path.relative_to(HERE).parts[0] not in LONG)
 
 
 @pytest.fixture(autouse=True)

@@ -555,7 +555,7 @@ def test_files_that_meet_in_a_step_are_not_torn_apart_for_want_of_room(tmp_path:
     input: {name: "sheet of ${{ steps.work.outputs | length }}"}
 watch:""",
     ).replace("settle: 100ms", "settle: 100ms\n  batch: {max_files: 10, max_wait: 3s}")
-    with emulator(latency=0.4) as service:
+    with emulator(latency=0.1) as service:
         desk = Desk(tmp_path, service, gather)
         for number in range(50):
             desk.drop(f"{number}.dat")
