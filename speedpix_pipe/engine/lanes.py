@@ -23,6 +23,7 @@ from speedpix_pipe.steps.base import StoppedError, UnknownOutcomeError
 
 UPLOADS = 8
 DOWNLOADS = 16
+POLITE_SECONDS = 0.25  # so long at most a download waits for submissions
 DOUBTS = 3  # unknown submissions in a row after which they go one at a time
 Order = tuple[int, ...]
 
@@ -140,6 +141,39 @@ class Roads:
         self.pace = Pace(clock, limits.rate_per_second)
         self.one_at_a_time = Lane(1)
         self.doubts = 0  # unknown submissions in a row
+        self._submitting = 0  # in the window now
+        self._polite: list[asyncio.Future[None]] = []  # downloads that let submissions go first
+        self._patience: asyncio.TimerHandle | None = None
+
+    @contextmanager
+    def submission(self) -> Iterator[None]:
+        """Around a submission that is under way."""
+        self._submitting += 1
+        try:
+            yield
+        finally:
+            self._submitting -= 1
+            if self._submitting == 0:
+                self._go_on()
+
+    async def after_submissions(self) -> None:
+        """Let submissions go first for a moment: each is a place at the service that would stand empty meanwhile."""
+        if self._submitting:
+            loop = asyncio.get_running_loop()
+            future: asyncio.Future[None] = loop.create_future()
+            self._polite.append(future)
+            if self._patience is None:
+                self._patience = loop.call_later(POLITE_SECONDS, self._go_on)
+            await future
+
+    def _go_on(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        polite, self._polite = self._polite, []
+        for future in polite:
+            if not future.done():
+                future.set_result(None)
 
     def widen(self, width: int) -> None:
         """Other machines move bytes as well: at least so many transfers each way."""
@@ -233,9 +267,12 @@ class Lanes:
         self.check()
         return self._roads.uploads.turn(owner=self)
 
-    def downloading(self) -> Turn:
+    @asynccontextmanager
+    async def downloading(self) -> AsyncIterator[None]:
         # Never refused: what is paid for is fetched, also while the run is stopping.
-        return self._roads.downloads.turn()
+        await self._roads.after_submissions()
+        async with self._roads.downloads.turn():
+            yield
 
     async def _admit(self, price: float | None, task: str) -> None:
         # What is paid for comes first: while a full load of results waits to be fetched, nothing more is bought.
@@ -269,7 +306,8 @@ class Lanes:
         task = _this_task()
         self._in_window.add(task)
         try:
-            yield
+            with self._roads.submission():
+                yield
         finally:
             self._in_window.discard(task)
 

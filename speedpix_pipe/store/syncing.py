@@ -22,7 +22,7 @@ from speedpix_pipe.records import dataclass
 Folders = set[Path]  # a job adds the folders in which it changed names
 Job = Callable[[Folders], Any]
 
-_THREADS = 4
+_THREADS = 2
 
 
 @dataclass(slots=True)

@@ -209,6 +209,39 @@ def test_a_full_load_of_results_is_fetched_before_more_is_bought() -> None:
     assert ran(work) == (False, True)
 
 
+def test_downloads_let_submissions_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("speedpix_pipe.engine.lanes.POLITE_SECONDS", 60.0)
+
+    async def work() -> tuple[bool, bool, bool]:
+        gates = lanes()
+
+        async def fetch() -> None:
+            async with gates.downloading():
+                pass
+
+        alone = asyncio.ensure_future(fetch())
+        await settle()
+        async with gates.submitting(None, task="a"):
+            beside = asyncio.ensure_future(fetch())
+            await settle()
+            meanwhile = beside.done()
+        await settle()
+        return alone.done(), meanwhile, beside.done()
+
+    assert ran(work) == (True, False, True)
+
+
+def test_downloads_wait_for_no_submission_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("speedpix_pipe.engine.lanes.POLITE_SECONDS", 0.01)
+
+    async def work() -> None:
+        gates = lanes()
+        async with gates.submitting(None, task="a"), gates.downloading():
+            pass
+
+    ran(lambda: asyncio.wait_for(work(), 10))
+
+
 def test_without_room_on_the_disk_nothing_is_submitted() -> None:
     async def work() -> str:
         gates = lanes(room=lambda: False)
