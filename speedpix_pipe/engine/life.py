@@ -38,6 +38,7 @@ from speedpix_pipe.steps.together import together, unheard
 
 DIGESTING = 2  # threads: a digest runs at disk speed
 CHANGES = 2  # how often a task starts over because a file changed while it was uploaded
+_digesting = Threads(DIGESTING, "speedpix-digest")  # of all runs of the process
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,6 @@ class Lives:
         self._made: set[str] = set()  # fingerprints that were, and need not be once again
         self._kinds: dict[StepKind, Kind] = {}
         self._twins: dict[str, asyncio.Future[Result]] = {}
-        self._digesting = Threads(DIGESTING, "speedpix-digest")
         self._foresight = Foresight(self, results, saver, digests)
         self._sights: dict[Task, Sight] = {}  # of tasks whose life begins
         self._reading: dict[Entry, asyncio.Future[str]] = {}  # objects whose digests are being made
@@ -249,7 +249,7 @@ class Lives:
     async def _hash_all(self, files: list[FileValue]) -> None:
         here = [file for file in files if not isinstance(file, ObjectFile)]
         if here:
-            await self._digesting.run(partial(_hash_all, here))
+            await _digesting.run(partial(_hash_all, here))
         await together([self._measure(file) for file in files if isinstance(file, ObjectFile)])
 
     async def _measure(self, file: ObjectFile) -> None:

@@ -7,7 +7,6 @@ Results that come in together reach the loop together, since waking it costs mor
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -36,7 +35,7 @@ class _Asked:
 
 
 class Threads:
-    """At most so many, started as they are needed."""
+    """At most so many, started as they are needed. They never end: made once for a process, not for each run."""
 
     def __init__(self, most: int, name: str) -> None:
         self._most = most
@@ -75,8 +74,11 @@ class Threads:
             alone = len(done) == 1
         if not alone:
             return  # whoever was first has woken the loop, which takes all that lie there
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        try:
             asked.loop.call_soon_threadsafe(self._deliver, asked.loop)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            with self._lock:
+                del self._done[asked.loop]
 
     def _deliver(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:

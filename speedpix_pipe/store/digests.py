@@ -17,6 +17,7 @@ from speedpix_pipe.store.db import Reader, Writer, row_kind
 
 _SETTLED_NS = 3_000_000_000
 _TRIES = 3
+_MOST_KNOWN = 200_000  # places held in memory; a watcher that runs for months begins anew with them
 _OBJECT = b"object|"  # before an object's place; that of a file is sixteen bytes
 _REMEMBER = row_kind(
     "digest.remember",
@@ -67,7 +68,7 @@ class Digests:
         rows = self._reader.many("SELECT place, state, sha256 FROM digests WHERE place IN ({marks})", places)
         found = {place: (state, sha256) for place, state, sha256 in rows}
         for place in places:
-            self._known[place] = found.get(place)
+            self._know(place, found.get(place))
 
     def recall(self, place: bytes, state: bytes) -> str | None:
         """The digest of an object, remembered by its URL, in the state that its store tells of it."""
@@ -75,16 +76,24 @@ class Digests:
         return known[1] if known is not None and known[0] == state else None
 
     def remember(self, place: bytes, state: bytes, sha256: str) -> None:
-        self._known[_OBJECT + place] = state, sha256
+        self._know(_OBJECT + place, (state, sha256))
         if self._writer is not None:
             self._writer.put(_REMEMBER, (_OBJECT + place, state, sha256))
 
     def _read(self, place: bytes) -> tuple[bytes, str] | None:
         """What is remembered. A new file is asked for three times before it is hashed, and looked up once."""
-        if place not in self._known:
+        try:
+            return self._known[place]
+        except KeyError:
             row = self._reader.one("SELECT state, sha256 FROM digests WHERE place = ?", (place,))
-            self._known[place] = None if row is None else (row[0], row[1])
-        return self._known[place]
+            known = None if row is None else (row[0], row[1])
+            self._know(place, known)
+            return known
+
+    def _know(self, place: bytes, known: tuple[bytes, str] | None) -> None:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[place] = known
 
     def study(self, path: Path) -> Studied:
         """Read a file: digest, facts and beginning, by as few system calls as it takes."""
@@ -94,7 +103,7 @@ class Digests:
             if settled:
                 if began - found.stat.st_mtime_ns >= _SETTLED_NS:
                     place, state = _key(found.stat)
-                    self._known[place] = state, found.sha256
+                    self._know(place, (state, found.sha256))
                     if self._writer is not None:
                         self._writer.put(_REMEMBER, (place, state, found.sha256))
                 break

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,21 @@ def test_files_that_arrive_are_processed_and_move_to_done(desk: Desk) -> None:
     assert sorted(desk.names(desk.folder / "out")) == sorted(f"p{number}.jpg.txt" for number in range(12))
     assert desk.outcome is not None
     assert (desk.outcome.exit_code, desk.outcome.done, desk.outcome.failed) == (130, 12, 0)
+
+
+def test_batch_after_batch_leaves_no_threads_behind(desk: Desk) -> None:
+    async def work() -> list[int]:
+        counts = []
+        async with desk.watching():
+            for number in range(8):
+                desk.drop(f"p{number}.dat")
+                await until(lambda: len(desk.names(desk.done)) == number + 1)  # noqa: B023 - waited for here
+                counts.append(threading.active_count())
+        return counts
+
+    counts = asyncio.run(work())
+    assert len(desk.runs) == 8
+    assert counts[-1] <= counts[1] + 2, counts
 
 
 def test_once_drains_what_is_there_in_one_run_and_ends_with_0(desk: Desk) -> None:
