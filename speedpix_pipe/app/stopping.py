@@ -25,19 +25,22 @@ def signals(stop: Callable[[], Awaitable[None]], leave: Callable[[], None]) -> I
         else:
             stopping.append(asyncio.ensure_future(stop()))
 
-    installed = []
+    before = {}
     for number in SIGNALS:
-        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+        handler = signal.getsignal(number)
+        if number is signal.SIGHUP and handler is signal.SIG_IGN:
             continue
         try:
             loop.add_signal_handler(number, caught)
-            installed.append(number)
+            before[number] = handler
         except (ValueError, RuntimeError, NotImplementedError):
             break  # not the main thread: whoever started us there stops us otherwise
     try:
         yield
     finally:
-        for number in installed:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            if handler is not None:  # else it is not Python's
+                signal.signal(number, handler)  # the loop leaves the system's own, which would end us by the signal
         for task in stopping:
             task.cancel()

@@ -204,7 +204,7 @@ def test_marks_become_a_list_for_redo_and_are_remembered(open_page, gallery):
     assert download.value.suggested_filename == "rejected-01JABC.txt"
     assert download.value.path().read_text("utf-8") == "white@inbox/p1.png\nlooks@inbox/p3.png,look=beach\n"
     page.reload()
-    assert "2 rejected" in page.locator("#marks").inner_text()
+    page.locator("#marks").filter(has_text="2 rejected").wait_for()
     page.get_by_role("button", name="Clear marks").click()
     assert not page.locator("#marks").is_visible()
 

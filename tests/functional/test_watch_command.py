@@ -188,7 +188,7 @@ def test_a_failed_file_ends_once_with_1(desk: Desk, cli: Callable[..., Ran], ser
 
 
 def test_the_second_signal_leaves_at_once_and_the_next_start_joins(tmp_path: Path) -> None:
-    with emulator(latency=3.0) as service:
+    with emulator(latency=8.0) as service:
         desk = Desk(tmp_path, service)
         desk.drop("a.dat")
         with typed(tmp_path, "hot.yaml", "--grace", "60s", **desk.environment) as watcher:
@@ -199,7 +199,7 @@ def test_the_second_signal_leaves_at_once_and_the_next_start_joins(tmp_path: Pat
             now(lambda: "stopping" in (tmp_path / "stderr").read_text())
             watcher.send_signal(signal.SIGTERM)
             assert watcher.wait(30) == 130
-            assert time.monotonic() - began < 2.5, "it did not wait for the prediction"
+            assert time.monotonic() - began < 7, "it did not wait for the prediction"
         assert len(desk.claims) == 1
         assert desk.once().done == 1
         assert desk.predictions == 1
