@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -101,13 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> Report:
     options = parser.parse_args(arguments)
     sizes = [8] if options.smoke else [int(size) for size in options.mib.split(",")]
     report = Report("memory", smoke=options.smoke)
-    command = [PYTHON, str(HERE / "memory.py"), "serve"]
-    with (
-        tempfile.TemporaryDirectory() as name,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server,
-    ):
-        assert server.stdout is not None
-        base = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+    with tempfile.TemporaryDirectory() as name, process.serving("memory.py") as base:
         rows = []
         for face in ("async", "threads"):
             for way in ("up", "down"):
@@ -116,8 +109,6 @@ def main(arguments: Sequence[str] | None = None) -> Report:
                     spent = measured(base, Path(name), face, way, mib)
                     row = {"face": face, "way": way, "MiB": mib, "peak MB": spent.peak_mb}
                     rows.append(row | {f"beyond {BASE} MiB": spent.peak_mb - floor, "MiB/s": mib / spent.wall})
-        assert server.stdin is not None
-        server.stdin.close()
     report.table("peak memory while one file moves", rows)
     for row in rows:
         if row["MiB"] == sizes[-1]:

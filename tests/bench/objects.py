@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import hashlib
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -143,13 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> Report:
     options = parser.parse_args(arguments)
     sizes = [64] if options.smoke else [int(size) for size in options.mib.split(",")]
     report = Report("objects", smoke=options.smoke)
-    command = [PYTHON, str(HERE / "objects.py"), "serve"]
-    with (
-        tempfile.TemporaryDirectory() as name,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server,
-    ):
-        assert server.stdout is not None
-        base = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+    with tempfile.TemporaryDirectory() as name, process.serving("objects.py") as base:
         rows = []
         for way in WAYS:
             floor = measured(base, Path(name), way, BASE).peak_mb
@@ -157,8 +150,6 @@ def main(arguments: Sequence[str] | None = None) -> Report:
                 spent = measured(base, Path(name), way, mib)
                 row = {"way": way, "MiB": mib, "peak MB": spent.peak_mb, f"beyond {BASE} MiB": spent.peak_mb - floor}
                 rows.append(row | {"CPU s": spent.cpu})
-        assert server.stdin is not None
-        server.stdin.close()
     report.table("peak memory while one object moves", rows)
     for row in rows:
         if row["MiB"] == sizes[-1]:

@@ -29,6 +29,17 @@ class Spent:
     stdout: str
 
 
+@contextmanager
+def serving(script: str) -> Iterator[str]:
+    """The address of a benchmark's own server (`SCRIPT serve`), which prints its port and ends with its input."""
+    command = [PYTHON, str(HERE / script), "serve"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        server.stdin.close()
+
+
 def run(
     command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None, check: bool = True
 ) -> Spent:

@@ -134,9 +134,9 @@ def test_an_interrupted_run_says_how_to_go_on(story):
 )
 def test_the_command_that_goes_on_can_be_copied(story, arguments, command):
     started = {"pipeline": "p", "spec_digest": "d", "state_folder": ".speedpix", "service": "s", "params": {}}
-    story.tell(RunStarted, spec_path="/work/shop/my shots.yaml", steps=("white",), arguments=arguments, **started)
+    story.tell(RunStarted, spec_path="/srv/shop/my shots.yaml", steps=("white",), arguments=arguments, **started)
     story.tell(RunFinished, status=RunStatus.CANCELLED, resumable=True, seconds=3, reason="Ctrl-C was pressed")
-    text = render_closing(story.tally.summary(), program=".venv/bin/speedpix-pipe", folder=Path("/work"))
+    text = render_closing(story.tally.summary(), program=".venv/bin/speedpix-pipe", folder=Path("/srv"))
     assert text.endswith(f"next      .venv/bin/speedpix-pipe {command}")
 
 
