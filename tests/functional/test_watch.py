@@ -8,7 +8,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,17 +18,6 @@ from speedpix_pipe.errors import AccessError, SpecError, StoreError, UsageError
 from tests.functional.watching import SPEC, Desk, emulator, jpeg, until
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def service() -> Iterator[EmulatorThread]:
-    with emulator() as thread:
-        yield thread
-
-
-@pytest.fixture
-def desk(tmp_path: Path, service: EmulatorThread) -> Desk:
-    return Desk(tmp_path, service)
 
 
 # --- the plain way ---

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,6 @@ from tests.functional.watching import SPEC, Desk, emulator, jpeg, typed, until
 pytestmark = pytest.mark.slow
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 RUN_KEYS = {"run_id", "status", "resumable", "tasks", "predictions", "files", "errors", "outputs", "seconds"}
-
-
-@pytest.fixture
-def service() -> Iterator[EmulatorThread]:
-    with emulator() as thread:
-        yield thread
 
 
 @pytest.fixture

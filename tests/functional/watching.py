@@ -21,6 +21,7 @@ from speedpix_pipe.app.request import RunRequest, SpecRequest
 from speedpix_pipe.app.watch import WatchOutcome, WatchRequest, watch
 from speedpix_pipe.emulator import EmulatorOptions, EmulatorThread
 from speedpix_pipe.settings import load_settings
+from speedpix_pipe.store import Store
 from speedpix_pipe.summary import RunSummary
 
 SPEC = """
@@ -40,6 +41,9 @@ watch:
   param: photos
   settle: 100ms
 """
+
+
+HEAD, _, _ = SPEC.partition("watch:")  # all but what is watched
 
 
 def answer(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,6 +150,22 @@ class Desk:
         """All that is claimed now; folders may vanish while one looks."""
         found = os.walk(self.inbox / ".speedpix-claims")
         return sorted(Path(folder, name) for folder, _, names in found for name in names)
+
+
+def arrivals(desk: Desk) -> list[Any]:
+    """The rows of all arrivals, the oldest first."""
+    with Store.open(desk.folder / ".speedpix", write=False) as store:
+        return store.arrivals._read("1 = 1", ())
+
+
+def ended(desk: Desk) -> int:
+    """How many runs the journal knows that have come to an end, for now or for good."""
+    with Store.open(desk.folder / ".speedpix", write=False) as store:
+        return sum(row.finished_at is not None for row in store.journal.runs())
+
+
+def sent(desk: Desk) -> list[str]:
+    return sorted(prediction["inputs"]["name"] for prediction in desk.emulator.predictions())
 
 
 @contextmanager
