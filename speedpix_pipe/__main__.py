@@ -21,12 +21,16 @@ def main() -> int:
     gc.set_threshold(_ALLOCATIONS, 20, 20)
     try:
         if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
-            _as_ctrl_c()
+            from speedpix_pipe.interrupts import as_ctrl_c
+
+            as_ctrl_c()
         code = command()
     except KeyboardInterrupt:  # while the first modules were being read
         code = INTERRUPTED
     if code == INTERRUPTED:
-        _deaf()
+        from speedpix_pipe.interrupts import deaf
+
+        deaf()
     return code
 
 
@@ -36,30 +40,6 @@ def _nowhere(mode: str) -> io.TextIOWrapper:
     It takes the lowest free descriptor, which is that of the stream: no journal may ever lie there.
     """
     return io.TextIOWrapper(io.FileIO(os.devnull, mode), encoding="utf-8")
-
-
-def _as_ctrl_c() -> None:
-    """Until a run has begun, and in all that is no run, being asked to end is Ctrl-C: told, with our exit code.
-
-    Not by Python's own handler: asyncio takes that one for its own, and then waits for what blocks. A hang-up that is
-    ignored (`nohup`) stays so; a shell's `&` ignores Ctrl-C too, and there `kill -INT` is meant all the same.
-    """
-    import signal
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, interrupt)
-
-
-def _deaf() -> None:
-    """A second Ctrl-C while the interpreter leaves must not turn our exit code into a death by signal."""
-    import signal
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

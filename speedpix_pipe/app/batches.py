@@ -123,6 +123,8 @@ class Batches:
     async def _try(self, batch: Batch) -> bool:
         """One run for the batch; False if it must be taken up again later."""
         await self._reloader.look()
+        if self._over.is_set():
+            return False
         self._divide(batch)
         objects = Objects(self._store.digests)  # each batch looks for itself
         objects.begun = True

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from speedpix_pipe.interrupts import SIGNALS, asked
 
 
 @contextmanager
@@ -35,6 +35,8 @@ def signals(stop: Callable[[], Awaitable[None]], leave: Callable[[], None]) -> I
             before[number] = handler
         except (ValueError, RuntimeError, NotImplementedError):
             break  # not the main thread: whoever started us there stops us otherwise
+    if asked():
+        caught()
     try:
         yield
     finally:

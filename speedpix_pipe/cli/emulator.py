@@ -11,6 +11,7 @@ import shlex
 import sys
 
 from speedpix_pipe.errors import UsageError
+from speedpix_pipe.interrupts import check
 from speedpix_pipe.settings import APP_KEY, APP_SECRET, ENDPOINT, load_settings
 
 
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"export {APP_SECRET}={shlex.quote(secret)}")
         sys.stdout.flush()
         print(f"the emulator answers on {url}; Ctrl-C ends it", file=sys.stderr, flush=True)
+        check()
 
     try:
         serve(options, ready)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speedpix_pipe.cli.output import Terminal, here, plain_ink, print_json, program, say, terminal
+from speedpix_pipe.interrupts import SIGNALS
 
 if TYPE_CHECKING:
     from speedpix_pipe.app.one_run import RunOutcome, Subscribe
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from speedpix_pipe.summary import Tally
 
 REFUSED = 3
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Start = Callable[["Subscribe"], Coroutine[Any, Any, "RunOutcome"]]
 
 

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 from speedpix_pipe.cli.output import plain_ink
+from speedpix_pipe.interrupts import check
 from speedpix_pipe.settings import STATE_FOLDER, load_settings
 
 
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
             import webbrowser
 
             webbrowser.open(page.link)
+        check()
         ended.wait()
     return 0
 

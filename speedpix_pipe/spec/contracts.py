@@ -11,12 +11,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jsonschema_rs
-
 from speedpix_pipe.files import FileValue
 from speedpix_pipe.model import Field, Json, Workflow
 from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.nearest import did_you_mean
+from speedpix_pipe.spec.validators import jsonschema_rs
 
 _KINDS = {
     "string": "a text",

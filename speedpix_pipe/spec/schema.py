@@ -12,10 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
-
 from speedpix_pipe.errors import Problem
 from speedpix_pipe.spec.places import Node
+from speedpix_pipe.spec.validators import jsonschema_rs
 
 _NAME = "pipeline.v1.schema.json"
 MAX_PROBLEMS = 200  # a file that is wrong all over is not explained to its end

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import jsonschema_rs
-
 from speedpix_pipe.errors import Problem
 from speedpix_pipe.model import Json
 from speedpix_pipe.spec.nearest import did_you_mean, listed, nearest
 from speedpix_pipe.spec.places import Node
 from speedpix_pipe.spec.schema import pipeline_schema
+from speedpix_pipe.spec.validators import jsonschema_rs
 from speedpix_pipe.spec.words import as_yaml, bad_name, kind_of, shortened
 
 _LONGEST_EXAMPLE = 80
