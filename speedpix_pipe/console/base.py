@@ -131,8 +131,11 @@ def clip_middle(text: str, cells: int) -> str:
     return head + "".join(reversed(tail))
 
 
-@cache  # ranges as wide as these take 6 ms to compile, and few commands wrap anything
-def _words() -> re.Pattern[str]:
+_WORDS = re.compile(r"\x1b\[[0-9;]*m|[^ \x1b]+| +")
+
+
+@cache  # ranges as wide as these take 6 ms to compile
+def _any_words() -> re.Pattern[str]:
     """An escape sequence (it takes no cell), a Chinese sign with what may not begin a line, a word, blanks."""
     return re.compile(r"\x1b\[[0-9;]*m|[\u2e80-\uffef][，。、；：！？）】」』”’…]*|[^ \u2e80-\uffef\x1b]+| +")
 
@@ -145,7 +148,7 @@ def wrap(text: str, cells: int, *, indent: int = 0, most: int = 0) -> list[str]:
     """
     lines: list[str] = []
     line, used, blank = "", 0, ""
-    for word in _words().findall(text):
+    for word in (_WORDS if text.isascii() else _any_words()).findall(text):
         if word.startswith("\x1b"):
             line += blank + word
             used, blank = used + cell_width(blank), ""

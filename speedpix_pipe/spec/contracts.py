@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from speedpix_pipe.files import FileValue
 from speedpix_pipe.model import Field, Json, Workflow
 from speedpix_pipe.records import dataclass
 from speedpix_pipe.spec.nearest import did_you_mean
-from speedpix_pipe.spec.validators import jsonschema_rs
+
+if TYPE_CHECKING:
+    from speedpix_pipe.spec.validators import jsonschema_rs
 
 _KINDS = {
     "string": "a text",
@@ -159,6 +161,8 @@ def _checks(fields: Mapping[str, Field]) -> dict[str, Check]:
 
 
 def _validator(schema: Mapping[str, Json]) -> jsonschema_rs.Draft202012Validator:
+    from speedpix_pipe.spec.validators import jsonschema_rs
+
     try:
         return jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=True, retriever=_no_retrieval)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:

@@ -10,15 +10,19 @@ import json
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from speedpix_pipe.errors import Problem
+from speedpix_pipe.spec.conforms import Conforms
 from speedpix_pipe.spec.places import Node
-from speedpix_pipe.spec.validators import jsonschema_rs
+
+if TYPE_CHECKING:
+    from speedpix_pipe.spec.validators import jsonschema_rs
 
 _NAME = "pipeline.v1.schema.json"
 MAX_PROBLEMS = 200  # a file that is wrong all over is not explained to its end
 MAX_STEPS = 5_000
+_QUICK_STEPS = 500  # of more the validator is quicker, its import included
 
 
 def schema_text() -> str:
@@ -37,6 +41,8 @@ def pipeline_schema() -> dict[str, Any]:
 
 @cache
 def _validator() -> jsonschema_rs.Draft7Validator:
+    from speedpix_pipe.spec.validators import jsonschema_rs
+
     return jsonschema_rs.Draft7Validator(pipeline_schema())
 
 
@@ -47,7 +53,7 @@ def schema_keys(definition: str) -> list[str]:
 
 def schema_problems(root: Node) -> list[Problem]:
     """What the schema has against the spec, in the order of the file."""
-    if root.is_map and _few_steps(root) and _validator().is_valid(root.value):
+    if root.is_map and _few_steps(root) and _is_valid(root):
         return []
     from speedpix_pipe.spec.schema_words import explain
     from speedpix_pipe.spec.words import kind_of
@@ -66,9 +72,14 @@ def schema_problems(root: Node) -> list[Problem]:
     return found
 
 
-def _few_steps(root: Node) -> bool:
+def _is_valid(root: Node) -> bool:
+    quick = _few_steps(root, _QUICK_STEPS) and Conforms(pipeline_schema())(root.value)
+    return quick or bool(_validator().is_valid(root.value))
+
+
+def _few_steps(root: Node, most: int = MAX_STEPS) -> bool:
     steps = root.members.get("steps")
-    return steps is None or len(steps.members) <= MAX_STEPS
+    return steps is None or len(steps.members) <= most
 
 
 def _only_wrong_steps(value: dict[str, Any]) -> dict[str, Any]:
@@ -76,6 +87,8 @@ def _only_wrong_steps(value: dict[str, Any]) -> dict[str, Any]:
     steps = value.get("steps")
     if not isinstance(steps, dict) or len(steps) <= MAX_PROBLEMS:
         return value
+    from speedpix_pipe.spec.validators import jsonschema_rs
+
     schema = pipeline_schema()
     one = {"$schema": schema["$schema"], "definitions": schema["definitions"], **schema["properties"]["steps"]}
     validator = jsonschema_rs.Draft7Validator(one)

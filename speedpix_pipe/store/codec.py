@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, get_args
 
 from speedpix_pipe.events import Event, TaskProgressed
@@ -65,13 +66,16 @@ def _is_clean(text: str) -> bool:
 
 # --- kept files ----------------------------------------------------------------------------------
 
-_KEPT = [(field.name, field.default) for field in dataclasses.fields(KeptFile)]
+
+@cache
+def _kept() -> list[tuple[str, Any]]:
+    return [(field.name, field.default) for field in dataclasses.fields(KeptFile)]
 
 
 def pack_files(files: tuple[KeptFile, ...]) -> list[dict[str, Any]]:
     packed = []
     for file in files:
-        row = {name: value for name, default in _KEPT if (value := getattr(file, name)) is not default}
+        row = {name: value for name, default in _kept() if (value := getattr(file, name)) is not default}
         if file.url_expires_at is not None:
             row["url_expires_at"] = to_stamp(file.url_expires_at)
         packed.append(row)
@@ -100,29 +104,28 @@ _UNPACK: dict[str, Callable[[Any], Any]] = {
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event) if kind is not TaskProgressed}
 
 
-def _unpackers(kind: type[Event]) -> dict[str, Callable[[Any], Any]]:
-    unpack = {field.name: _UNPACK[field.name] for field in dataclasses.fields(kind) if field.name in _UNPACK}
-    if kind.__name__ == "PredictionFinished":
+@cache
+def _unpackers(kind: str) -> dict[str, Callable[[Any], Any]]:
+    unpack = {field.name: _UNPACK[field.name] for field in dataclasses.fields(_KINDS[kind]) if field.name in _UNPACK}
+    if kind == "PredictionFinished":
         unpack.pop("status")  # the service's word, a plain text
     return unpack
 
 
-_FIELDS: dict[type[Any], list[tuple[str, Any, Callable[[Any], Any] | None]]] = {
-    kind: [
+@cache
+def _fields(kind: Any) -> list[tuple[str, Any, Callable[[Any], Any] | None]]:
+    return [
         (field.name, field.default, _PACK.get(field.name))
         for field in dataclasses.fields(kind)
         if field.name not in _COLUMNS
     ]
-    for kind in _KINDS.values()
-}
-_UNPACKERS = {name: _unpackers(kind) for name, kind in _KINDS.items()}
 
 
 def encode_event(event: Event) -> tuple[int, str, str | bytes | None, str]:
     """The columns `at`, `kind`, `task` and `body` of one event."""
-    kind = type(event)
+    kind: Any = type(event)
     body = {}
-    for name, default, pack in _FIELDS[kind]:
+    for name, default, pack in _fields(kind):
         value = getattr(event, name)
         if value is not default:
             body[name] = value if pack is None else pack(value)
@@ -135,7 +138,7 @@ def encode_event(event: Event) -> tuple[int, str, str | bytes | None, str]:
 def decode_body(kind: str, body: str) -> dict[str, Any]:
     """The fields of an event as they were, without run, number, time and task."""
     fields: dict[str, Any] = json.loads(body) if body else {}
-    for name, unpack in _UNPACKERS[kind].items():
+    for name, unpack in _unpackers(kind).items():
         if name in fields:
             fields[name] = unpack(fields[name])
     return fields

@@ -39,7 +39,7 @@ class Named:
         return 7
 
 
-@ours(frozen=True)
+@ours(frozen=True, slots=True)
 class Empty:
     pass
 
