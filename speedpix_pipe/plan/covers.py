@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from jinja2 import nodes as syntax
-
 from speedpix_pipe.errors import PipeError, Problem
 from speedpix_pipe.files import has_magic, pattern_covers
 from speedpix_pipe.model import Expression, Literal, Pipeline, Step, Template, Text
 from speedpix_pipe.plan.graph import axis_templates, expressions_in, run_templates
 from speedpix_pipe.plan.names import problem_at
 from speedpix_pipe.records import dataclass
-from speedpix_pipe.spec.templates import tree_of
 
 _EXTENSIONS = ("png", "jpg", "jpeg", "webp", "gif", "mp4", "txt", "json")
 _WHOLE_NAMES = (".name", ".path", ".rel")
@@ -76,14 +73,10 @@ def _globs(step: Step) -> Iterator[str]:
     templates = [*([step.for_each] if step.for_each else []), *axis_templates(step), *run_templates(step)]
     for template in templates:
         for expression in expressions_in(template):
-            if "glob" not in expression.source:
-                continue
-            tree = tree_of(expression.source)
-            calls = [*([tree] if isinstance(tree, syntax.Call) else []), *tree.find_all(syntax.Call)]
-            for call in calls:
-                first = call.args[0] if call.args else None
-                if isinstance(call.node, syntax.Name) and call.node.name == "glob" and isinstance(first, syntax.Const):
-                    yield str(first.value)
+            if "glob" in expression.source:
+                from speedpix_pipe.spec.analysis import first_arguments
+
+                yield from map(str, first_arguments(expression.source, "glob"))
 
 
 def _samples(target: Template) -> Iterator[str]:

@@ -12,9 +12,9 @@ from speedpix_pipe.errors import AbsentError, ExpressionError
 from speedpix_pipe.files import FolderFiles
 from speedpix_pipe.model import Expression, FileText, ListOf, Literal, MapOf, Template, Text
 from speedpix_pipe.spec.budget import Evaluation
-from speedpix_pipe.spec.program import lenient
+from speedpix_pipe.spec.functions import call_function
 from speedpix_pipe.spec.scope import ABSENT, MISSING, Scope, StepsView, TaskView
-from speedpix_pipe.spec.templates import plain_names, tree_of
+from speedpix_pipe.spec.templates import plain_names, plain_range
 from speedpix_pipe.spec.values import Undefined, as_text
 from speedpix_pipe.spec.walk import Closure, walk
 
@@ -88,9 +88,18 @@ def _program(source: str) -> Closure:
     if len(_programs) >= _MOST_PROGRAMS:
         _programs.clear()
     names = plain_names(source)
-    closure = walk(names[0], names[1:]) if names else lenient(tree_of(source))
-    _programs[source] = closure
+    closure = _programs[source] = walk(names[0], names[1:]) if names else _compiled(source)
     return closure
+
+
+def _compiled(source: str) -> Closure:
+    count = plain_range(source)
+    if count is not None:
+        return lambda ev: call_function(ev, "range", [count], {})
+    from speedpix_pipe.spec.analysis import tree_of
+    from speedpix_pipe.spec.program import lenient
+
+    return lenient(tree_of(source))
 
 
 def _placed(error: ExpressionError, expression: Expression) -> ExpressionError:

@@ -15,39 +15,14 @@ from speedpix_pipe.spec.checks import CHECKS, DEFINED
 from speedpix_pipe.spec.filters import FILTERS
 from speedpix_pipe.spec.filters_text import TEXT_METHODS
 from speedpix_pipe.spec.functions import FUNCTIONS
+from speedpix_pipe.spec.mentions import NameUse, StepUse, TemplateError
 from speedpix_pipe.spec.names import CONSTANTS, NAMES
 from speedpix_pipe.spec.nearest import did_you_mean, listed
-from speedpix_pipe.spec.syntax import Raw, TemplateError
+from speedpix_pipe.spec.syntax import Raw
 from speedpix_pipe.spec.tasks import MANY, ONE
 
 _TASK_NAMES = (*ONE, *MANY)
 _METHOD_FILTERS = {"items": "items", "get": "default(...)", "format": "format(...)", "append": "list"}
-
-
-@dataclass(frozen=True, slots=True)
-class StepUse:
-    """`steps.step.name`; `name` is empty for a bare `steps.step`. Offsets count in the expression's source.
-
-    `path` is what follows: names, and None for what is in brackets and no text; `offsets` are theirs.
-    `tolerated`: it is only asked whether it is there, or it gets a default.
-    """
-
-    step: str
-    name: str
-    offset: int
-    width: int
-    path: tuple[str | None, ...] = ()
-    offsets: tuple[int, ...] = ()
-    tolerated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NameUse:
-    """A top-level name with the plain names that follow it: `params.looks` is `("params", "looks")`."""
-
-    names: tuple[str, ...]
-    offset: int
-    width: int
 
 
 @dataclass(slots=True)

@@ -17,7 +17,8 @@ from jinja2.lexer import Token, TokenStream, operators
 from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
 
-OPEN, CLOSE = "${{", "}}"
+from speedpix_pipe.spec.mentions import CLOSE, OPEN, TemplateError
+
 _LONGEST = 20_000  # characters of one expression
 _FIRST_WINDOW = 240
 
@@ -34,27 +35,6 @@ ENVIRONMENT = SandboxedEnvironment(
 )
 _LEXER = ENVIRONMENT.lexer
 _WORDLIKE = re.compile(r"[\w'\"]")  # what must not run together with its like
-
-
-class TemplateError(Exception):
-    """What is wrong in a text with expressions. `offset` counts in the text's value; `also` are further ones."""
-
-    def __init__(
-        self, message: str, offset: int, width: int = 1, code: str = "expression.syntax", hint: str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.offset = offset
-        self.width = width
-        self.code = code
-        self.hint = hint
-        self.also: tuple[TemplateError, ...] = ()
-
-    def moved(self, by: int) -> TemplateError:
-        """The same at `by` characters further on."""
-        moved = TemplateError(self.message, self.offset + by, self.width, self.code, self.hint)
-        moved.also = tuple(other.moved(by) for other in self.also)
-        return moved
 
 
 class Raw(NamedTuple):

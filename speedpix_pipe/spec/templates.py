@@ -1,7 +1,7 @@
 """From the text of a scalar to a template: what is fixed, what is an expression, and what each one names.
 
-Expressions are found with Jinja2's lexer, so that braces and quotes inside them mean what they mean. One kind is
-so common that it has a path of its own: plain names with dots between them.
+Expressions are found with Jinja2's lexer, so that braces and quotes inside them mean what they mean. Two kinds are
+so common that they have a path of their own: plain names with dots between them, and `range(4)`.
 """
 
 from __future__ import annotations
@@ -12,33 +12,20 @@ from collections.abc import Callable
 from functools import lru_cache
 from itertools import accumulate
 
-from jinja2 import nodes
-
 from speedpix_pipe.model import Expression, Literal, Mark, NamedPlace, Reference, Template, Text
-from speedpix_pipe.records import dataclass
+from speedpix_pipe.spec.mentions import CLOSE, OPEN, NameUse, Parsed, StepUse, TemplateError
 from speedpix_pipe.spec.names import NAMES
-from speedpix_pipe.spec.references import NameUse, StepUse, inspect
-from speedpix_pipe.spec.syntax import CLOSE, OPEN, Raw, TemplateError, lex, lex_all, normal, parse_tokens
 from speedpix_pipe.spec.tasks import MANY, ONE
 
 __all__ = ["TemplateError", "has_expression", "parse", "parse_condition"]
 
 # Anchored at the end of `${{`, so it cannot mistake one expression for another; anything else is lexed.
-_PLAIN = re.compile(r"\s*([^\W\d]\w*(?:\.[^\W\d]\w*)+)\s*\}\}")
+_PLAIN = re.compile(r"\s*([^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*\}\}")
+_RANGE = re.compile(r"\s*(range\(([1-9]\d{0,6})\))\s*\}\}", re.ASCII)
 _OF_FAN_OUT = frozenset({"item", "index", "matrix"})
 _MOST_EXPRESSIONS = 10_000  # in one text
 
 Locate = Callable[[int], Mark]
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """What is known of an expression wherever it stands. Offsets count in its source."""
-
-    normal: str
-    names: frozenset[str]
-    steps: tuple[StepUse, ...]
-    uses: tuple[NameUse, ...]
 
 
 def has_expression(text: str) -> bool:
@@ -97,8 +84,10 @@ def parse_condition(text: str, locate: Locate, uses: list[NamedPlace] | None = N
             "`when` is one expression, without text around it", at, max(len(text.rstrip()) - at, 1), "expression.when",
             "write the whole condition inside one `${{ }}`, or without any",
         )  # fmt: skip
+    from speedpix_pipe.spec.analysis import whole
+
     try:
-        tokens = lex_all(text)
+        parsed = whole(text)
     except TemplateError as error:
         if OPEN in text:
             at = text.index(OPEN)
@@ -110,15 +99,9 @@ def parse_condition(text: str, locate: Locate, uses: list[NamedPlace] | None = N
                 "`when` is an expression already; leave the delimiters out",
             ) from None
         raise error from None
-    parsed = _analysed(text, tokens)
     _raise([parsed] if isinstance(parsed, TemplateError) else [])
     assert isinstance(parsed, Parsed)
     return _expression(text, 0, parsed, locate, uses)
-
-
-def tree_of(source: str) -> nodes.Expr:
-    """The syntax tree of the source of an expression that was parsed before."""
-    return parse_tokens(lex_all(source), len(source))
 
 
 def plain_names(source: str) -> list[str] | None:
@@ -127,12 +110,18 @@ def plain_names(source: str) -> list[str] | None:
     return _plain(found) if found and found.end() == len(source) + len(CLOSE) else None
 
 
+def plain_range(source: str) -> int | None:
+    """The number of a plain `range(4)`, None for anything else."""
+    found = _RANGE.fullmatch(source + CLOSE)
+    return int(found.group(2)) if found else None
+
+
 def _plain(found: re.Match[str]) -> list[str] | None:
     """None if a word means something else, or if there is something to complain about."""
     names = found.group(1).split(".")
     if names[0] not in NAMES or not all(map(str.isidentifier, names)):
         return None
-    if names[0] == "steps" and len(names) > 2 and names[2] not in _TASK_NAMES:
+    if names[0] == "steps" and (len(names) == 1 or (len(names) > 2 and names[2] not in _TASK_NAMES)):
         return None
     return names
 
@@ -148,8 +137,12 @@ def _split(text: str, inside: int) -> tuple[int, Parsed | TemplateError]:
         names = _plain(found)
         if names is not None:
             return found.end() - len(CLOSE), _plain_parsed(tuple(names), found.start(1) - inside)
-    tokens, end = lex(text, inside)
-    return end, _analysed(text[inside:end], tokens)
+    counted = _RANGE.match(text, inside)
+    if counted is not None:
+        return counted.end() - len(CLOSE), Parsed(counted.group(1), frozenset(), (), ())
+    from speedpix_pipe.spec.analysis import split
+
+    return split(text, inside)
 
 
 @lru_cache(maxsize=4096)
@@ -167,34 +160,6 @@ def _plain_parsed(names: tuple[str, ...], offset: int) -> Parsed:
         )
         return Parsed(written, frozenset(("steps",)), (use,), ())
     return Parsed(written, frozenset(names[:1]), (), (NameUse(names, offset, len(written)),))
-
-
-_known: dict[str, Parsed | TemplateError] = {}
-
-
-def _analysed(source: str, tokens: list[Raw]) -> Parsed | TemplateError:
-    """Parsed once for each source; `tokens` are those of the source."""
-    found = _known.get(source)
-    if found is None:
-        if len(_known) > 20_000:
-            _known.clear()
-        found = _known[source] = _analyse(source, tokens)
-    return found
-
-
-def _analyse(source: str, tokens: list[Raw]) -> Parsed | TemplateError:
-    try:
-        findings = inspect(parse_tokens(tokens, len(source)), tokens)
-    except TemplateError as error:
-        return error
-    except RecursionError:
-        return TemplateError("an expression nested too deeply", 0, 1, "expression.too-long")
-    if findings.errors:
-        first, *others = sorted(findings.errors, key=lambda error: error.offset)
-        first.also = tuple(others)
-        return first
-    names = {use.names[0] for use in findings.uses} | ({"steps"} if findings.steps else set())
-    return Parsed(normal(tokens), frozenset(names), tuple(findings.steps), tuple(findings.uses))
 
 
 def _expression(source: str, base: int, parsed: Parsed, locate: Locate, uses: list[NamedPlace] | None) -> Expression:

@@ -7,8 +7,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from speedpix_pipe.model import Expression, Literal, Mark, Text
+from speedpix_pipe.spec.analysis import split, tree_of
+from speedpix_pipe.spec.expressions import evaluate
+from speedpix_pipe.spec.scope import Scope
 from speedpix_pipe.spec.syntax import lex, lex_all, normal, parse_tokens
-from speedpix_pipe.spec.templates import TemplateError, has_expression, parse, parse_condition, plain_names, tree_of
+from speedpix_pipe.spec.templates import TemplateError, has_expression, parse, parse_condition, plain_names, plain_range
 
 
 def locate(offset: int) -> Mark:
@@ -104,7 +107,7 @@ def test_no_text_ends_in_anything_but_a_template_or_an_error_with_a_place(text):
 
 names = st.from_regex(r"[a-zé_][a-z0-9_]{0,5}", fullmatch=True)
 plain = st.tuples(
-    st.sampled_from(["params", "item", "matrix", "env", "steps", "run"]), st.lists(names, min_size=1, max_size=4)
+    st.sampled_from(["params", "item", "matrix", "env", "steps", "run", "ext"]), st.lists(names, max_size=4)
 )
 
 
@@ -121,6 +124,28 @@ def test_the_quick_way_through_plain_names_is_the_parsers(path, blank):
     assert parsed.normal == normal(tokens)
     assert parsed.names == {path[0]}
     assert tree_of(source) == parse_tokens(tokens, len(source))
+    uses = []
+    parse("${{" + source + "}}", locate, uses)
+    _, slowly = split("${{" + source + "}}", 3)
+    assert [(use.names, use.width) for use in uses] == [(use.names, use.width) for use in slowly.uses]
+    assert [(use.step, use.name) for use in parsed.references] == [(use.step, use.name) for use in slowly.steps]
+
+
+@pytest.mark.parametrize("source", ["range(4)", " range(4) ", "range(1000000)", "range(04)", "range(0)", "range(-1)"])
+def test_the_quick_way_through_range_is_the_parsers(source):
+    try:
+        end, slowly = split("${{" + source + "}}", 3)
+    except TemplateError:
+        assert plain_range(source) is None
+        return
+    assert end == len(source) + 3
+    if plain_range(source) is not None:
+        parsed = parse("${{" + source + "}}", locate)
+        assert (parsed.normal, parsed.names, parsed.references) == (slowly.normal, slowly.names, slowly.steps)
+
+
+def test_a_range_is_counted_as_ever(tmp_path):
+    assert evaluate(parse("${{ range(3) }}", locate), Scope(tmp_path)) == [0, 1, 2]
 
 
 # --- what counts as the same text ---
