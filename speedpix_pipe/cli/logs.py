@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import sys
-import tempfile
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +65,7 @@ class LogFile(logging.Handler):
 
 def versions() -> str:
     """What a bug report needs to say about this machine, and no more."""
+    import platform
     from importlib.metadata import PackageNotFoundError, version
 
     lines = [f"speedpix-pipe {__version__}", f"Python {sys.version.split()[0]} on {platform.platform()}"]
@@ -87,4 +86,6 @@ def _new_file(state_folder: Path | None) -> Path:
             return folder / "logs" / name
         except OSError:
             pass  # a full or read-only disk: the temporary folder will do
+    import tempfile
+
     return Path(tempfile.mkdtemp(prefix="speedpix-pipe-")) / name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,9 +35,15 @@ def terminal() -> Terminal:
     settings = load_settings()
     is_terminal = sys.stderr.isatty()
     dumb = settings.environment.get("TERM") == "dumb"
-    width = settings.columns or (shutil.get_terminal_size().columns if is_terminal else 100)
+    width = settings.columns or (_columns() if is_terminal else 100)
     color = is_terminal and not settings.no_color
     return Terminal(live=is_terminal and not dumb, color=color, width=width, language=settings.language)
+
+
+def _columns() -> int:
+    import shutil  # with the compressions that it knows it takes 4 ms
+
+    return shutil.get_terminal_size().columns
 
 
 def program(*, moves: bool = False) -> str:
@@ -46,6 +51,8 @@ def program(*, moves: bool = False) -> str:
 
     With `moves`, from another folder than this one.
     """
+    import shutil
+
     called = Path(sys.argv[0])
     if called.name == "__main__.py" and called.parent.name == "speedpix_pipe":
         return PROGRAM if shutil.which(PROGRAM) else f"{shlex.quote(sys.executable)} -m speedpix_pipe"

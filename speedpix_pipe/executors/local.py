@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from speedpix_pipe.errors import ExecutorError
@@ -77,6 +76,8 @@ class LocalExecutor:
         entries = objects_in(args)
         if not entries:
             return await self._pool.run(function, args)
+        from tempfile import TemporaryDirectory
+
         with TemporaryDirectory(prefix="objects-", dir=self._folder) as folder:
             copies = names_for(entries, Path(folder))
             await together([in_thread(partial(fetch_object, entry, copy)) for entry, copy in copies.items()])

@@ -7,8 +7,8 @@ stays paid for: the ledger's row says how a later run gets it.
 from __future__ import annotations
 
 import errno
+import secrets
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from speedpix_pipe.errors import TaskError, TaskErrorKind
 from speedpix_pipe.model import KeptFile
@@ -84,7 +84,7 @@ class Fetching:
         """One file: whole, looked at, and in the blob store."""
         from speedpix_pipe.sdk.transfer import url_expiry
 
-        part = self._keeper.work / f"{uuid4().hex}.part"
+        part = self._keeper.work / f"{secrets.token_hex(16)}.part"
         try:
             moved = await self._executor.download(url, part, hold=True)
             sniffed, wrong = look(part if moved.content is None else moved.content, moved.size, url, file.about)

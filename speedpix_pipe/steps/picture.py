@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from speedpix_pipe.errors import TaskError, TaskErrorKind
 from speedpix_pipe.files import Entry, FileValue, StorageError, names_object, resolve, sniff
@@ -76,7 +76,7 @@ class ImageKind:
         return ready
 
     async def run(self, job: Job) -> Result:
-        work = self._kit.keeper.work / uuid4().hex
+        work = self._kit.keeper.work / secrets.token_hex(16)
         work.mkdir(parents=True)
         try:
             made = await run_image(

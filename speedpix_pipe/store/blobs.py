@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import secrets
 import stat
 import threading
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 from speedpix_pipe.errors import StoreError
 from speedpix_pipe.records import dataclass
@@ -100,7 +99,7 @@ class Blobs:
     def _keep_now(self, content: bytes, sha256: str, work: Path, folders: Folders) -> Path:
         if self.has(sha256, len(content)):
             return self.path(sha256)
-        part = work / f"{uuid4().hex}.part"
+        part = work / f"{secrets.token_hex(16)}.part"
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             view = memoryview(content)
@@ -136,6 +135,8 @@ class Blobs:
         with contextlib.suppress(FileNotFoundError):
             for entry in os.scandir(self._work):
                 if not lives(entry.name):
+                    import shutil
+
                     shutil.rmtree(entry.path, ignore_errors=True)
 
     def prune(

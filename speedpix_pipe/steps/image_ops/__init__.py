@@ -1,31 +1,32 @@
 """The operations of `image:` steps: one module each, named here by what the spec calls them.
 
-The modules import Pillow when they work, not when they are read, so that validation stays quick.
+A module is read when its operation is asked for, and imports Pillow when it works, so that a start stays quick.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from speedpix_pipe.steps.image_ops import (
-    composite,
-    contact_sheet,
-    convert,
-    crop,
-    pad,
-    resize,
-    strip,
-    text,
-)
-from speedpix_pipe.steps.image_ops.base import Operation
+if TYPE_CHECKING:
+    from speedpix_pipe.steps.image_ops.base import Operation
 
-OPERATIONS: Mapping[str, Operation] = {
-    "resize": resize,
-    "crop": crop,
-    "pad": pad,
-    "convert": convert,
-    "composite": composite,
-    "contact-sheet": contact_sheet,
-    "text": text,
-    "strip": strip,
-}
+_NAMES = ("resize", "crop", "pad", "convert", "composite", "contact-sheet", "text", "strip")
+
+
+class _Operations(Mapping[str, "Operation"]):
+    def __getitem__(self, name: str) -> Operation:
+        if name not in _NAMES:
+            raise KeyError(name)
+        operation: Operation = import_module(f"{__name__}.{name.replace('-', '_')}")
+        return operation
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_NAMES)
+
+    def __len__(self) -> int:
+        return len(_NAMES)
+
+
+OPERATIONS: Mapping[str, Operation] = _Operations()

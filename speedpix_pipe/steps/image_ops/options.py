@@ -7,7 +7,6 @@ tables and should stay quick. What an operation does with its options is in the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Protocol
 
 from speedpix_pipe.model import Json
@@ -194,5 +193,7 @@ def filled(options: Mapping[str, Option], given: Mapping[str, Json]) -> dict[str
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
     """A did-you-mean, if anything known looks like the name."""
+    from difflib import get_close_matches
+
     found = get_close_matches(name.lower().replace("_", "-"), list(known), n=1, cutoff=0.6)
     return f'did you mean "{found[0]}"?' if found else None
