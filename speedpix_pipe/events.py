@@ -100,6 +100,8 @@ class TaskCached(_TaskEvent):
     prediction_id: str | None = None
     source: str = "cache"  # or `twin`: an equal task of this run; or `resumed`: this run paid for it in an earlier life
     price: float | None = None  # what it would have cost
+    input: Json = None  # of a task that ended without having started, because all that it makes is there
+    input_files: tuple[tuple[str, str, str], ...] = ()  # likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

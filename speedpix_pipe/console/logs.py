@@ -19,15 +19,19 @@ from speedpix_pipe.console.base import Ink, duration, printable
 from speedpix_pipe.events import (
     Event,
     FileSaved,
+    ItemFound,
     PredictionCreated,
     PredictionFinished,
     PredictionRequested,
     RunFinished,
     RunResumed,
     RunStarted,
+    TaskCached,
     TaskFailed,
     TaskProgressed,
     TaskRetrying,
+    TaskStarted,
+    TaskSucceeded,
     TaskUnknown,
     Warned,
 )
@@ -38,7 +42,9 @@ MOST_FAILURES = 20
 MOST_RETRIES = 5
 EVERY_SECONDS = 5.0
 # What happens to a task between its beginning and its end moves no step; most events of a run are these.
-_ON_THE_WAY = (TaskProgressed, FileSaved, PredictionRequested, PredictionCreated, PredictionFinished)
+_ON_THE_WAY = frozenset({TaskProgressed, FileSaved, PredictionRequested, PredictionCreated, PredictionFinished})
+# Counted by the tally, and told of by milestones alone.
+_COUNTED = _ON_THE_WAY | {ItemFound, TaskStarted, TaskCached, TaskSucceeded}
 
 _SIGNED = re.compile(r"https?://[^?]*\?", re.IGNORECASE)
 Write = Callable[[str], None]
@@ -61,6 +67,12 @@ class PlainLines:
         self._warned: set[tuple[str, str]] = set()
 
     def __call__(self, event: Event) -> None:
+        if event.__class__ not in _COUNTED:
+            self._tell(event)
+        if not isinstance(event, RunFinished):
+            self._milestones(event)
+
+    def _tell(self, event: Event) -> None:
         match event:
             case RunStarted():
                 steps = ", ".join(event.steps)
@@ -85,10 +97,8 @@ class PlainLines:
             case RunFinished():
                 status = self._ink.say(f"status_{event.status.value}")
                 self._say(event, "line_ended", run=event.run_id, status=status, time=duration(event.seconds))
-                return
             case _:
-                pass  # counted by the tally, told by the milestones below
-        self._milestones(event)
+                pass
 
     def close(self) -> None:
         """Nothing is held back."""
@@ -118,7 +128,7 @@ class PlainLines:
     def _milestones(self, event: Event) -> None:
         name = getattr(event, "step", None)
         step = self._tally.steps.get(name) if name else None
-        if step is not None and not isinstance(event, _ON_THE_WAY):
+        if step is not None and event.__class__ not in _ON_THE_WAY:
             self._step_milestone(event, step)
         if event.at is None:
             return
@@ -136,7 +146,7 @@ class PlainLines:
             self._told[step.name] = "begun"
             if step.total > 1:
                 self._say(event, "line_first", step=step.name, tasks=self._ink.count("task", step.total))
-        elif told == "begun" and not step.running and step.total and not step.left:
+        elif told == "begun" and step.at_rest:
             self._told[step.name] = "done"
             self._say(event, "line_standing", step=step.name, standing=self._standing(step))
         elif told == "done" and step.left:

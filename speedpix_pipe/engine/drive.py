@@ -364,6 +364,8 @@ class Driver:
                     prediction_id=result.prediction_id,
                     source=self._source_of(ending.cached, result),
                     price=task.node.step.price,
+                    input=None if ending.began else prepared.shown,
+                    input_files=() if ending.began else prepared.files,
                 )
             )
         else:

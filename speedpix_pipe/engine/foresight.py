@@ -56,6 +56,7 @@ class Sight:
     """What is known of one task."""
 
     rendered: dict[str, Any]
+    files: Sequence[FileValue] = ()  # that stand in it
     prepared: Prepared | None = None  # None: a file in it has to be read first
     result: Result | None = None  # kept, whole, and what the step still asks for
     saved: Mapping[str, Address] | None = None  # where its files stand untouched; None: not all of them do
@@ -83,7 +84,7 @@ class Foresight:
             sight = self._rendered(task)
             if sight is not None:
                 seen.append((task, sight))
-                files += [file for _, file in files_in(sight.rendered) if file.origin is None]
+                files += [file for file in sight.files if file.origin is None]
         if files:
             self._digests.recall_all([file.absolute for file in files])
         asked = [(task, sight) for task, sight in seen if self._prepared(task, sight)]
@@ -101,11 +102,12 @@ class Foresight:
             return None  # it takes a request to tell
         except (ExpressionError, TaskError) as error:
             return Sight({}, error=error)
-        return None if any(file.remote for _, file in files_in(rendered)) else Sight(rendered)
+        files = [file for _, file in files_in(rendered)]
+        return None if any(file.remote for file in files) else Sight(rendered, files)
 
     def _prepared(self, task: Task, sight: Sight) -> bool:
         """Whether a kept result would serve."""
-        if sight.error is not None or not all(file.known for _, file in files_in(sight.rendered)):
+        if sight.error is not None or not all(file.known for file in sight.files):
             return False
         try:
             sight.prepared = self._looks.prepare(task, sight.rendered)

@@ -50,6 +50,7 @@ class Finished:
     saved: Mapping[str, Address]
     cached: str | None = None  # `cache` or `twin`
     attempts: int = 1
+    began: bool = True  # whether `TaskStarted` was told
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +145,8 @@ class Lives:
         if sight.saved is None or sight.result is None or sight.prepared is None:
             self._sights[task] = sight  # its life goes on from here
             return None
-        self._started(task, sight.prepared)
         self._saver.tell_standing(task, sight.result, sight.saved)
-        return Finished(sight.result, sight.prepared, sight.saved, cached="cache")
+        return Finished(sight.result, sight.prepared, sight.saved, cached="cache", began=False)
 
     def render(self, task: Task) -> dict[str, Any]:
         """The input as it is now (`foresight.Looks`)."""

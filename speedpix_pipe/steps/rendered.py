@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from speedpix_pipe.files import FileValue
@@ -10,9 +10,13 @@ from speedpix_pipe.model import Json, Step
 from speedpix_pipe.spec.expressions import render
 from speedpix_pipe.spec.scope import Scope
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})  # most of what is looked at: told apart at once
+
 
 def shown(value: Any) -> Json:
     """As JSON, files as their paths."""
+    if value.__class__ in _SCALARS:
+        return value
     match value:
         case FileValue():
             return value.path
@@ -24,17 +28,25 @@ def shown(value: Any) -> Json:
             return value
 
 
-def files_in(value: Any, place: str = "") -> Iterator[tuple[str, FileValue]]:
+def files_in(value: Any) -> list[tuple[str, FileValue]]:
     """Every file value with its place in the input."""
+    found: list[tuple[str, FileValue]] = []
+    _find_files(value, "", found)
+    return found
+
+
+def _find_files(value: Any, place: str, found: list[tuple[str, FileValue]]) -> None:
     match value:
         case FileValue():
-            yield place, value
+            found.append((place, value))
         case Mapping():
             for key, inner in value.items():
-                yield from files_in(inner, f"{place}.{key}" if place else str(key))
+                if inner.__class__ not in _SCALARS:
+                    _find_files(inner, f"{place}.{key}" if place else str(key), found)
         case list() | tuple():
             for number, inner in enumerate(value):
-                yield from files_in(inner, f"{place}.{number}")
+                if inner.__class__ not in _SCALARS:
+                    _find_files(inner, f"{place}.{number}", found)
 
 
 def with_files(value: Any, files: Mapping[FileValue, FileValue]) -> Any:

@@ -135,9 +135,7 @@ class Blobs:
         with contextlib.suppress(FileNotFoundError):
             for entry in os.scandir(self._work):
                 if not lives(entry.name):
-                    import shutil
-
-                    shutil.rmtree(entry.path, ignore_errors=True)
+                    _remove(Path(entry.path))
 
     def prune(
         self, *, needed: Collection[str], max_bytes: int | None = BUDGET_BYTES, max_age: timedelta | None = None
@@ -189,6 +187,15 @@ class Blobs:
     def _pass(self, point: str) -> None:
         if self._hook is not None:
             self._hook(point)
+
+
+def _remove(work: Path) -> None:
+    try:
+        work.rmdir()  # most are empty
+    except OSError:
+        import shutil
+
+        shutil.rmtree(work, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

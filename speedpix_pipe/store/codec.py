@@ -21,9 +21,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _COLUMNS = frozenset({"run_id", "seq", "at", "step", "key"})  # of every event or every task event: not in the body
 
-# Escaping everything beyond ASCII lets a file name that is not valid UTF-8 (a lone surrogate in Python) survive
-# the trip through SQLite, which takes nothing else.
-encode_json: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
+def _encoder() -> Callable[[Any], str]:
+    """JSON without blanks. Escaping everything beyond ASCII lets a file name that is not valid UTF-8 (a lone surrogate
+    in Python) survive the trip through SQLite, which takes nothing else.
+    """
+    make: Any = getattr(json.encoder, "c_make_encoder", None)  # JSONEncoder makes one for each value
+    if make is None:
+        return json.JSONEncoder(separators=(",", ":"), default=str).encode
+    pieces = make(None, str, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True)
+    return lambda value: "".join(pieces(value, 0))
+
+
+encode_json = _encoder()
 
 
 def decode_json(text: str | None) -> Json:

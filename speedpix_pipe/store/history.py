@@ -136,6 +136,8 @@ def _task(task: str, events: list[tuple[int, str, str]]) -> TaskRow:
             row.started_at = row.started_at or moment
         elif kind in _ENDS:
             row.status, row.finished_at = _ENDS[kind], moment
+            if kind == "TaskCached":  # it need not have started
+                row.started_at = row.started_at or moment
         _take(row, kind, body)
     row.saved = tuple(saved.values())
     if row.status is not None and not row.attempts and row.started_at is not None:

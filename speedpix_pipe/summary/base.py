@@ -85,6 +85,11 @@ class StepTally:
         return max(self.found, self.done + self.running)
 
     @property
+    def at_rest(self) -> bool:
+        """Whether nothing of it runs or waits."""
+        return not self.running and self.found <= self.done
+
+    @property
     def left(self) -> int:
         return self.total - self.done
 

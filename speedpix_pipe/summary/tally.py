@@ -222,6 +222,7 @@ class Tally:
         match event:
             case TaskCached():
                 status = TaskStatus.CACHED
+                step.first_at = step.first_at or event.at
                 step.saved += 0.0 if event.source == "resumed" else event.price or 0.0
                 self.priced |= event.price is not None
             case TaskSucceeded():

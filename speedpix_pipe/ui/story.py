@@ -28,6 +28,8 @@ def tell(events: Sequence[Event], language: str = "en") -> dict[str, Json]:
                 matrix = event.matrix
             case TaskStarted():
                 last_input = event.input
+            case TaskCached():
+                last_input, files = event.input or last_input, files_of(event) or files
             case _:
                 files = files_of(event) or files
     log: list[Json] = [_line(event, language) for event in events]
