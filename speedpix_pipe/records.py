@@ -1,20 +1,23 @@
-"""`dataclass`, made for a quick start: the standard library's, each made ready when it is first used.
+"""`dataclass`, made for a quick start: the library's, but what that generates is shared, or waits until it is used.
 
 To a type checker it is `dataclasses.dataclass`, so `frozen=True` is checked where code is checked. At run time nothing
-guards it: the guard costs 0.3 ms of generated code for each class, and a slower `__init__` for each object. A command
-imports some two hundred classes and uses a third of them; what the library generates for one waits until then.
-`replace`, `fields`, patterns and pickle work as ever.
+guards it: the guard costs 0.3 ms of generated code for each class, and a slower `__init__` for each object, and a
+command imports some two hundred classes. `replace`, `fields`, patterns and pickle work as ever.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING
+from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-_GENERATED = ("__dataclass_fields__", "__dataclass_params__", "__match_args__")
+_FIELDS = "__dataclass_fields__"
+_GENERATED = ("__dataclass_params__", "__match_args__", _FIELDS)
 _completing = threading.RLock()
 
 if TYPE_CHECKING:
@@ -26,16 +29,12 @@ else:
         assert slots
 
         def made(given: type) -> type:
-            own = {name: _compared(given, name) for name, kind in _annotations(given).items() if _is_field(kind)}
-            every: dict[str, bool] = {}
-            for base in given.__mro__[:0:-1]:
-                every |= vars(base).get("__record__", {})
-            every |= own
+            own, every = _members(given, kw_only=kw_only)
             new = _slotted(given, own)
-            new.__record__ = every  # its fields, and whether they count for `==`
+            new.__record__ = every
             _complete_later(new, given, kw_only=kw_only)
             if eq:
-                _equal(new, [name for name, compared in every.items() if compared], hashable=frozen)
+                _equal(new, [name for name, member in every.items() if member.compared], hashable=frozen)
             if "__repr__" not in vars(new):
                 new.__repr__ = _repr
             return new
@@ -43,33 +42,81 @@ else:
         return made
 
 
-def _annotations(given: type) -> dict[str, Any]:
-    found: dict[str, Any] = vars(given).get("__annotations__", {})
-    return found
+class _Member(NamedTuple):
+    """A field, as far as a start needs it."""
+
+    default: Any
+    kw_only: bool
+    compared: bool = True
+    simple: bool = True  # whether `__init__` does no more than to set it to what it is given, or to the default
 
 
-def _is_field(kind: Any) -> bool:
-    return "ClassVar" not in str(kind)
+def _members(given: type, *, kw_only: bool) -> tuple[dict[str, _Member], dict[str, _Member]]:
+    """The fields that a class adds, and those with what it inherits."""
+    own = {}
+    for name, kind in vars(given).get("__annotations__", {}).items():
+        default = vars(given).get(name, MISSING)
+        if "ClassVar" in str(kind):
+            continue
+        if isinstance(default, dataclasses.Field):
+            simple = default.init and default.default_factory is MISSING
+            own[name] = _Member(default.default, kw_only, default.compare, simple)
+        else:
+            own[name] = _Member(default, kw_only)
+    every: dict[str, _Member] = {}
+    for base in given.__mro__[:0:-1]:
+        every |= vars(base).get("__record__", {})
+    return own, every | own
 
 
-def _compared(given: type, name: str) -> bool:
-    default = vars(given).get(name)
-    return not isinstance(default, dataclasses.Field) or default.compare
-
-
-def _slotted(given: type, own: dict[str, bool]) -> Any:
-    """The class again, with slots. The one that was given keeps the defaults for its `__init__`."""
+def _slotted(given: type, own: Mapping[str, _Member]) -> Any:
+    """The class again, with slots. The one that was given is what the library completes."""
     taken = {name for base in given.__mro__[1:] for name in getattr(base, "__slots__", ())}
     members = {name: what for name, what in vars(given).items() if name not in own}
     members.pop("__dict__", None)
     members.pop("__weakref__", None)
     members["__slots__"] = tuple(name for name in own if name not in taken)
+    members["__qualname__"] = given.__qualname__
     members["__doc__"] = given.__doc__ or given.__name__  # the library would work out a signature for it
     return type(given)(given.__name__, given.__bases__, members)
 
 
+# --- __init__ ------------------------------------------------------------------------------------
+
+
+def _init(members: Mapping[str, _Member]) -> Any:
+    """An `__init__` of simple fields: code is compiled once for each number of them, and gets their names."""
+    names = tuple(members)
+    kw_only = any(member.kw_only for member in members.values())
+    code = _code(len(names), kw_only).replace(co_varnames=("self", *names), co_names=names)
+    defaults = {name: member.default for name, member in members.items() if member.default is not MISSING}
+    if not kw_only:
+        return FunctionType(code, {}, "__init__", tuple(defaults.values()))
+    init = FunctionType(code, {}, "__init__")
+    init.__kwdefaults__ = defaults
+    return init
+
+
+@cache
+def _code(count: int, kw_only: bool) -> CodeType:  # noqa: FBT001 - one shape of two
+    given = ", ".join(["self", *["*"][: kw_only and count], *(f"a{at}" for at in range(count))])
+    lines = "".join(f"    self.f{at} = a{at}\n" for at in range(count)) or "    pass\n"
+    scope: dict[str, Any] = {}
+    exec(f"def __init__({given}):\n{lines}", scope)  # noqa: S102 - as the library does
+    code: CodeType = scope["__init__"].__code__
+    return code
+
+
+def _is_simple(new: Any, members: Mapping[str, _Member]) -> bool:
+    kinds = {member.kw_only for member in members.values()}
+    return len(kinds) < 2 and all(member.simple for member in members.values()) and not hasattr(new, "__post_init__")
+
+
+# --- what the library makes, when it is asked for ------------------------------------------------
+
+
 class _Later:
-    """An attribute of a class that the library makes, when somebody asks for it."""
+    """An attribute of a class that the library makes."""
 
     __slots__ = ("_complete", "_name")
 
@@ -84,15 +131,14 @@ class _Later:
 def _complete_later(new: Any, given: Any, *, kw_only: bool) -> None:
     def complete() -> None:
         with _completing:
-            if not isinstance(vars(new)[_GENERATED[0]], _Later):
+            if not isinstance(vars(new)[_FIELDS], _Later):
                 return  # another thread was quicker
             given.__doc__ = new.__doc__
-            full = dataclasses.dataclass(given, eq=False, repr=False, kw_only=kw_only)
-            for name in (*_GENERATED[1:], _GENERATED[0]):
-                setattr(new, name, vars(full)[name])
-            if is_ours:
-                new.__init__ = vars(full)["__init__"]
-                new.__init__.__qualname__ = f"{new.__qualname__}.__init__"
+            full = vars(dataclasses.dataclass(given, eq=False, repr=False, slots=True, kw_only=kw_only))
+            for name in _GENERATED:
+                setattr(new, name, full[name])
+            if waits:
+                new.__init__ = full["__init__"]
 
     def __init__(self: Any, *args: Any, **named: Any) -> None:  # noqa: N807 - it is one
         complete()
@@ -100,9 +146,13 @@ def _complete_later(new: Any, given: Any, *, kw_only: bool) -> None:
 
     for name in _GENERATED:
         setattr(new, name, _Later(name, complete))
-    is_ours = "__init__" not in vars(given)
-    if is_ours:
-        new.__init__ = __init__
+    simple, waits = _is_simple(new, new.__record__), False
+    if "__init__" not in vars(given):
+        waits = not simple
+        new.__init__ = __init__ if waits else _init(new.__record__)
+
+
+# --- what is shared ------------------------------------------------------------------------------
 
 
 def _equal(cls: Any, compared: Sequence[str], *, hashable: bool) -> None:

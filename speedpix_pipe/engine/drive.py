@@ -1,8 +1,8 @@
 """The driver of a run: carries out the commands of the walk, and feeds back what happened.
 
 One loop. Commands that need no waiting (births, lists, conditions, cached tasks) are carried out at once; tasks
-that wait for the world live in asyncio tasks of their own and hand their ending to one inbox. Endings are
-journalled, applied to the walk, and shown, in that order.
+that wait for the world live in asyncio tasks of their own and hand their ending to one inbox. Endings are journalled,
+shown, and applied to the walk. A success is told when it is on disk; what follows it need not wait for that.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ class Driver:
     _under_way: dict[Life, Task] = field(default_factory=dict)
     _running: dict[StepKind, int] = field(default_factory=dict)
     _endings: deque[tuple[Task, Ending, float, Life]] = field(default_factory=deque)
+    _untold: set[asyncio.Future[None]] = field(default_factory=set)  # of successes that are not on disk yet
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _fanout: Fanout = field(init=False)
     _fatal: PipeError | None = None
@@ -122,7 +123,7 @@ class Driver:
             if self._fatal is not None:
                 await self._abandon()
                 raise self._fatal
-            if not self._under_way and not self._endings:
+            if not self._under_way and not self._endings and not self._untold:
                 break
             await self._wake.wait()
             self._wake.clear()
@@ -369,19 +370,35 @@ class Driver:
                 )
             )
         else:
-            self.emit(
-                TaskSucceeded(
-                    step=name,
-                    key=key,
-                    seconds=seconds,
-                    attempts=ending.attempts,
-                    fingerprint=prepared.fingerprint,
-                    output=result.output,
-                    files=result.files,
-                    prediction_id=result.prediction_id,
-                )
+            succeeded = TaskSucceeded(
+                step=name,
+                key=key,
+                seconds=seconds,
+                attempts=ending.attempts,
+                fingerprint=prepared.fingerprint,
+                output=result.output,
+                files=result.files,
+                prediction_id=result.prediction_id,
             )
+            self._tell_when(ending.written, succeeded)
         return self.walk.ended(task, TaskStatus.SUCCEEDED if ending.cached is None else TaskStatus.CACHED)
+
+    def _tell_when(self, written: asyncio.Future[None] | None, succeeded: TaskSucceeded) -> None:
+        if written is None:
+            self.emit(succeeded)
+            return
+
+        def tell(written: asyncio.Future[None]) -> None:
+            self._untold.discard(written)
+            self._wake.set()
+            try:
+                written.result()
+                self.emit(succeeded)
+            except StoreError as error:
+                self._fatal = self._fatal or error
+
+        self._untold.add(written)
+        written.add_done_callback(tell)
 
     def _source_of(self, cached: str, result: Result) -> str:
         """The first task that gets what this run has paid for before is no saving; equal ones after it are."""

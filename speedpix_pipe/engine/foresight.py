@@ -7,6 +7,7 @@ whose files stand untouched, ends without waiting, without a thread and without 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,7 +31,7 @@ class Results(Protocol):
 
     def results(self, fingerprints: Sequence[str]) -> dict[str, Result]: ...
 
-    def keep_result(self, fingerprint: str, service: str, result: Result, *, kind: str) -> Any: ...
+    def keep_result(self, fingerprint: str, service: str, result: Result, *, kind: str) -> asyncio.Future[None]: ...
 
 
 class Digests(Protocol):

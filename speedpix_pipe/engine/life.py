@@ -51,6 +51,7 @@ class Finished:
     cached: str | None = None  # `cache` or `twin`
     attempts: int = 1
     began: bool = True  # whether `TaskStarted` was told
+    written: asyncio.Future[None] | None = None  # done when its result is on disk; nobody need wait but who tells of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +195,11 @@ class Lives:
         kind = self.kind(task.node.step.kind)
         job = self._job(task, prepared)
         try:
-            result, cached = await self._result(task, prepared, kind, job)
+            result, cached, written = await self._result(task, prepared, kind, job)
             faults = await kind.faults(task.node.step, prepared, result)
             if faults and cached == "cache" and job.again is Again.FAILED:
                 job.again = Again.ANEW  # a mended spec would have made it good for nothing
-                result, cached = await self._result(task, prepared, kind, job)
+                result, cached, written = await self._result(task, prepared, kind, job)
                 faults = await kind.faults(task.node.step, prepared, result)
             if faults:
                 message = "; ".join(faults)
@@ -208,11 +209,12 @@ class Lives:
             except StoreError as error:
                 if error.code != "store.spoiled":
                     raise
-                result, cached = await self._result(task, prepared, kind, job)  # no longer kept: fetched again
+                # No longer kept: fetched again.
+                result, cached, written = await self._result(task, prepared, kind, job)
                 saved = await self._saver.save(task, targets, result)
         except TaskError as error:
             return ending_of(error, job.attempts)
-        return Finished(result, prepared, saved, cached, job.attempts)
+        return Finished(result, prepared, saved, cached, job.attempts, written=written)
 
     async def _leave(self, task: Task) -> Ending:
         """The end of a sub-pipeline whose files are to be looked at or saved. Nothing is run."""
@@ -274,21 +276,24 @@ class Lives:
         if not reading.cancelled():
             reading.exception()  # seen, also where everybody who waited for it has left
 
-    async def _result(self, task: Task, prepared: Prepared, kind: Kind, job: Job) -> tuple[Result, str | None]:
+    async def _result(
+        self, task: Task, prepared: Prepared, kind: Kind, job: Job
+    ) -> tuple[Result, str | None, asyncio.Future[None] | None]:
+        """The result, where it was found if it was not made, and when it is on disk."""
         fingerprint = prepared.fingerprint
         if fingerprint is None:
-            return await kind.run(job), None
+            return await kind.run(job), None, None
         kept = self._kept(task, prepared, job.again)
         if kept is not None:
-            return kept, "cache"
+            return kept, "cache", None
         twin = self._twins.get(fingerprint)
         if twin is not None:
-            return await self._from_twin(twin), "twin"
+            return await self._from_twin(twin), "twin", None
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         unheard(future)
         self._twins[fingerprint] = future
         try:
-            result = await self._made_by(kind, job, fingerprint)
+            result, written = await self._made_by(kind, job, fingerprint)
         except BaseException as error:
             if not isinstance(error, FinalError):  # that one holds for every equal task still to come
                 del self._twins[fingerprint]
@@ -297,19 +302,18 @@ class Lives:
             else:
                 future.set_exception(error)
             raise
-        del self._twins[fingerprint]
         future.set_result(result)
-        return result, None
+        written.add_done_callback(lambda _: self._twins.pop(fingerprint, None))  # now it is found among those kept
+        return result, None, written
 
-    async def _made_by(self, kind: Kind, job: Job, fingerprint: str) -> Result:
-        """A result that is kept when this returns. A crash in between finds the row open, and fetches again."""
+    async def _made_by(self, kind: Kind, job: Job, fingerprint: str) -> tuple[Result, asyncio.Future[None]]:
+        """A result that is about to be on disk. A crash in between finds the row open, and fetches again."""
         result = await kind.run(job)
-        kept = self._results.keep_result(fingerprint, kind.service, result, kind=job.step.kind.value)
+        written = self._results.keep_result(fingerprint, kind.service, result, kind=job.step.kind.value)
         kind.accept(job)  # queued behind it, so both usually go in one commit
-        await kept
         if job.again is not Again.NO:
             self._made.add(fingerprint)
-        return result
+        return result, written
 
     async def _from_twin(self, twin: asyncio.Future[Result]) -> Result:
         if not twin.done():

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from speedpix_pipe.errors import ExecutorError
 from speedpix_pipe.executors.base import Moved, Sends
 from speedpix_pipe.executors.bringing import names_for, objects_in, with_copies
-from speedpix_pipe.executors.pool import PixelPool, processors
+from speedpix_pipe.executors.processors import processors
 from speedpix_pipe.files import Entry, ObjectUrl, sha256_file
 from speedpix_pipe.files.storage import open_storage
 from speedpix_pipe.files.storage.bytes import fetch_object, reading, sha256_of_object
 from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.steps.together import together
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from speedpix_pipe.executors.pool import PixelPool
 
 HASH_THREADS = 2  # a digest runs at disk speed; more threads only make the disk jump
 
@@ -35,7 +39,9 @@ class LocalExecutor:
     def __init__(self, *, http: Sends | None = None, workers: int | None = None) -> None:
         self._http = http
         self._own_http: Any = None
-        self._pool = PixelPool(workers)
+        self._workers = workers
+        self._pixel_pool: PixelPool | None = None
+        self._closed = False
         self._threads: ThreadPoolExecutor | None = None
         self._folder: Path | None = None
         self.width = 2 * (workers or processors())
@@ -75,13 +81,13 @@ class LocalExecutor:
         """Run a function of `executors.pixels` in the pool."""
         entries = objects_in(args)
         if not entries:
-            return await self._pool.run(function, args)
+            return await self._pool().run(function, args)
         from tempfile import TemporaryDirectory
 
         with TemporaryDirectory(prefix="objects-", dir=self._folder) as folder:
             copies = names_for(entries, Path(folder))
             await together([in_thread(partial(fetch_object, entry, copy)) for entry, copy in copies.items()])
-            return await self._pool.run(function, with_copies(args, copies))
+            return await self._pool().run(function, with_copies(args, copies))
 
     async def hash(self, place: Path | Entry) -> str:
         """SHA-256 of a file, beside the event loop; of an object, by the threads that wait for its store."""
@@ -89,6 +95,8 @@ class LocalExecutor:
             return await in_thread(partial(sha256_of_object, place))
         path = place
         if self._threads is None:
+            from concurrent.futures import ThreadPoolExecutor
+
             self._threads = ThreadPoolExecutor(HASH_THREADS, thread_name_prefix="hash")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, sha256_file, path)
@@ -100,11 +108,22 @@ class LocalExecutor:
         return await in_thread(partial(put, source, url, sha256=sha256, media_type=media_type, over=over))
 
     async def aclose(self) -> None:
-        await self._pool.aclose()
+        self._closed = True
+        if self._pixel_pool is not None:
+            await self._pixel_pool.aclose()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
         if self._own_http is not None:
             await self._own_http.aclose()
+
+    def _pool(self) -> PixelPool:
+        if self._closed:
+            raise ExecutorError("the executor is closed", code="executor.closed")
+        if self._pixel_pool is None:
+            from speedpix_pipe.executors.pool import PixelPool  # multiprocessing takes a tenth of a start
+
+            self._pixel_pool = PixelPool(self._workers)
+        return self._pixel_pool
 
     def _sends(self) -> Sends:
         if self._http is not None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from speedpix_pipe.errors import ExecutorError
 from speedpix_pipe.executors import worker
+from speedpix_pipe.executors.processors import processors
 
 LOOK_SECONDS = 1.0  # between looks whether the pool still stands
 PRELOAD = ["speedpix_pipe.executors.pixels"]  # imported once, in the server; workers are born with it
@@ -102,8 +102,3 @@ class PixelPool:
             for process in processes:
                 process.terminate()
             await asyncio.to_thread(pool.shutdown, wait=True)
-
-
-def processors() -> int:
-    """How many we may use; in a container often fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -301,8 +301,9 @@ class Writer:
 
     def _step(self) -> bool:
         """Write one group. False when there is nothing more to come."""
+        waiting = min(len(self._events), _MOST_ROWS)  # counted first: no event gets to disk before what it tells of
         items = self._group_items = [self._items.popleft() for _ in range(len(self._items))]
-        rows = [self._events.popleft() for _ in range(min(len(self._events), _MOST_ROWS))]
+        rows = [self._events.popleft() for _ in range(waiting)]
         if not items and not rows:
             return not self._closing
         self._askers = len(items)

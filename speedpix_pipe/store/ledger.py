@@ -400,7 +400,7 @@ class Ledger:
         """Join: another run looks after this submission from now on. What it cost stays with the run that sent it."""
         return self._writer.ask(_ADOPT, (submission_id, run_id))
 
-    def keep_result(self, fingerprint: str, service: str, result: Result, *, kind: str) -> Awaitable[None]:
+    def keep_result(self, fingerprint: str, service: str, result: Result, *, kind: str) -> asyncio.Future[None]:
         """Keep a finished result for every later run: queued by the call itself, on disk when awaited."""
         row = (
             fingerprint,

@@ -27,7 +27,7 @@ FILES = os.environ.get("NOOP_FILES") == "1"
 
 
 class NoopKind:
-    """Answers at once with what it was given."""
+    """Answers at once with the number after the one it was given."""
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
@@ -45,7 +45,7 @@ class NoopKind:
 
     async def run(self, job: Job) -> Result:
         files = await self._file(job) if FILES else ()
-        return Result({"n": job.prepared.input.get("n", 0)}, files, None, self._kit.clock.now())
+        return Result({"n": job.prepared.input.get("n", 0) + 1}, files, None, self._kit.clock.now())
 
     async def _file(self, job: Job) -> tuple[KeptFile, ...]:
         data = f"{job.task}\n".encode()

@@ -27,7 +27,7 @@ def two_steps(count: int) -> str:
 def chain(count: int) -> str:
     steps = ["  s0:\n    workflow: w\n    input: {n: 0}\n"]
     steps += [
-        f"  s{at}:\n    workflow: w\n    input: {{n: '${{{{ steps.s{at - 1}.output.n + 1 }}}}'}}\n"
+        f"  s{at}:\n    workflow: w\n    input: {{n: '${{{{ steps.s{at - 1}.output.n }}}}'}}\n"
         for at in range(1, count)
     ]
     return HEAD + "".join(steps)

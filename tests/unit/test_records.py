@@ -3,8 +3,10 @@
 import copy
 import dataclasses
 import pickle
+import re
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
 
 import pytest
 
@@ -79,3 +81,91 @@ def test_the_library_takes_them_for_its_own() -> None:
     match Frozen("a", 1):
         case Frozen(name, size):
             assert (name, size) == ("a", 1)
+
+
+# --- as the library would have made them ---
+
+
+def like(make: Callable[..., Any]) -> list[type]:
+    """The same classes, by us and by the library."""
+
+    @make(slots=True, kw_only=True)
+    class Base:
+        run: str | None = None
+        seq: int = 0
+
+    @make(slots=True, kw_only=True)
+    class Event(Base):
+        step: str
+        files: tuple[str, ...] = ()
+
+    @make(slots=True)
+    class Plain:
+        a: int
+        b: list[int] = dataclasses.field(default_factory=list)
+        c: str = dataclasses.field(default="c", repr=False)
+        d: int = dataclasses.field(init=False, default=3)
+
+    @make(slots=True)
+    class Checked:
+        a: int
+        twice: int = 0
+
+        def __post_init__(self) -> None:
+            self.twice = 2 * self.a
+
+    @make(slots=True)
+    class Longer(Checked):
+        c: ClassVar[int] = 9
+        z: int = 5
+
+    @make(slots=True)
+    class Own:
+        a: int
+
+        def __init__(self) -> None:
+            self.a = 7
+
+    return [Base, Event, Plain, Checked, Longer, Own, make(slots=True)(type("Nothing", (), {"__annotations__": {}}))]
+
+
+@pytest.mark.parametrize("at", range(7))
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ((), {}),
+        ((1,), {}),
+        ((1, 2), {}),
+        ((1, 2, 3), {}),
+        ((), {"a": 1}),
+        ((), {"step": "s", "run": "r"}),
+        ((), {"step": "s", "wrong": 1}),
+        ((1,), {"a": 1}),
+        ((1, 2, 3, 4, 5), {}),
+    ],
+)
+def test_they_take_what_the_library_takes(at: int, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+    mine, its = like(ours)[at], like(dataclasses.dataclass)[at]
+    try:
+        wanted = its(*given, **named)
+    except TypeError as wrong:
+        said = str(wrong).rpartition("__init__")[2]
+    else:
+        said = None
+    if said is not None:
+        with pytest.raises(TypeError, match=re.escape(said)):
+            mine(*given, **named)
+        return
+    made = mine(*given, **named)
+    assert dataclasses.asdict(made) == dataclasses.asdict(wanted)
+    assert repr(made) == repr(wanted)
+    assert [field.name for field in dataclasses.fields(mine)] == [field.name for field in dataclasses.fields(its)]
+    assert mine.__match_args__ == its.__match_args__
+    assert not hasattr(made, "__dict__")
+
+
+def test_many_threads_may_make_the_first_of_a_class() -> None:
+    for _ in range(20):
+        plain = like(ours)[2]
+        with ThreadPoolExecutor(8) as pool:
+            assert {repr(made) for made in pool.map(plain, [1] * 8)} == {repr(plain(1))}

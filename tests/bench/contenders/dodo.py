@@ -14,12 +14,14 @@ def nothing(number):
     return {"n": number}
 
 
+def one_more(n):
+    return {"n": n + 1}
+
+
 def task_one():
     for number in range(COUNT):
-        before = [f"one:{number - 1}"] if os.environ["DODO_SHAPE"] == "chain" and number else []
-        yield {
-            "name": str(number),
-            "actions": [(nothing, [number])],
-            "uptodate": [run_once],
-            "task_dep": before,
-        }
+        task = {"name": str(number), "actions": [(nothing, [number])], "uptodate": [run_once]}
+        if os.environ["DODO_SHAPE"] == "chain" and number:  # each works on what the one before gave
+            before = f"one:{number - 1}"
+            task |= {"actions": [one_more], "getargs": {"n": (before, "n")}, "task_dep": [before]}
+        yield task
