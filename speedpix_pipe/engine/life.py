@@ -205,16 +205,16 @@ class Lives:
                 message = "; ".join(faults)
                 return Failed(TaskErrorKind.TASK, "task.contract", message, job.attempts, result.prediction_id)
             try:
-                saved = await self._saver.save(task, targets, result, verify=cached == "cache")
+                saved, recorded = await self._saver.save(task, targets, result, verify=cached == "cache")
             except StoreError as error:
                 if error.code != "store.spoiled":
                     raise
                 # No longer kept: fetched again.
                 result, cached, written = await self._result(task, prepared, kind, job)
-                saved = await self._saver.save(task, targets, result)
+                saved, recorded = await self._saver.save(task, targets, result)
         except TaskError as error:
             return ending_of(error, job.attempts)
-        return Finished(result, prepared, saved, cached, job.attempts, written=written)
+        return Finished(result, prepared, saved, cached, job.attempts, written=recorded or written)
 
     async def _leave(self, task: Task) -> Ending:
         """The end of a sub-pipeline whose files are to be looked at or saved. Nothing is run."""
@@ -230,8 +230,8 @@ class Lives:
         faults = await check_expect(expect, result.output, looked_at, inputs, self._kit.executor) if expect else []
         if faults:
             return Failed(TaskErrorKind.TASK, "task.contract", "; ".join(faults))
-        saved = await self._saver.save(entered, await seen(lambda: self._saver.claim(entered)), result)
-        return Finished(result, Prepared(None, rendered, shown(rendered)), saved)
+        saved, recorded = await self._saver.save(entered, await seen(lambda: self._saver.claim(entered)), result)
+        return Finished(result, Prepared(None, rendered, shown(rendered)), saved, written=recorded)
 
     async def _prepared(self, task: Task) -> Prepared:
         """The task rendered, with digests of its files as they are now, or were a moment ago."""

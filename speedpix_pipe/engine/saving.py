@@ -6,6 +6,7 @@ to stand whole under its name is `store.outputs`'.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,9 @@ class Published(Protocol):
 
     @property
     def moved_aside(self) -> Address | None: ...
+
+    @property
+    def written(self) -> asyncio.Future[None] | None: ...
 
 
 Record = Any  # what the store remembers of a final file: its own business
@@ -139,13 +143,14 @@ class Saver:
 
     async def save(
         self, task: Task, targets: Sequence[Target], result: Result, *, verify: bool = False
-    ) -> dict[str, Address]:
-        """Publish what `save` names; the saved path of each kept file, by its place.
+    ) -> tuple[dict[str, Address], asyncio.Future[None] | None]:
+        """Publish what `save` names; the saved path of each kept file, by its place, and when all is recorded.
 
         `verify`: its files come from the cache. StoreError `store.spoiled` where one is no longer what it was.
         """
         folder = task.node.space.pipeline.folder
         saved: dict[str, Address] = {}
+        written = None  # of the last one: records are written in their order
         for piece in _pieces(targets, result):
             if piece.kept is not None:
                 kept = piece.kept
@@ -165,6 +170,7 @@ class Saver:
                 media_type=media_type,
                 verify=verify and piece.kept is not None,
             )
+            written = published.written or written
             self._report(task, path, published)
             self._tell(task, path, digest, size, media_type)
             if piece.kept is not None:
@@ -173,7 +179,7 @@ class Saver:
             if target.rule.path is not None and not at(result.output, target.rule.path) and not saved:
                 message = f"{task.name}: `save` names {target.rule.path}, and the output has nothing there"
                 self._emit(Warned(code="output.nothing", message=message))
-        return saved
+        return saved, written
 
     def _tell(self, task: Task, path: Address, digest: str, size: int, media_type: str) -> None:
         shown = shown_address(path, self._scopes.walk.graph.pipeline.folder)

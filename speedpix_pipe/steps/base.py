@@ -8,7 +8,7 @@ their rooms lie above.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import field
 from datetime import datetime
@@ -130,7 +130,7 @@ class Uploads(Protocol):
 
     def remember(
         self, account: str, sha256: str, content_type: str, url: str, expires_at: datetime | None, size: int
-    ) -> Awaitable[None]: ...
+    ) -> asyncio.Future[None]: ...
 
 
 class Keeper(Protocol):

@@ -25,7 +25,7 @@ from speedpix_pipe.model import KeptFile
 from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.base import Emit, Executor, Gates, Keeper, StoppedError, Uploads
 from speedpix_pipe.steps.carrying import Sent, carried, streamed
-from speedpix_pipe.steps.together import together
+from speedpix_pipe.steps.together import together, unheard
 
 if TYPE_CHECKING:
     from speedpix_pipe.sdk import AsyncSpeedPix
@@ -249,9 +249,8 @@ class Service:
         self.answered = True
         if sent.sha256 != digest:
             raise ChangedError(path)
-        await self._uploads.remember(
-            self._upload_account, digest, media_type, sent.access_url, sent.expires_at, sent.size
-        )
+        url, expires_at = sent.access_url, sent.expires_at
+        unheard(self._uploads.remember(self._upload_account, digest, media_type, url, expires_at, sent.size))
         seconds = self._clock.monotonic() - began
         self._emit(UploadFinished(path=path, sha256=digest, size=sent.size, seconds=seconds))
         return sent.access_url

@@ -6,12 +6,14 @@ the digest of what was written. The record is how a later run tells our bytes fr
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
 import stat
 import struct
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -86,6 +88,7 @@ class Outputs:
         self._now = now
         self._hook = hook
         self._folders: set[tuple[str, Path]] = set()  # those that our runs have written to
+        self._unwritten: dict[bytes, Record] = {}  # records that are not on disk yet
         self._bytewise: set[Path] = set()  # folders into which bytes must be copied
 
     @property
@@ -105,15 +108,15 @@ class Outputs:
         media_type: str = "application/octet-stream",
         verify: bool = False,
     ) -> Published:
-        """Save a kept file under its final name (an absolute path, or a URL). Done and recorded when this returns.
+        """Save a kept file under its final name (an absolute path, or a URL). Done when this returns, and recorded
+        when `written` of what it returns is done.
 
         `verify` reads the kept file first, for one that has lain there for long: what its digest does not fit is
         thrown away, with a StoreError `store.spoiled`, so that it is made or fetched again.
 
         Raises `TaskError` of kind `output` where the target cannot be written.
         """
-        row = self._reader.one("SELECT sha256, stat FROM outputs WHERE path = ?", (_key(target),))
-        record = None if row is None else Record(row[0], row[1])
+        record = self._record(_key(target))
         if record is not None and record.sha256 == sha256 and isinstance(target, Path) and _untouched(target, record):
             return Published(PublishedKind.SAME, target)  # the usual answer when all is done: no thread, no sync
         if verify:
@@ -123,8 +126,26 @@ class Outputs:
         else:
             published, printed = await self._to_disk(_Publication(blob, target, sha256, run_id, size, record))
         if printed is not None and record != Record(sha256, printed):
-            await self._writer.ask(_RECORD, (_key(target), sha256, run_id, printed, to_stamp(self._now())))
+            return replace(published, written=self._write(target, Record(sha256, printed), run_id))
         return published
+
+    def _write(self, target: Path | ObjectUrl, record: Record, run_id: str) -> asyncio.Future[None]:
+        key = _key(target)
+        written = self._writer.ask(_RECORD, (key, record.sha256, run_id, record.stat, to_stamp(self._now())))
+        self._unwritten[key] = record
+
+        def on_disk(_: object) -> None:
+            if self._unwritten.get(key) is record:
+                del self._unwritten[key]
+
+        written.add_done_callback(on_disk)
+        return written
+
+    def _record(self, key: bytes) -> Record | None:
+        if key in self._unwritten:
+            return self._unwritten[key]
+        row = self._reader.one("SELECT sha256, stat FROM outputs WHERE path = ?", (key,))
+        return None if row is None else Record(row[0], row[1])
 
     async def _to_disk(self, publication: _Publication) -> tuple[Published, bytes | None]:
         run_id, target = publication.run_id, publication.target
@@ -144,7 +165,8 @@ class Outputs:
         """What we last wrote to each of these, as far as we did."""
         by_key = {_key(target): target for target in targets}
         rows = self._reader.many("SELECT path, sha256, stat FROM outputs WHERE path IN ({marks})", list(by_key))
-        return {by_key[path]: Record(sha256, printed) for path, sha256, printed in rows}
+        found = {by_key[path]: Record(sha256, printed) for path, sha256, printed in rows}
+        return found | {by_key[key]: record for key, record in self._unwritten.items() if key in by_key}
 
     def current(self, target: Path | ObjectUrl, sha256: str, record: Record) -> bool:
         """Whether the target still holds what the record says, and that is this content. One look at the file.
@@ -155,8 +177,8 @@ class Outputs:
 
     def recorded(self, target: Path | ObjectUrl) -> str | None:
         """The digest of what we last wrote there."""
-        row = self._reader.one("SELECT sha256 FROM outputs WHERE path = ?", (_key(target),))
-        return None if row is None else str(row[0])
+        record = self._record(_key(target))
+        return None if record is None else record.sha256
 
     # --- on a thread of the pool -----------------------------------------------------------------
 

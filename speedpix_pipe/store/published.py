@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 
@@ -25,6 +27,8 @@ class Published:
     kind: PublishedKind
     path: Path | ObjectUrl
     moved_aside: Path | ObjectUrl | None = None  # where foreign bytes that stood in its place are now
+    # Done when it is recorded that the bytes are ours; None: it was already.
+    written: asyncio.Future[None] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -46,7 +47,7 @@ class Uploads:
 
     def remember(
         self, account: str, sha256: str, content_type: str, url: str, expires_at: datetime | None, size: int
-    ) -> Awaitable[None]:
+    ) -> asyncio.Future[None]:
         """Note an upload: queued by the call itself, on disk when awaited."""
         row = (account, sha256, content_type, url, size, to_stamp(self._now()), optional_stamp(expires_at))
         return self._writer.ask(_REMEMBER, row)
