@@ -44,12 +44,11 @@ def rerun(
             code = error.exit_code
         if code == RunInterruptedError.exit_code:
             return code
-        tell("waiting for a change of the spec or its files; Ctrl-C ends")
-        if not asyncio.run(_changed(request, before, known)):
+        if not asyncio.run(_changed(request, before, known, tell)):
             return code
 
 
-async def _changed(request: RunRequest, before: Seen, known: set[Path]) -> bool:
+async def _changed(request: RunRequest, before: Seen, known: set[Path], tell: Callable[[str], None]) -> bool:
     """True when something differs, False when a signal came first."""
     over = asyncio.Event()
 
@@ -57,6 +56,7 @@ async def _changed(request: RunRequest, before: Seen, known: set[Path]) -> bool:
         over.set()
 
     with signals(stop, over.set):
+        tell("waiting for a change of the spec or its files; Ctrl-C ends")
         while not over.is_set():
             now, cpu_seconds = await asyncio.to_thread(_timed, request, known)
             if now != before and not over.is_set():  # a signal that came during the look outweighs a change

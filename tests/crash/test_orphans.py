@@ -27,7 +27,7 @@ async def main():
     with Store.open(folder / "state") as store, store.lock(folder / "pipeline.yaml", run_id="one"):
         executor = open_executor("local", workers=2)
         await asyncio.gather(*[executor.pixels("inspect", str(folder / "big.png")) for _ in range(4)])
-        pids = list(executor._pool._pool._processes)
+        pids = list(executor._pool()._pool._processes)
         print(*pids, flush=True)
         await asyncio.sleep(60)
 
