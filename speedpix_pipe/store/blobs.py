@@ -23,7 +23,7 @@ from speedpix_pipe.store.syncing import Folders, SyncPool, make_folders
 
 BUDGET_BYTES = 10 * 1024**3
 _IN_USE = timedelta(hours=1)  # a blob looked at within this time may be on its way into a running task
-_NAME_LENGTH = 62  # of a blob in its shelf; other names are blobs on their way out
+_NAME_LENGTH = 64  # of a blob; other names are blobs on their way out
 _TOUCH = timedelta(minutes=10)  # how exact the time of last use is
 
 
@@ -38,7 +38,11 @@ class Pruned:
 
 
 class Blobs:
-    """Content by SHA-256 in `blobs/ab/cdef...`; the file's mtime is when it was last used."""
+    """Content by SHA-256 in `blobs/`; the file's mtime is when it was last used.
+
+    One folder for all, so that those that come together share its sync. File systems look names up by their hash: a
+    million in one folder are no slower to find than a hundred.
+    """
 
     def __init__(self, folder: Path, *, sync: SyncPool, now: Callable[[], datetime], hook: Hook | None) -> None:
         self._folder = folder / "blobs"
@@ -48,7 +52,7 @@ class Blobs:
         self._hook = hook
 
     def path(self, sha256: str) -> Path:
-        return self._folder / sha256[:2] / sha256[2:]
+        return self._folder / sha256
 
     def has(self, sha256: str, size: int) -> bool:
         """Is it here, whole? Counts as a use."""
@@ -94,7 +98,7 @@ class Blobs:
             self._settle(descriptor)
         finally:
             os.close(descriptor)
-        return self._shelve(part, sha256, folders)
+        return self._name(part, sha256, folders)
 
     def _keep_now(self, content: bytes, sha256: str, work: Path, folders: Folders) -> Path:
         if self.has(sha256, len(content)):
@@ -111,7 +115,7 @@ class Blobs:
             raise
         finally:
             os.close(descriptor)
-        return self._shelve(part, sha256, folders)
+        return self._name(part, sha256, folders)
 
     def _settle(self, descriptor: int) -> None:
         now = self._now().timestamp()
@@ -119,11 +123,11 @@ class Blobs:
         os.fsync(descriptor)
         self._pass("blob.synced")
 
-    def _shelve(self, part: Path, sha256: str, folders: Folders) -> Path:
+    def _name(self, part: Path, sha256: str, folders: Folders) -> Path:
         path = self.path(sha256)
         try:
             part.rename(path)
-        except FileNotFoundError:  # the first on its shelf
+        except FileNotFoundError:  # the first of all
             make_folders(path.parent, folders, mode=0o700)
             part.rename(path)
         self._pass("blob.renamed")
@@ -171,13 +175,12 @@ class Blobs:
 
     def _all(self) -> Iterator[_Blob]:
         with contextlib.suppress(FileNotFoundError):
-            for shelf in os.scandir(self._folder):
-                for entry in os.scandir(shelf.path):
-                    found = entry.stat(follow_symlinks=False)
-                    if len(entry.name) != _NAME_LENGTH:
-                        self._bury(entry, found)
-                    elif stat.S_ISREG(found.st_mode):
-                        yield _Blob(shelf.name + entry.name, found.st_size, found.st_mtime)
+            for entry in os.scandir(self._folder):
+                found = entry.stat(follow_symlinks=False)
+                if len(entry.name) != _NAME_LENGTH:
+                    self._bury(entry, found)
+                elif stat.S_ISREG(found.st_mode):
+                    yield _Blob(entry.name, found.st_size, found.st_mtime)
 
     def _bury(self, entry: os.DirEntry[str], found: os.stat_result) -> None:
         """Finish the removal that another prune died in."""

@@ -117,7 +117,7 @@ class Desk:
         """A kept file, by its digest. None for one that was pruned, and for everything that is no digest."""
         if not _DIGEST.match(sha256):
             return None
-        path = self.folder / "blobs" / sha256[:2] / sha256[2:]
+        path = self.folder / "blobs" / sha256
         inside = path.resolve().is_relative_to((self.folder / "blobs").resolve())
         return path if inside and path.is_file() else None
 

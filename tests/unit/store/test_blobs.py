@@ -30,7 +30,7 @@ def test_a_part_becomes_a_blob_under_its_digest(house: House, run: Any) -> None:
     part, sha256, size = house.blob(b"one")
     assert not house.store.blobs.has(sha256, size)
     path = run(house.store.blobs.adopt(part, sha256, size))
-    assert path == house.store.blobs.path(sha256) == house.store.folder / "blobs" / sha256[:2] / sha256[2:]
+    assert path == house.store.blobs.path(sha256) == house.store.folder / "blobs" / sha256
     assert path.read_bytes() == b"one"
     assert not part.exists()
     assert house.store.blobs.has(sha256, size)

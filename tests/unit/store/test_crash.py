@@ -107,7 +107,7 @@ def test_after_a_kill_at_any_step_the_next_run_finishes_and_pays_once(tmp_path: 
     killed = python(TASK, folder, target, "run-1", point)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not target.exists() or target.read_bytes() == CONTENT
-    blob = folder / "blobs" / SHA256[:2] / SHA256[2:]
+    blob = folder / "blobs" / SHA256
     assert not blob.exists() or blob.read_bytes() == CONTENT
 
     again = python(TASK, folder, target, "run-2", "none")
