@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from speedpix_pipe.sdk import AsyncSpeedPix
 
 LOCAL = "local"
+READS_PER_SECOND = 250.0  # looks at predictions and results, until the service asks for patience
+READS_EACH = 8.0  # of each prediction in flight: it is looked at five times a second at most, and many end at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,11 @@ def service_name(endpoint: str) -> str:
     return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
-def to_service(settings: Settings) -> Connection:
+def _reads(concurrency: int) -> float:
+    return max(READS_PER_SECOND, READS_EACH * concurrency)
+
+
+def to_service(settings: Settings, *, concurrency: int = 1) -> Connection:
     """The service that the environment names. AccessError where credentials are missing."""
     credentials = settings.credentials()
     name = service_name(credentials.endpoint)
@@ -47,7 +53,11 @@ def to_service(settings: Settings) -> Connection:
         from speedpix_pipe.sdk import AsyncSpeedPix
 
         return AsyncSpeedPix(
-            credentials.app_key.reveal(), credentials.app_secret.reveal(), credentials.endpoint, use_file_output=False
+            credentials.app_key.reveal(),
+            credentials.app_secret.reveal(),
+            credentials.endpoint,
+            use_file_output=False,
+            max_reads_per_second=_reads(concurrency),
         )
 
     return Connection(name, f"{name}|{key}", connect, upload_account=f"{name}|{key}")
@@ -60,6 +70,7 @@ def to_emulator(
     answers: Mapping[str, Callable[[Any], Any]] | None = None,
     *,
     latency: float = 0.0,
+    concurrency: int = 1,
 ) -> Iterator[Connection]:
     """The embedded emulator, for as long as the run lasts. It finds a workflow by id, by name, or by its contract.
 
@@ -74,7 +85,13 @@ def to_emulator(
         def connect() -> AsyncSpeedPix:
             from speedpix_pipe.sdk import AsyncSpeedPix
 
-            return AsyncSpeedPix(options.app_key, options.app_secret, emulator.url, use_file_output=False)
+            return AsyncSpeedPix(
+                options.app_key,
+                options.app_secret,
+                emulator.url,
+                use_file_output=False,
+                max_reads_per_second=_reads(concurrency),
+            )
 
         uploads = f"{LOCAL}|{os.urandom(16).hex()}"
         learn = lambda edited: known.update(_by_id(edited, note, known))  # noqa: E731 - one line, used once

@@ -82,10 +82,14 @@ def limits_of(request: RunRequest, loaded: Loaded) -> Limits:
 
 
 def _connect(request: RunRequest, loaded: Loaded, notes: list[str], stack: ExitStack) -> Connection:
+    concurrency = limits_of(request, loaded).concurrency
     if request.local:
-        return stack.enter_context(to_emulator(loaded.pipeline, notes.append, request.answers, latency=request.latency))
+        emulated = to_emulator(
+            loaded.pipeline, notes.append, request.answers, latency=request.latency, concurrency=concurrency
+        )
+        return stack.enter_context(emulated)
     if any(node.step.kind is StepKind.WORKFLOW for node in loaded.graph):
-        return to_service(loaded.settings)
+        return to_service(loaded.settings, concurrency=concurrency)
     return Connection("image", "image|none", _no_service, upload_account="image|none")
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from speedpix_pipe.errors import StoreError
 from speedpix_pipe.records import dataclass
 from speedpix_pipe.store.db import Hook
-from speedpix_pipe.store.syncing import Folders, SyncPool, make_folders
+from speedpix_pipe.store.syncing import Folders, Steps, SyncPool, make_folders
 
 BUDGET_BYTES = 10 * 1024**3
 _IN_USE = timedelta(hours=1)  # a blob looked at within this time may be on its way into a running task
@@ -76,16 +76,16 @@ class Blobs:
 
     async def adopt(self, part: Path, sha256: str, size: int) -> Path:
         """Take a finished file into the store; the caller has counted and hashed its bytes. The part is gone after."""
-        path: Path = await self._sync.run(lambda folders: self.adopt_now(part, sha256, size, folders))
+        path: Path = await self._sync.run(lambda folders: self.adopting(part, sha256, size, folders), size)
         return path
 
     async def keep(self, content: bytes, sha256: str, work: Path) -> Path:
         """Put content that the caller has hashed into the store, by way of a work folder."""
-        path: Path = await self._sync.run(lambda folders: self._keep_now(content, sha256, work, folders))
+        path: Path = await self._sync.run(lambda folders: self._keeping(content, sha256, work, folders), len(content))
         return path
 
-    def adopt_now(self, part: Path, sha256: str, size: int, folders: Folders) -> Path:
-        """The same as `adopt`, on this thread; the caller syncs `folders` after."""
+    def adopting(self, part: Path, sha256: str, size: int, folders: Folders) -> Steps[Path]:
+        """`adopt` as a job of the pool."""
         descriptor = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
         try:
             found = os.fstat(descriptor).st_size
@@ -95,12 +95,12 @@ class Blobs:
                 part.unlink()
                 return self.path(sha256)
             os.fchmod(descriptor, 0o600)
-            self._settle(descriptor)
+            yield from self._settle(descriptor)
         finally:
             os.close(descriptor)
         return self._name(part, sha256, folders)
 
-    def _keep_now(self, content: bytes, sha256: str, work: Path, folders: Folders) -> Path:
+    def _keeping(self, content: bytes, sha256: str, work: Path, folders: Folders) -> Steps[Path]:
         if self.has(sha256, len(content)):
             return self.path(sha256)
         part = work / f"{secrets.token_hex(16)}.part"
@@ -109,7 +109,7 @@ class Blobs:
             view = memoryview(content)
             while view:
                 view = view[os.write(descriptor, view) :]
-            self._settle(descriptor)
+            yield from self._settle(descriptor)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
@@ -117,10 +117,10 @@ class Blobs:
             os.close(descriptor)
         return self._name(part, sha256, folders)
 
-    def _settle(self, descriptor: int) -> None:
+    def _settle(self, descriptor: int) -> Steps[None]:
         now = self._now().timestamp()
         os.utime(descriptor, (now, now))
-        os.fsync(descriptor)
+        yield descriptor
         self._pass("blob.synced")
 
     def _name(self, part: Path, sha256: str, folders: Folders) -> Path:

@@ -26,7 +26,7 @@ from speedpix_pipe.store.db import Hook, Reader, Writer, row_kind
 from speedpix_pipe.store.digests import Digests
 from speedpix_pipe.store.object_outputs import ObjectOutputs, Wanted
 from speedpix_pipe.store.published import Published, PublishedKind, Record, standing
-from speedpix_pipe.store.syncing import Folders, SyncPool, make_folders
+from speedpix_pipe.store.syncing import Folders, Steps, SyncPool, make_folders
 
 _RECORD = row_kind(
     "output.record",
@@ -53,10 +53,11 @@ class _Publication:
     record: Record | None
 
 
-def _check(blob: Path, sha256: str) -> None:
+def _checking(blob: Path, sha256: str) -> Steps[None]:
     if sha256_of(blob) != sha256:
         blob.unlink(missing_ok=True)
         raise StoreError(f"the kept file {sha256[:12]} has rotted on the disk", code="store.spoiled")
+    yield from ()  # nothing is written
 
 
 def _key(target: Path | ObjectUrl) -> bytes:
@@ -120,7 +121,7 @@ class Outputs:
         if record is not None and record.sha256 == sha256 and isinstance(target, Path) and _untouched(target, record):
             return Published(PublishedKind.SAME, target)  # the usual answer when all is done: no thread, no sync
         if verify:
-            await self._sync.run(lambda _folders: _check(blob, sha256))
+            await self._sync.run(lambda _folders: _checking(blob, sha256), size)
         if isinstance(target, ObjectUrl):
             published, printed = await self.objects.publish(Wanted(blob, target, sha256, size, media_type), record)
         else:
@@ -155,7 +156,7 @@ class Outputs:
             self._folders.add((run_id, target.parent))
         try:
             published: tuple[Published, bytes | None] = await self._sync.run(
-                lambda folders: self._publish(publication, folders)
+                lambda folders: self._publishing(publication, folders), publication.size
             )
         except OSError as error:
             raise _refused(target, error) from error
@@ -182,7 +183,7 @@ class Outputs:
 
     # --- on a thread of the pool -----------------------------------------------------------------
 
-    def _publish(self, publication: _Publication, folders: Folders) -> tuple[Published, bytes | None]:
+    def _publishing(self, publication: _Publication, folders: Folders) -> Steps[tuple[Published, bytes | None]]:
         """What became of it, and the print to record if the file is ours."""
         target, moved = publication.target, None
         for _ in range(_TRIES):
@@ -198,10 +199,10 @@ class Outputs:
                 self._pass("output.moved-aside")
                 continue
             try:
-                part, printed = self._build(publication)
+                part, printed = yield from self._building(publication)
             except FileNotFoundError:  # the first file in its folder
                 make_folders(target.parent, folders)
-                part, printed = self._build(publication)
+                part, printed = yield from self._building(publication)
             self._pass("output.synced")
             try:
                 taken = _take_name(part, target, found)
@@ -214,7 +215,7 @@ class Outputs:
             return Published(PublishedKind.REPLACED if moved else kind, target, moved), printed
         raise OSError(errno.EBUSY, "another program keeps writing there")
 
-    def _build(self, publication: _Publication) -> tuple[Path, bytes]:
+    def _building(self, publication: _Publication) -> Steps[tuple[Path, bytes]]:
         part = _part_path(publication.target, publication.run_id)
         source = os.open(publication.blob, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -223,7 +224,7 @@ class Outputs:
             made = _create(part)
             try:
                 self._copy(source, made, publication)
-                os.fsync(made)
+                yield made
                 found = os.fstat(made)
                 if found.st_size != publication.size:
                     raise StoreError(f"the kept file {publication.blob.name} is not whole", code="store.wrong-size")

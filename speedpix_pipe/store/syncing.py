@@ -1,7 +1,8 @@
-"""A few threads that bring files to disk: each job makes its changes, then the folders it touched are synced.
+"""A few threads that bring files to disk, in company.
 
-A thread takes a share of whatever waits, so that jobs in the same folder share the folder's sync and their answers
-reach the loop in one call. Syncs run side by side, which lets the file system commit them together.
+A job writes a file, has it synced, and gives it its name; then the folder is synced. A thread takes all small ones that
+wait: their files are written one after the other and then synced, which costs the file system one commit in place of
+one for each, they share the syncs of folders, and their answers reach the loop in one call.
 """
 
 from __future__ import annotations
@@ -13,30 +14,32 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from speedpix_pipe.records import dataclass
 
+T = TypeVar("T")
 Folders = set[Path]  # a job adds the folders in which it changed names
-Job = Callable[[Folders], Any]
+Steps = Generator[int, None, T]  # yields what it has written, and goes on when that is on disk
+Job = Callable[[Folders], "Steps[Any]"]
 
 _THREADS = 2
+_MOST_TOGETHER = 64  # files that are open at once
+_SMALL = 8 << 20  # a larger file keeps no others waiting
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _Going:
     job: Job
+    size: int
     future: asyncio.Future[Any]
-
-
-@dataclass(slots=True)
-class _Outcome:
-    future: asyncio.Future[Any]
-    result: Any
-    error: BaseException | None
-    folders: Folders
+    folders: Folders = field(default_factory=set)
+    steps: Steps[Any] | None = None
+    result: Any = None
+    error: BaseException | None = None
 
 
 # Some file systems cannot sync a folder and say so; they keep their names safe by other means.
@@ -68,14 +71,14 @@ class SyncPool:
     """Runs jobs on files off the loop."""
 
     def __init__(self) -> None:
-        self._jobs: deque[_Waiting] = deque()
+        self._jobs: deque[_Going] = deque()
         self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
-    async def run(self, job: Job) -> Any:
-        """Do a job, sync the folders that it changed, and return what it returned."""
+    async def run(self, job: Job, size: int = 0) -> Any:
+        """Carry out a job that writes so many bytes, sync the folders that it changed, and return what it returned."""
         future = asyncio.get_running_loop().create_future()
-        self._jobs.append(_Waiting(job, future))
+        self._jobs.append(_Going(job, size, future))
         if len(self._threads) < _THREADS:
             thread = threading.Thread(target=self._work, name=f"speedpix-sync-{len(self._threads)}", daemon=True)
             self._threads.append(thread)
@@ -92,51 +95,91 @@ class SyncPool:
 
     def _work(self) -> None:
         while self._wake.get():
-            batch: list[_Waiting] = []
-            share = max(1, len(self._jobs) // _THREADS)
-            with contextlib.suppress(IndexError):  # another thread has taken the rest
-                while len(batch) < share:
-                    batch.append(self._jobs.popleft())
-            if batch:
-                _answer_on_loops(_do(batch))
+            if together := self._some():
+                _carry_out(together)
+                _answer_on_loops(together)
+
+    def _some(self) -> list[_Going]:
+        """The next jobs: many small ones, or a large one alone."""
+        some: list[_Going] = []
+        with contextlib.suppress(IndexError):  # another thread has taken the rest
+            while len(some) < _MOST_TOGETHER and not (some and self._jobs[0].size > _SMALL):
+                some.append(self._jobs.popleft())
+                if some[-1].size > _SMALL:
+                    break
+        return some
 
 
-def _do(batch: list[_Waiting]) -> list[_Outcome]:
-    outcomes = []
-    every_folder: Folders = set()
-    for waiting in batch:
-        folders: Folders = set()
+def alone(steps: Steps[T]) -> T:
+    """What a job comes to on this thread. Its folders are left to the caller."""
+    while True:
         try:
-            outcomes.append(_Outcome(waiting.future, waiting.job(folders), None, folders))
-        except BaseException as error:  # noqa: BLE001  # carried to whoever waits, as any executor does
-            outcomes.append(_Outcome(waiting.future, None, error, folders))
-        every_folder |= folders
-    for folder in every_folder:
+            os.fsync(next(steps))
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+
+def _carry_out(together: list[_Going]) -> None:
+    for going in together:
+        going.steps = going.job(going.folders)
+    left = together
+    while left:
+        left = _sync([(going, written) for going in left if (written := _next(going)) is not None])
+    for folder in {folder for going in together for folder in going.folders}:
         try:
             sync_folder(folder)
         except FileNotFoundError:  # removed by somebody else meanwhile
             continue
         except OSError as error:
-            for outcome in outcomes:
-                if folder in outcome.folders and outcome.error is None:
-                    outcome.error = error
-    return outcomes
+            for going in together:
+                if folder in going.folders:
+                    going.error = going.error or error
 
 
-def _answer_on_loops(outcomes: list[_Outcome]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
-    for outcome in outcomes:
-        by_loop.setdefault(outcome.future.get_loop(), []).append(outcome)
+def _next(going: _Going, failure: OSError | None = None) -> int | None:
+    """What the job has written next; None when it is over, one way or the other."""
+    assert going.steps is not None
+    try:
+        return next(going.steps) if failure is None else going.steps.throw(failure)
+    except StopIteration as done:
+        going.result = done.value
+    except BaseException as error:  # noqa: BLE001  # carried to whoever waits, as any executor does
+        going.error = error
+    return None
+
+
+def _sync(written: list[tuple[_Going, int]]) -> list[_Going]:
+    """Bring these files to disk; those whose jobs go on."""
+    if len(written) > 1 and hasattr(os, "posix_fadvise"):
+        for _, descriptor in written:  # begin to write all, so that one commit serves them
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    left = []
+    for going, descriptor in written:
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            _next(going, error)
+            going.error = going.error or error
+        else:
+            left.append(going)
+    return left
+
+
+def _answer_on_loops(together: list[_Going]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Going]] = {}
+    for going in together:
+        by_loop.setdefault(going.future.get_loop(), []).append(going)
     for loop, mine in by_loop.items():
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(_answer, mine)
 
 
-def _answer(outcomes: list[_Outcome]) -> None:
-    for outcome in outcomes:
-        if outcome.future.done():
+def _answer(together: list[_Going]) -> None:
+    for going in together:
+        if going.future.done():
             continue  # cancelled while its file was brought to disk
-        if outcome.error is not None:
-            outcome.future.set_exception(outcome.error)
+        if going.error is not None:
+            going.future.set_exception(going.error)
         else:
-            outcome.future.set_result(outcome.result)
+            going.future.set_result(going.result)

@@ -11,6 +11,7 @@ import pytest
 
 from speedpix_pipe.errors import StoreError, TaskError, TaskErrorKind
 from speedpix_pipe.store import Published, PublishedKind, Store, copying, outputs
+from speedpix_pipe.store.syncing import alone
 
 from .conftest import House
 
@@ -19,7 +20,7 @@ Kind = PublishedKind
 
 def kept(house: House, content: bytes) -> tuple[Path, str, int]:
     part, sha256, size = house.blob(content)
-    return house.store.blobs.adopt_now(part, sha256, size, set()), sha256, size
+    return alone(house.store.blobs.adopting(part, sha256, size, set())), sha256, size
 
 
 def publish(house: House, run: Any, content: bytes, target: Path, run_id: str = "run-1") -> Published:
