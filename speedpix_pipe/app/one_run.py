@@ -21,7 +21,7 @@ from speedpix_pipe.app.specs import Loaded, surroundings
 from speedpix_pipe.app.station import Station, limits_of
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.bus import Bus, Subscriber
-from speedpix_pipe.engine.drive import Driver, lookahead
+from speedpix_pipe.engine.drive import Driver
 from speedpix_pipe.engine.lanes import Lanes, Spent, Stop
 from speedpix_pipe.engine.life import Lives
 from speedpix_pipe.engine.saving import Saver
@@ -146,10 +146,7 @@ class OneRun:
             clock=self.clock,
             emit=bus.emit,
             remember=lambda result: service.remember(result.files, result.received_at),
-            widths={
-                StepKind.WORKFLOW: limits.concurrency + lookahead(limits.concurrency),
-                StepKind.IMAGE: station.executor.width,
-            },
+            widths={StepKind.IMAGE: station.executor.width},
             on_static_error=self._checks.unit if self._strict else None,
             check_born=self._checks.task if self._strict else None,
             paid_before=store.ledger.paid(self.run_id) if self.resumed else set(),

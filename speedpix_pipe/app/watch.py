@@ -24,7 +24,7 @@ from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.specs import Loaded, required
 from speedpix_pipe.app.station import Station, limits_of, open_station
 from speedpix_pipe.app.stopping import signals
-from speedpix_pipe.engine.drive import lookahead
+from speedpix_pipe.engine.lanes import lookahead
 from speedpix_pipe.errors import ExecutorError, SpecError, UsageError
 from speedpix_pipe.files.objects import Objects
 from speedpix_pipe.files.storage.threads import in_thread

@@ -54,16 +54,9 @@ from speedpix_pipe.steps.rendered import shown, with_files
 
 Life = asyncio.Task[tuple[Ending, float] | None]
 LOG = logging.getLogger("speedpix_pipe")
-LOOKAHEAD = 32
+IMAGES = 32  # tasks under way of a kind that nobody said a width for
 TOGETHER = 64  # tasks that are looked up at once before they start
 SLICE_SECONDS = 0.02  # how long commands are carried out before the loop may breathe
-
-
-def lookahead(concurrency: int) -> int:
-    """How many tasks beyond those in flight may upload or download meanwhile: when a whole load of predictions ends
-    at once, as many again should have nothing left to do but be submitted.
-    """
-    return max(LOOKAHEAD, concurrency)
 
 
 @dataclass(slots=True)
@@ -78,7 +71,7 @@ class Driver:
     clock: Clock
     emit: Callable[[Event], None]
     remember: Callable[[Result], None]  # result URLs of this run
-    widths: Mapping[StepKind, int]  # how many tasks of a kind may be under way
+    widths: Mapping[StepKind, int]  # how many tasks of a kind may be under way, of those that want no slot
     on_static_error: Callable[[Unit | Task, ExpressionError], None] | None = None
     check_born: Callable[[Task], None] | None = None  # static checks, while nothing has been paid for
     paid_before: set[str] = field(default_factory=set)  # predictions of this run before it was resumed
@@ -95,6 +88,7 @@ class Driver:
 
     def __post_init__(self) -> None:
         self._fanout = Fanout(self.scopes, self._list_failed)
+        self.lanes.moved = self._wake.set
 
     def _list_failed(self, unit: Unit | Task, error: ExpressionError) -> None:
         """A list, a condition or the input of a sub-pipeline that cannot be evaluated: known before the run?"""
@@ -274,7 +268,10 @@ class Driver:
 
     def _free(self, kind: StepKind) -> int:
         """How many more tasks of a kind may be under way."""
-        return self.widths.get(kind, LOOKAHEAD) - self._running.get(kind, 0)
+        under_way = self._running.get(kind, 0)
+        if kind is StepKind.WORKFLOW:
+            return self.lanes.may_start(under_way)
+        return self.widths.get(kind, IMAGES) - under_way
 
     async def _start(self, task: Task) -> bool:
         """Whether the task ended at once."""

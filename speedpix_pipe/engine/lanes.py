@@ -25,7 +25,15 @@ UPLOADS = 8
 DOWNLOADS = 16
 POLITE_SECONDS = 0.25  # so long at most a download waits for submissions
 DOUBTS = 3  # unknown submissions in a row after which they go one at a time
+LOOKAHEAD = 32
 Order = tuple[int, ...]
+
+
+def lookahead(concurrency: int) -> int:
+    """How many tasks beyond those in flight may upload or download meanwhile: when a whole load of predictions ends
+    at once, as many again should have nothing left to do but be submitted.
+    """
+    return max(LOOKAHEAD, concurrency)
 
 
 class Lane:
@@ -41,6 +49,11 @@ class Lane:
     def crowded(self) -> bool:
         """Whether somebody waits."""
         return bool(self._waiting)
+
+    @property
+    def full(self) -> bool:
+        """Whether whoever comes now has to wait."""
+        return self._free <= 0
 
     def turn(self, order: Order = (), *, owner: object = None) -> Turn:
         return Turn(self, order, owner)
@@ -218,8 +231,18 @@ class Lanes:
         self._free_waits: set[asyncio.Task[object]] = set()
         self._in_window: set[asyncio.Task[object]] = set()
         self._kept: set[asyncio.Task[object]] = set()  # failed in their slot, and not weighed yet
+        self._past: set[asyncio.Task[object]] = set()  # have left their slot, and something to do still
+        self.moved: Callable[[], None] = lambda: None  # told when more tasks may start
 
     # --- lanes ---
+
+    def may_start(self, under_way: int) -> int:
+        """How many more tasks may start that will want a slot. While slots are free, only those that can have one:
+        what is done for tasks to come would keep them from getting there.
+        """
+        slots = self.limits.concurrency
+        most = slots + lookahead(slots) - under_way
+        return most if self._roads.slots.full else min(most, slots + len(self._past) - under_way)
 
     @asynccontextmanager
     async def slot(self, order: Order) -> AsyncIterator[None]:
@@ -233,6 +256,9 @@ class Lanes:
         elif self.stop is not None:
             raise StoppedError
         self._kept.discard(life)
+        self._past.discard(life)
+        if self._roads.slots.full:
+            self.moved()
         try:
             yield
         except (TaskError, UnknownOutcomeError):
@@ -241,9 +267,12 @@ class Lanes:
         finally:
             if life not in self._kept:
                 self._roads.slots.leave()
+                self._past.add(life)
+                self.moved()
 
     def weighed(self, life: asyncio.Task[Any]) -> None:
         """What this task came to has been weighed: a place that it still holds is free."""
+        self._past.discard(life)
         if life in self._kept:
             self._kept.discard(life)
             self._roads.slots.leave()
