@@ -24,6 +24,7 @@ from speedpix_pipe.steps.base import StoppedError, UnknownOutcomeError
 UPLOADS = 8
 DOWNLOADS = 16
 POLITE_SECONDS = 0.25  # so long at most a download waits for submissions
+ROOM_SECONDS = 0.2
 DOUBTS = 3  # unknown submissions in a row after which they go one at a time
 LOOKAHEAD = 32
 Order = tuple[int, ...]
@@ -218,6 +219,7 @@ class Lanes:
         roads: Roads | None = None,
     ) -> None:
         self._room = room
+        self._room_known_until = -1.0
         self.limits = limits
         self.stop: Stop | None = None
         self._clock = clock
@@ -320,7 +322,7 @@ class Lanes:
 
     def _why_not(self, price: float | None, task: str) -> str | None:
         limits = self.limits
-        if not self._room():
+        if not self._has_room():
             return "the disk is nearly full: free some space and run again"
         if limits.max_predictions is not None and self._predictions + 1 > limits.max_predictions:
             return f"max_predictions: {limits.max_predictions} reached before {task}"
@@ -329,6 +331,13 @@ class Lanes:
         if limits.max_failures is not None and len(self._failed) >= limits.max_failures:
             return f"max_failures: {len(self._failed)} tasks of this run have failed"
         return None
+
+    def _has_room(self) -> bool:
+        """A few looks at the disk a second are enough: what fills it up in between is what ends a write."""
+        now = self._clock.monotonic()
+        if now >= self._room_known_until and self._room():
+            self._room_known_until = now + ROOM_SECONDS
+        return now < self._room_known_until
 
     @contextmanager
     def _window(self) -> Iterator[None]:

@@ -172,7 +172,7 @@ class Saver:
             )
             written = published.written or written
             self._report(task, path, published)
-            self._tell(task, path, digest, size, media_type)
+            self._tell(task, path, digest, size, media_type, restored=published.kind == "restored")
             if piece.kept is not None:
                 saved[piece.kept.place] = path
         for target in targets:
@@ -181,10 +181,19 @@ class Saver:
                 self._emit(Warned(code="output.nothing", message=message))
         return saved, written
 
-    def _tell(self, task: Task, path: Address, digest: str, size: int, media_type: str) -> None:
-        shown = shown_address(path, self._scopes.walk.graph.pipeline.folder)
+    def _tell(
+        self, task: Task, path: Address, digest: str, size: int, media_type: str, *, restored: bool = False
+    ) -> None:
         self._emit(
-            FileSaved(step=task.node.name, key=task.key, path=shown, sha256=digest, size=size, media_type=media_type)
+            FileSaved(
+                step=task.node.name,
+                key=task.key,
+                path=shown_address(path, self._scopes.walk.graph.pipeline.folder),
+                sha256=digest,
+                size=size,
+                media_type=media_type,
+                restored=restored,
+            )
         )
 
     def _report(self, task: Task, path: Address, published: Published) -> None:

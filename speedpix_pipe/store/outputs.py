@@ -112,12 +112,13 @@ class Outputs:
         """Save a kept file under its final name (an absolute path, or a URL). Done when this returns, and recorded
         when `written` of what it returns is done.
 
-        `verify` reads the kept file first, for one that has lain there for long: what its digest does not fit is
+        `verify` is for a kept file that has lain there for long. It is read first: what its digest does not fit is
         thrown away, with a StoreError `store.spoiled`, so that it is made or fetched again.
 
         Raises `TaskError` of kind `output` where the target cannot be written.
         """
-        record = self._record(_key(target))
+        # What is made anew where nothing stands is new, whatever stood there once: a look at the disk is quicker.
+        record = self._record(_key(target)) if verify or _stands(target) else None
         if record is not None and record.sha256 == sha256 and isinstance(target, Path) and _untouched(target, record):
             return Published(PublishedKind.SAME, target)  # the usual answer when all is done: no thread, no sync
         if verify:
@@ -270,6 +271,11 @@ class Outputs:
                     Path(entry.path).unlink(missing_ok=True)
                     count += 1
         return count
+
+
+def _stands(target: Path | ObjectUrl) -> bool:
+    """Whether something may have that name: of objects, only a request would tell."""
+    return isinstance(target, ObjectUrl) or os.path.lexists(target)
 
 
 def _untouched(target: Path, record: Record) -> bool:

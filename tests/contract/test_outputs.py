@@ -35,7 +35,9 @@ class Place:
         if point in self.at:
             self.at.pop(point)()
 
-    def publish(self, content: bytes, name: str = "out/a.png", run_id: str = "run-1") -> Published:
+    def publish(
+        self, content: bytes, name: str = "out/a.png", run_id: str = "run-1", *, verify: bool = False
+    ) -> Published:
         sha256 = hashlib.sha256(content).hexdigest()
         with Store.open(self.state, hook=self.hook) as store:
             part = store.blobs.work_folder(run_id) / "part"
@@ -44,7 +46,13 @@ class Place:
             async def both() -> Published:
                 blob = await store.blobs.adopt(part, sha256, len(content))
                 return await store.outputs.publish(
-                    blob, self.address(name), sha256=sha256, run_id=run_id, size=len(content), media_type="image/png"
+                    blob,
+                    self.address(name),
+                    sha256=sha256,
+                    run_id=run_id,
+                    size=len(content),
+                    media_type="image/png",
+                    verify=verify,
                 )
 
             return asyncio.run(both())
@@ -147,7 +155,7 @@ def test_what_a_crash_left_unrecorded_is_known_again_by_its_digest(place):
 def test_a_deleted_result_is_restored(place):
     place.publish(b"one")
     place.remove("out/a.png")
-    assert place.publish(b"one").kind is Kind.RESTORED
+    assert place.publish(b"one", verify=True).kind is Kind.RESTORED
     assert place.get("out/a.png") == b"one"
 
 

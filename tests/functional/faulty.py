@@ -26,6 +26,7 @@ from speedpix_pipe.events import TaskFailed, TaskRetrying
 from speedpix_pipe.sdk import AsyncSpeedPix, _sleep
 from speedpix_pipe.sdk._async import _calls, _transfer
 from speedpix_pipe.settings import load_settings
+from speedpix_pipe.store import Store
 from speedpix_pipe.summary import RunSummary
 
 UNANSWERED = 0.5
@@ -105,6 +106,12 @@ class Scene:
         self.summary: RunSummary | None = None
         self.retries = 0
         self.failure: TaskFailed | None = None
+
+    def saved(self) -> list[bool]:
+        """Of each file that the last run saved: was a deleted one put back?"""
+        assert self.summary is not None
+        with Store.open(self.folder / ".speedpix", write=False) as store:
+            return [file.restored for task in store.journal.tasks(self.summary.run_id) for file in task.saved]
 
     def arm(self, *faults: str) -> None:
         for fault in faults:

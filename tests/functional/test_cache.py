@@ -77,6 +77,7 @@ def test_a_deleted_output_comes_back_and_an_edited_one_is_left_alone(tmp_path: P
         output.unlink()
         assert scene.run().status == "cached"
         assert output.read_bytes() == content
+        assert scene.saved() == [True], "it says that it was put back"
         output.write_bytes(b"mine now")
         assert scene.run().status == "cached"
         assert output.read_bytes() == b"mine now"
@@ -89,7 +90,7 @@ def test_a_lost_blob_is_fetched_again_and_not_paid_again(tmp_path: Path) -> None
     with hurried(), emulator() as running:
         scene = Scene(tmp_path / "scene", running)
         scene.run()
-        for blob in (scene.folder / ".speedpix" / "blobs").glob("*/*"):
+        for blob in (scene.folder / ".speedpix" / "blobs").iterdir():
             blob.unlink()
         assert scene.run().status == "succeeded"
         assert scene.summary.resumed == 1
@@ -103,7 +104,7 @@ def test_a_blob_whose_bytes_have_rotted_is_not_given_out_as_the_result(tmp_path:
         [output] = (scene.folder / "out").iterdir()
         content = output.read_bytes()
         output.unlink()
-        (blob,) = (scene.folder / ".speedpix" / "blobs").glob("*/*")
+        (blob,) = (scene.folder / ".speedpix" / "blobs").iterdir()
         rotten = bytearray(content)
         rotten[len(rotten) // 2] ^= 255
         blob.chmod(0o600)

@@ -23,9 +23,13 @@ def kept(house: House, content: bytes) -> tuple[Path, str, int]:
     return alone(house.store.blobs.adopting(part, sha256, size, set())), sha256, size
 
 
-def publish(house: House, run: Any, content: bytes, target: Path, run_id: str = "run-1") -> Published:
+def publish(
+    house: House, run: Any, content: bytes, target: Path, run_id: str = "run-1", *, verify: bool = False
+) -> Published:
     blob, sha256, size = kept(house, content)
-    published: Published = run(house.store.outputs.publish(blob, target, sha256=sha256, run_id=run_id, size=size))
+    published: Published = run(
+        house.store.outputs.publish(blob, target, sha256=sha256, run_id=run_id, size=size, verify=verify)
+    )
     assert published.path == target
     return published
 
@@ -85,7 +89,9 @@ def test_an_equal_file_of_unknown_origin_is_taken_for_ours(house: House, run: An
 def test_a_deleted_file_is_restored(house: House, run: Any, out: Path) -> None:
     publish(house, run, b"one", out / "a.png")
     (out / "a.png").unlink()
-    assert publish(house, run, b"one", out / "a.png").kind is Kind.RESTORED
+    assert publish(house, run, b"one", out / "a.png", verify=True).kind is Kind.RESTORED
+    (out / "a.png").unlink()
+    assert publish(house, run, b"one", out / "a.png").kind is Kind.NEW, "made anew"
     assert (out / "a.png").read_bytes() == b"one"
 
 
