@@ -214,6 +214,9 @@ class Lives:
                 saved, recorded = await self._saver.save(task, targets, result)
         except TaskError as error:
             return ending_of(error, job.attempts)
+        finally:
+            for _, file in files_in(prepared.input):
+                file.let_go()  # held, and not sent after all
         return Finished(result, prepared, saved, cached, job.attempts, written=recorded or written)
 
     async def _leave(self, task: Task) -> Ending:
@@ -242,16 +245,17 @@ class Lives:
             rendered = sight.rendered if sight else await seen(lambda: self._render(task, fresh=True))
             unknown = [file for _, file in files_in(rendered) if not file.known]
             if unknown:
+                to_send = task.node.step.kind is StepKind.WORKFLOW
                 with self._gates.waiting(paid=False):
-                    await self._hash_all(unknown)
+                    await self._hash_all(unknown, to_send=to_send)
             return await seen(lambda: self._prepare(task, rendered))
         except OSError as error:
             raise _unreadable(error) from error
 
-    async def _hash_all(self, files: list[FileValue]) -> None:
+    async def _hash_all(self, files: list[FileValue], *, to_send: bool) -> None:
         here = [file for file in files if not isinstance(file, ObjectFile)]
         if here:
-            await _digesting.run(partial(_hash_all, here))
+            await _digesting.run(partial(_hash_all, here, to_send=to_send))
         await together([self._measure(file) for file in files if isinstance(file, ObjectFile)])
 
     async def _measure(self, file: ObjectFile) -> None:
@@ -404,9 +408,9 @@ class Lives:
         )
 
 
-def _hash_all(files: list[FileValue]) -> None:
+def _hash_all(files: list[FileValue], *, to_send: bool) -> None:
     for file in files:
-        file.study()
+        file.study(to_send=to_send)
 
 
 def _unreadable(error: OSError) -> TaskError:

@@ -58,6 +58,7 @@ class Studied(NamedTuple):
     sha256: str
     stat: os.stat_result
     head: bytes
+    content: bytes | None = None  # of a small one that stayed as it was
 
 
 def study_file(path: Path) -> tuple[Studied, bool]:
@@ -77,7 +78,8 @@ def study_file(path: Path) -> tuple[Studied, bool]:
     finally:
         os.close(descriptor)
     same = _state(before) == _state(after)
-    return Studied(digest.hexdigest(), before, head[:HEAD_BYTES]), same
+    content = head if same and len(head) == before.st_size else None
+    return Studied(digest.hexdigest(), before, head[:HEAD_BYTES], content), same
 
 
 def _state(found: os.stat_result) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from speedpix_pipe.files.content import Studied, image_size, sha256_file, sniff, study_file
+from speedpix_pipe.files.held import Held, hold
 from speedpix_pipe.files.paths import shown_address, shown_path
 from speedpix_pipe.files.storage.base import Entry
 from speedpix_pipe.files.storage.urls import ObjectUrl
@@ -58,11 +59,12 @@ class Home:
 class _Facts:
     """What was found out about one file so far."""
 
-    __slots__ = ("blob", "image", "image_known", "kept", "media_type", "path", "saved", "sha256", "stat")
+    __slots__ = ("blob", "held", "image", "image_known", "kept", "media_type", "path", "saved", "sha256", "stat")
 
     def __init__(self) -> None:
         self.stat: os.stat_result | None = None
         self.sha256: str | None = None
+        self.held: Held | None = None
         self.media_type: str | None = None
         self.image: tuple[int, int, str] | None = None
         self.image_known = False
@@ -218,12 +220,22 @@ class FileValue:
             facts.sha256 = sha256_file(self.absolute) if digests is None else digests.digest(self.absolute)
         return facts.sha256
 
-    def study(self) -> None:
-        """Find out, by one reading, what sending it takes. Blocks."""
+    def study(self, *, to_send: bool = False) -> None:
+        """Find out, by one reading, what sending it takes. Blocks. `to_send`: hold it until then, if it is small."""
         facts, digests = self._know(), self._home.digests
         if facts.sha256 is None:
             found = study_file(self.absolute)[0] if digests is None else digests.study(self.absolute)
             facts.sha256, facts.stat, facts.media_type = found.sha256, found.stat, sniff(found.head).media_type
+            if to_send and found.content is not None:
+                facts.held = hold(found.content, found.stat)
+
+    def let_go(self) -> bytes | None:
+        """Its bytes, if they are held and those of the file still. They are not held any more."""
+        facts = self._facts
+        if facts is None or facts.held is None:
+            return None
+        held, facts.held = facts.held, None
+        return held.content if held.still(self.absolute) else None
 
     @property
     def known(self) -> bool:

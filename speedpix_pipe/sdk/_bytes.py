@@ -39,6 +39,15 @@ class Source:
         stream.seek(self._start)
         self._left = self.size
         self._hash = hashlib.sha256()
+        self._digest: str | None = None
+
+    @classmethod
+    def of_bytes(cls, content: bytes, name: str | None, digest: str) -> Source:
+        """Bytes whose digest is known."""
+        source = cls(io.BytesIO(), name, owned=True)
+        source.content, source.size, source._digest = content, len(content), digest
+        source.close()
+        return source
 
     def rewind(self) -> None:
         self._stream.seek(self._start)
@@ -75,7 +84,7 @@ class Source:
 
     def digest(self) -> str:
         """Of all that was read since the last rewind."""
-        return self._hash.hexdigest()
+        return self._digest or self._hash.hexdigest()
 
     def measure(self) -> str:
         """Read it once just for its digest."""

@@ -213,7 +213,7 @@ class Service:
         while True:
             task = self._line.on_their_way.get(key)
             if task is None:
-                work = self._upload(place, name, digest, size, media_type, gates)
+                work = self._upload(file, place, name, digest, size, media_type, gates)
                 task = self._line.on_their_way[key] = asyncio.ensure_future(work)
                 task.add_done_callback(lambda done: self._arrived(key, done))
             try:
@@ -227,7 +227,14 @@ class Service:
             upload.exception()  # seen, also where everybody who waited for it has left
 
     async def _upload(
-        self, place: Path | Entry, name: str, digest: str, size: int, media_type: str, gates: Gates
+        self,
+        file: FileValue | KeptFile,
+        place: Path | Entry,
+        name: str,
+        digest: str,
+        size: int,
+        media_type: str,
+        gates: Gates,
     ) -> str:
         from speedpix_pipe.sdk.errors import InputError, SpeedPixError
 
@@ -235,7 +242,8 @@ class Service:
         async with gates.uploading():
             began = self._clock.monotonic()
             try:
-                sent = await self._sent(place, name, media_type, gates)
+                held = file.let_go() if isinstance(file, FileValue) and self._carrier is None else None
+                sent = await self._sent(place, name, media_type, gates, held=held, digest=digest)
             except InputError as error:
                 if isinstance(place, Path) and await asyncio.to_thread(_has_changed, place, size):
                     raise ChangedError(path) from error  # it shrank while it was read
@@ -255,7 +263,9 @@ class Service:
         self._emit(UploadFinished(path=path, sha256=digest, size=sent.size, seconds=seconds))
         return sent.access_url
 
-    async def _sent(self, place: Path | Entry, name: str, media_type: str, gates: Gates) -> Sent:
+    async def _sent(
+        self, place: Path | Entry, name: str, media_type: str, gates: Gates, *, held: bytes | None, digest: str
+    ) -> Sent:
         """As long as the service asks for patience, it gets patience: throttling does not count as a try."""
         from speedpix_pipe.sdk.errors import RateLimitError
 
@@ -266,6 +276,8 @@ class Service:
                     return await carried(self.client, self._carrier, place, name, media_type)
                 if isinstance(place, Entry):
                     return await streamed(self.client, place, name, media_type)
+                if held is not None:
+                    return await self.client.files.create(held, filename=name, content_type=media_type, sha256=digest)
                 return await self.client.files.create(place, filename=name, content_type=media_type)
             except RateLimitError as error:
                 gates.throttled(error.retry_after)

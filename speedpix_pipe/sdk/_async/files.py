@@ -42,8 +42,16 @@ class AsyncFiles:
         self._http = AsyncTransferClient(calls.files)
         self._shelves: dict[tuple[str, str], _Shelf] = {}
 
-    async def create(self, file: Any, *, filename: str | None = None, content_type: str | None = None) -> File:
-        """Upload a path, bytes or a binary file (seekable or not). Streamed; `sha256` is of the bytes sent."""
+    async def create(
+        self, file: Any, *, filename: str | None = None, content_type: str | None = None, sha256: str | None = None
+    ) -> File:
+        """Upload a path, bytes or a binary file (seekable or not). Streamed; `sha256` is of the bytes sent.
+
+        Who has the digest of bytes already gives it as `sha256` (hexadecimal): they are not hashed again.
+        """
+        if isinstance(file, bytes) and sha256 is not None:
+            source = Source.of_bytes(file, filename, sha256)
+            return await self._upload(source, *_name_and_type(source, filename, content_type))
         source, name, kind = await async_in_thread(_open, file, filename, content_type)
         try:
             return await self._upload(source, name, kind)
