@@ -58,6 +58,7 @@ class Sight:
 
     rendered: dict[str, Any]
     files: Sequence[FileValue] = ()  # that stand in it
+    unknown: Sequence[FileValue] = ()  # of these, whose digests have to be made
     prepared: Prepared | None = None  # None: a file in it has to be read first
     result: Result | None = None  # kept, whole, and what the step still asks for
     saved: Mapping[str, Address] | None = None  # where its files stand untouched; None: not all of them do
@@ -108,7 +109,10 @@ class Foresight:
 
     def _prepared(self, task: Task, sight: Sight) -> bool:
         """Whether a kept result would serve."""
-        if sight.error is not None or not all(file.known for file in sight.files):
+        if sight.error is not None:
+            return False
+        sight.unknown = [file for file in sight.files if not file.known]
+        if sight.unknown:
             return False
         try:
             sight.prepared = self._looks.prepare(task, sight.rendered)

@@ -242,8 +242,11 @@ class Lives:
         if sight is not None and sight.prepared is not None:
             return sight.prepared
         try:
-            rendered = sight.rendered if sight else await seen(lambda: self._render(task, fresh=True))
-            unknown = [file for _, file in files_in(rendered) if not file.known]
+            if sight is not None:
+                rendered, unknown = sight.rendered, list(sight.unknown)
+            else:
+                rendered = await seen(lambda: self._render(task, fresh=True))
+                unknown = [file for _, file in files_in(rendered) if not file.known]
             if unknown:
                 to_send = task.node.step.kind is StepKind.WORKFLOW
                 with self._gates.waiting(paid=False):

@@ -54,8 +54,16 @@ def string_to_sign(method: str, headers: Mapping[str, str], path: str) -> str:
     return "\n".join(lines)
 
 
+@lru_cache(maxsize=8)
+def _keyed(secret: str) -> hmac.HMAC:
+    return hmac.new(secret.encode(), digestmod="sha256")
+
+
 def signature(secret: str, text: str) -> str:
-    return base64.b64encode(hmac.digest(secret.encode(), text.encode(), "sha256")).decode()
+    # Not `hmac.digest`: it lets go of the interpreter, and has to get it back from whatever else goes on.
+    made = _keyed(secret).copy()
+    made.update(text.encode())
+    return base64.b64encode(made.digest()).decode()
 
 
 def sign_headers(app_key: str, secret: str, path: str, body: bytes, *, now: float, nonce: str) -> list[tuple[str, str]]:
