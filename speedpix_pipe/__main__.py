@@ -1,18 +1,20 @@
 """Where the command begins: the terminal is made safe for any name, then `cli` takes over."""
 
+import atexit
 import gc
 import io
 import os
 import sys
+from typing import NoReturn
 
 from speedpix_pipe.cli import main as command
 
 INTERRUPTED = 130
-_ALLOCATIONS = 20_000  # between looks for garbage in circles: a run keeps much and makes little of it
+_ALLOCATIONS = 100_000  # between looks for garbage in circles: what is imported is none
 
 
 def main() -> int:
-    """What `speedpix-pipe` runs. Neither a name that the terminal cannot show nor a closed stream must end a run."""
+    """Carry out what was typed. Neither a name that the terminal cannot show nor a closed stream must end a run."""
     sys.stdin = sys.stdin or _nowhere("r")
     sys.stdout = sys.stdout or _nowhere("w")
     sys.stderr = sys.stderr or _nowhere("w")
@@ -34,6 +36,24 @@ def main() -> int:
     return code
 
 
+def leave(code: int) -> NoReturn:
+    """End the process with everything told and closed, but without taking the interpreter apart object by object: that
+    is a tenth of a short command's time.
+    """
+    try:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        sys.exit(code)  # the interpreter says what could not be written
+    os._exit(code)
+
+
+def enter() -> NoReturn:
+    """What `speedpix-pipe` runs."""
+    leave(main())
+
+
 def _nowhere(mode: str) -> io.TextIOWrapper:
     """In place of a stream that was closed before we began (`>&-`, some schedulers).
 
@@ -43,4 +63,4 @@ def _nowhere(mode: str) -> io.TextIOWrapper:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    enter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from speedpix_pipe.summary import Tally
 
 REFUSED = 3
+_ALLOCATIONS = 20_000  # between looks for garbage in circles: a run keeps much and makes little of it
 Start = Callable[["Subscribe"], Coroutine[Any, Any, "RunOutcome"]]
 
 
@@ -31,11 +33,18 @@ def carry_out(start: Start, state_folder: Path, *, log_format: str, as_json: boo
     from speedpix_pipe.cli.logs import LogFile
 
     screen = terminal()
+    look_after_garbage()
     with LogFile(state_folder) as log:
         outcome = asyncio.run(start(partial(_subscribers, screen, log_format)))
     with _undisturbed():
         _tell(outcome, screen, log, log_format=log_format, as_json=as_json)
     return outcome.exit_code
+
+
+def look_after_garbage() -> None:
+    """From here on there may be some. What was imported is none, and never looked through again."""
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS, 20, 20)
 
 
 def _tell(outcome: RunOutcome, screen: Terminal, log: LogFile, *, log_format: str, as_json: bool) -> None:

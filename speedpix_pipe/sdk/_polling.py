@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from speedpix_pipe.sdk._models import PredictionState, Status
 
-FIRST_MARGIN = 0.03  # seconds: results appear a moment after their estimate
+FIRST_MARGIN = 0.015  # seconds: results appear a moment after their estimate
 SHORTEST = 0.2
 LONGEST = 30.0
 BLIND_FIRST = 0.5

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from speedpix_pipe.__main__ import leave
 from speedpix_pipe.cli import main
 from speedpix_pipe.model import KeptFile, Result, Step
 from speedpix_pipe.plan.fingerprint import salt_of, workflow_fingerprint
@@ -74,4 +75,4 @@ if __name__ == "__main__":
     code = main(sys.argv[1:])
     if os.environ.get("NOOP_CHECK") == "1":
         assert not {"httpx", "aiohttp", "speedpix_pipe.sdk"} & sys.modules.keys()
-    sys.exit(code)
+    leave(code)
