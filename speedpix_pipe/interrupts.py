@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,12 +32,15 @@ def as_ctrl_c() -> None:
 def _interrupt(*_: object) -> None:
     global _asked  # noqa: PLW0603  # a handler has nobody else to tell
     _asked = True
+    warnings.simplefilter("ignore")  # of what is left half done
     raise KeyboardInterrupt
 
 
 def _dropped(what: UnraisableHookArgs) -> None:
-    """Python drops an exception that is raised while it tidies up behind an import or an object that goes."""
-    if what.exc_type is not KeyboardInterrupt:
+    """Python drops an exception that is raised while it tidies up behind an import or an object that goes. Once an end
+    was asked for, that is the interrupt itself, or what it left half made.
+    """
+    if not _asked:
         sys.__unraisablehook__(what)
 
 

@@ -30,7 +30,7 @@ def every_command() -> list[tuple[str, ...]]:
 
 EVERY = every_command()
 # What `--version` may import of ours; everything else waits until a command needs it.
-LIGHT = {"gc", "speedpix_pipe", "speedpix_pipe.__main__", "speedpix_pipe._version", "speedpix_pipe.cli"}
+LIGHT = {"atexit", "gc", "speedpix_pipe", "speedpix_pipe.__main__", "speedpix_pipe._version", "speedpix_pipe.cli"}
 
 PRICED = """
 apiVersion: speedpix-pipe/v1
