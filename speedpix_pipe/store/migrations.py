@@ -6,6 +6,7 @@ submission for ever; `events.id` is the run's number and the event's place in it
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable
 
@@ -189,5 +190,6 @@ def migrate(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        with contextlib.suppress(sqlite3.Error):  # the first error is the one to tell
+            connection.execute("ROLLBACK")
         raise
