@@ -233,7 +233,8 @@ class Lanes:
         self._free_waits: set[asyncio.Task[object]] = set()
         self._in_window: set[asyncio.Task[object]] = set()
         self._kept: set[asyncio.Task[object]] = set()  # failed in their slot, and not weighed yet
-        self._past: set[asyncio.Task[object]] = set()  # have left their slot, and something to do still
+        self._in_slot: set[asyncio.Task[object]] = set()
+        self._past: set[asyncio.Task[object]] = set()  # under way, and in need of no slot now: past it, or set aside
         self.moved: Callable[[], None] = lambda: None  # told when more tasks may start
 
     # --- lanes ---
@@ -259,6 +260,7 @@ class Lanes:
             raise StoppedError
         self._kept.discard(life)
         self._past.discard(life)
+        self._in_slot.add(life)
         if self._roads.slots.full:
             self.moved()
         try:
@@ -267,6 +269,7 @@ class Lanes:
             self._kept.add(life)
             raise
         finally:
+            self._in_slot.discard(life)
             if life not in self._kept:
                 self._roads.slots.leave()
                 self._past.add(life)
@@ -374,8 +377,23 @@ class Lanes:
 
     async def pause(self, seconds: float) -> None:
         """Wait, unless the run stops meanwhile."""
-        await self._unless_stopped(self._clock.sleep(seconds))
+        with self.aside():
+            await self._unless_stopped(self._clock.sleep(seconds))
         self.check()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Around the wait of a task that needs no slot until it is over: others may start in its stead."""
+        life = _this_task()
+        if life in self._in_slot or life in self._past:
+            yield
+            return
+        self._past.add(life)
+        self.moved()
+        try:
+            yield
+        finally:
+            self._past.discard(life)
 
     async def _unless_stopped(self, what: Coroutine[Any, Any, None]) -> None:
         waits = [asyncio.ensure_future(what), asyncio.ensure_future(self._stopping.wait())]

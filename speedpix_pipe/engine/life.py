@@ -324,7 +324,7 @@ class Lives:
 
     async def _from_twin(self, twin: asyncio.Future[Result]) -> Result:
         if not twin.done():
-            with self._gates.waiting():
+            with self._gates.waiting(), self._gates.aside():
                 await asyncio.wait({twin})
         if twin.cancelled():
             raise StoppedError

@@ -193,6 +193,10 @@ class Gates(Protocol):
 
     async def pause(self, seconds: float) -> None: ...
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Around the wait of a task that needs no slot until it is over: others may start in its stead."""
+        ...
+
     def waiting(self, *, paid: bool = True) -> AbstractContextManager[None]:
         """Around a wait that may be cut short when the run stops: nothing is lost by it.
 

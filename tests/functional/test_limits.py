@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
 
+from speedpix_pipe.app.run import RunOutcome
 from speedpix_pipe.errors import PlanError
 from tests.functional.money import Shop, counts
 
@@ -133,3 +136,24 @@ def test_a_rate_spaces_submissions(tmp_path: Path) -> None:
         shop.run(clock=SystemClock())
         times = sorted(one["created_at"] for one in shop.emulator.predictions())
         assert times[-1] - times[0] >= 0.1 * (len(times) - 1) * 0.9
+
+
+def test_equal_tasks_that_wait_for_one_keep_no_others_from_starting(tmp_path: Path) -> None:
+    with Shop(tmp_path) as shop:
+        shop.edit("for_each: ${{ params.words }}", 'for_each: ${{ params.words }}\n    key: "${{ index }}"')
+        shop.hold.set()
+
+        async def going() -> RunOutcome:
+            words = ["ant"] * 6 + ["bee", "cat", "dog"]
+            run = asyncio.ensure_future(shop.going(params={"words": [json.dumps(words)]}))
+            for _ in range(1000):
+                if shop.made == 4:
+                    break
+                await asyncio.sleep(0.01)
+            started = sorted(shop.words("first"))
+            shop.hold.clear()
+            outcome = await run
+            assert started == ["ant", "bee", "cat", "dog"]
+            return outcome
+
+        assert counts(asyncio.run(going())) == {"succeeded": 8, "cached": 10}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from speedpix_pipe.clock import SystemClock
-from speedpix_pipe.engine.lanes import DOWNLOADS, Lane, Lanes, Roads, Spent, Stop
+from speedpix_pipe.engine.lanes import DOWNLOADS, LOOKAHEAD, Lane, Lanes, Roads, Spent, Stop
 from speedpix_pipe.model import Limits
 from speedpix_pipe.steps.base import StoppedError
 
@@ -266,3 +266,50 @@ def test_a_pause_ends_with_the_run() -> None:
         return isinstance((await asyncio.gather(task, return_exceptions=True))[0], StoppedError)
 
     assert ran(work)
+
+
+# --- how many may start ---
+
+
+def test_while_slots_are_free_only_those_start_that_can_have_one() -> None:
+    async def work() -> list[int]:
+        run, told, leave = lanes(Limits(concurrency=4)), [], asyncio.Event()
+        run.moved = lambda: told.append(1)
+
+        async def one(*, first: bool) -> None:
+            async with run.slot(()):
+                await (settle() if first else leave.wait())
+            await leave.wait()  # something to do still, without a slot
+
+        found = [run.may_start(0), run.may_start(4)]
+        tasks = [asyncio.ensure_future(one(first=at == 0)) for at in range(4)]
+        await asyncio.sleep(0)
+        found.append(run.may_start(4))  # all slots are taken: a load of tasks to come may get ready
+        assert len(told) == 1
+        await settle()
+        await settle()
+        found.append(run.may_start(4))  # one slot is free again
+        assert len(told) == 2
+        leave.set()
+        await asyncio.gather(*tasks)
+        return found
+
+    assert ran(work) == [4, 0, LOOKAHEAD, 1]
+
+
+def test_who_waits_for_another_makes_room() -> None:
+    async def work() -> list[int]:
+        run, over = lanes(Limits(concurrency=2)), asyncio.Event()
+
+        async def twin() -> None:
+            with run.aside():
+                await over.wait()
+
+        waiting = asyncio.ensure_future(twin())
+        await asyncio.sleep(0)
+        found = [run.may_start(2)]
+        over.set()
+        await waiting
+        return [*found, run.may_start(2)]
+
+    assert ran(work) == [1, 0]
