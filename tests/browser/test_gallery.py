@@ -161,7 +161,7 @@ def test_keys_walk_through_pictures_and_items(open_page, gallery):
     page.keyboard.press("Escape")
     assert not page.locator("#viewer").is_visible()
     # The browser tells the page a moment later that the viewer is closed.
-    page.wait_for_function("document.activeElement.getAttribute('aria-label')?.includes('looks, inbox/p3.png, beach')")
+    page.locator("[aria-label*='looks, inbox/p3.png, beach']:focus").wait_for()
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "search"
 
