@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from speedpix_pipe.summary import Tally
 
 REFUSED = 3
-_ALLOCATIONS = 20_000  # between looks for garbage in circles: a run keeps much and makes little of it
+_ALLOCATIONS = 5_000  # between looks for garbage in circles: a run keeps much and makes little of it
 Start = Callable[["Subscribe"], Coroutine[Any, Any, "RunOutcome"]]
 
 

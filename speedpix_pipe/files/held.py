@@ -9,7 +9,7 @@ import os
 import threading
 from pathlib import Path
 
-BUDGET_BYTES = 4 << 20
+BUDGET_BYTES = 2 << 20
 
 
 class _Budget:
