@@ -215,8 +215,7 @@ class Lives:
         except TaskError as error:
             return ending_of(error, job.attempts)
         finally:
-            for _, file in files_in(prepared.input):
-                file.let_go()  # held, and not sent after all
+            _let_go(prepared.input)
         return Finished(result, prepared, saved, cached, job.attempts, written=recorded or written)
 
     async def _leave(self, task: Task) -> Ending:
@@ -254,6 +253,9 @@ class Lives:
             return await seen(lambda: self._prepare(task, rendered))
         except OSError as error:
             raise _unreadable(error) from error
+        except TaskError:
+            _let_go(rendered)
+            raise
 
     async def _hash_all(self, files: list[FileValue], *, to_send: bool) -> None:
         here = [file for file in files if not isinstance(file, ObjectFile)]
@@ -409,6 +411,12 @@ class Lives:
                 input_files=prepared.files,
             )
         )
+
+
+def _let_go(rendered: Mapping[str, Any]) -> None:
+    """Of files that are held, and are not sent after all."""
+    for _, file in files_in(rendered):
+        file.let_go()
 
 
 def _hash_all(files: list[FileValue], *, to_send: bool) -> None:

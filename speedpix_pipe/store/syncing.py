@@ -153,7 +153,8 @@ def _sync(written: list[tuple[_Going, int]]) -> list[_Going]:
     """Bring these files to disk; those whose jobs go on."""
     if len(written) > 1 and hasattr(os, "posix_fadvise"):
         for _, descriptor in written:  # begin to write all, so that one commit serves them
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            with contextlib.suppress(OSError):  # it is a hint
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     left = []
     for going, descriptor in written:
         try:
