@@ -240,6 +240,7 @@ class Lives:
         sight = self._sights.pop(task, None)
         if sight is not None and sight.prepared is not None:
             return sight.prepared
+        rendered: dict[str, Any] = {}
         try:
             if sight is not None:
                 rendered, unknown = sight.rendered, list(sight.unknown)
