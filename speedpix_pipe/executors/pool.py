@@ -18,7 +18,10 @@ from speedpix_pipe.executors import worker
 from speedpix_pipe.executors.processors import processors
 
 LOOK_SECONDS = 1.0  # between looks whether the pool still stands
-PRELOAD = ["speedpix_pipe.executors.pixels"]  # imported once, in the server; workers are born with it
+PRELOAD = [
+    "speedpix_pipe.executors.newborn",
+    "speedpix_pipe.executors.pixels",
+]  # imported once, in the server; workers are born with it
 
 
 class PixelPool:
