@@ -185,6 +185,9 @@ def test_cancel_asks_first_and_redo_is_one_click(shop, visit, acts, helpers):
     page.get_by_role("button", name="Stop it").click()
     page.locator("#toast").get_by_text("It was asked to stop.").wait_for()
     listed(page).first.click()
+    page.get_by_role("dialog").get_by_role("img").first.evaluate(
+        "image => image.decode()"
+    )  # then nothing moves any more
     page.get_by_role("button", name="Make it again").click()
     page.get_by_text("A new run is making it again.").wait_for()
     assert acts == [("cancel", helpers.RUN), ("redo", helpers.RUN, Again(("white@in/cup-0.jpg",)))]
