@@ -146,9 +146,9 @@ def _complete_later(new: Any, given: Any, *, kw_only: bool) -> None:
 
     for name in _GENERATED:
         setattr(new, name, _Later(name, complete))
-    simple, waits = _is_simple(new, new.__record__), False
-    if "__init__" not in vars(given):
-        waits = not simple
+    own = "__init__" in vars(given)
+    waits = not own and not _is_simple(new, new.__record__)
+    if not own:
         new.__init__ = __init__ if waits else _init(new.__record__)
 
 

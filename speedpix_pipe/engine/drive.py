@@ -54,7 +54,7 @@ from speedpix_pipe.steps.rendered import shown, with_files
 
 Life = asyncio.Task[tuple[Ending, float] | None]
 LOG = logging.getLogger("speedpix_pipe")
-IMAGES = 32  # tasks under way of a kind that nobody said a width for
+OTHERS = 32  # tasks under way of a kind that nobody said a width for
 TOGETHER = 64  # tasks that are looked up at once before they start
 SLICE_SECONDS = 0.02  # how long commands are carried out before the loop may breathe
 
@@ -271,7 +271,7 @@ class Driver:
         under_way = self._running.get(kind, 0)
         if kind is StepKind.WORKFLOW:
             return self.lanes.may_start(under_way)
-        return self.widths.get(kind, IMAGES) - under_way
+        return self.widths.get(kind, OTHERS) - under_way
 
     async def _start(self, task: Task) -> bool:
         """Whether the task ended at once."""

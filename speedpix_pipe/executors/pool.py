@@ -18,10 +18,8 @@ from speedpix_pipe.executors import worker
 from speedpix_pipe.executors.processors import processors
 
 LOOK_SECONDS = 1.0  # between looks whether the pool still stands
-PRELOAD = [
-    "speedpix_pipe.executors.newborn",
-    "speedpix_pipe.executors.pixels",
-]  # imported once, in the server; workers are born with it
+# Imported once, in the server; workers are born with them.
+PRELOAD = ["speedpix_pipe.executors.newborn", "speedpix_pipe.executors.pixels"]
 
 
 class PixelPool:

@@ -36,7 +36,6 @@ class Digests:
         self._writer = writer
         self._now = now
         self._known: dict[bytes, tuple[bytes, str] | None] = {}  # None: looked for, not there
-        self._looked: dict[Path, tuple[bytes, bytes]] = {}  # at these files, a moment ago
 
     def digest(self, path: Path) -> str:
         """The digest of a file's bytes; `OSError` as `open` raises it."""
@@ -49,27 +48,21 @@ class Digests:
 
     def peek(self, path: Path) -> str | None:
         """The digest if it is remembered and nobody has written to the file since; never reads the file."""
-        looked: tuple[bytes, bytes] | None = self._looked.pop(path, None)
         try:
-            place, state = looked or _key(path.stat())
+            place, state = _key(path.stat())
         except OSError:
             return None
         known = self._read(place)
         return known[1] if known is not None and known[0] == state else None
 
     def recall_all(self, paths: Iterable[Path]) -> None:
-        """Have the digests of these files at hand, as far as they are remembered: one look for many.
-
-        `peek` is asked for each of them next, and need not look at the file again.
-        """
+        """Have the digests of these files at hand, as far as they are remembered: one look for many."""
         places = []
-        self._looked.clear()
         for path in paths:
             try:
-                self._looked[path] = _key(path.stat())
+                place = _key(path.stat())[0]
             except OSError:
                 continue
-            place = self._looked[path][0]
             if place not in self._known:
                 places.append(place)
         rows = self._reader.many("SELECT place, state, sha256 FROM digests WHERE place IN ({marks})", places)
