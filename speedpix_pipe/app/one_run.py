@@ -7,6 +7,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 
@@ -49,7 +50,7 @@ Subscribe = Callable[[Tally, Loaded], Sequence[Subscriber]]
 class RunOutcome:
     """What a run came to, and what the commands need to speak of it."""
 
-    summary: RunSummary
+    summary: RunSummary = field(repr=False)  # it is long, and `signal.signal` has it written out with the loop's task
     exit_code: int
     state_folder: Path
 

@@ -24,6 +24,7 @@ from speedpix_pipe.app.station import open_station
 from speedpix_pipe.app.stopping import signals
 from speedpix_pipe.clock import Clock, SystemClock
 from speedpix_pipe.errors import UsageError
+from speedpix_pipe.files import LateDigests
 from speedpix_pipe.files.objects import Objects
 from speedpix_pipe.model import TaskStatus
 from speedpix_pipe.plan.tasks import Task
@@ -70,10 +71,10 @@ async def redo(request: RedoRequest, subscribe: Subscribe) -> RunOutcome:
     )
     with ExitStack() as stack:
         watched = watched_folder(row) is not None
-        objects = Objects()
-        await required(asked.spec, objects, skip_watched=watched)
+        digests = LateDigests()
+        loaded = await required(asked.spec, Objects(digests), skip_watched=watched)
         store = stack.enter_context(Store.open(request.state_folder, now=request.clock.now))
-        loaded = await required(asked.spec, objects, digests=store.digests, skip_watched=watched)
+        digests.store = store.digests
         if watched:
             loaded = with_arrivals(loaded, row, store)
         run_id = new_run_id(request.clock)

@@ -11,6 +11,7 @@ from speedpix_pipe.app.specs import required
 from speedpix_pipe.app.start import may_begin
 from speedpix_pipe.app.station import open_station
 from speedpix_pipe.app.stopping import signals
+from speedpix_pipe.files import LateDigests
 from speedpix_pipe.files.objects import Objects
 from speedpix_pipe.store import Store
 
@@ -26,11 +27,10 @@ async def run(request: RunRequest, subscribe: Subscribe) -> RunOutcome:
         request = taken_up(request, state_folder)
         spec = request.spec
     with ExitStack() as stack:
-        objects = Objects()
-        loaded = await required(spec, objects)
+        digests = LateDigests()
+        loaded = await required(spec, Objects(digests))
         store = stack.enter_context(Store.open(state_folder, now=request.clock.now))
-        # The params again, with digests that are remembered.
-        loaded = await required(spec, objects, digests=store.digests)
+        digests.store = store.digests
         resumed = resumable(request, loaded, store)
         run_id = resumed.id if resumed else new_run_id(request.clock)
         stack.enter_context(store.lock(loaded.pipeline.path, run_id=run_id))

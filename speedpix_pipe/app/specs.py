@@ -188,12 +188,9 @@ def require(
     raise SpecError(problems)
 
 
-async def required(
-    request: SpecRequest, objects: Objects, *, digests: Digests | None = None, skip_watched: bool = False
-) -> Loaded:
-    """The same on a thread that runs a loop. Asked twice with the same `objects`, it looks at them once."""
-    objects.digests = digests
-    return await seen(partial(require, request, digests=digests, objects=objects, skip_watched=skip_watched))
+async def required(request: SpecRequest, objects: Objects, *, skip_watched: bool = False) -> Loaded:
+    """The same on a thread that runs a loop, with the digests that the objects know."""
+    return await seen(partial(require, request, digests=objects.digests, objects=objects, skip_watched=skip_watched))
 
 
 def surroundings(loaded: Loaded, *, run: Mapping[str, str], digests: Digests | None) -> Surroundings:

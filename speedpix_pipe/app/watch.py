@@ -26,6 +26,7 @@ from speedpix_pipe.app.station import Station, limits_of, open_station
 from speedpix_pipe.app.stopping import signals
 from speedpix_pipe.engine.lanes import lookahead
 from speedpix_pipe.errors import ExecutorError, SpecError, UsageError
+from speedpix_pipe.files import LateDigests
 from speedpix_pipe.files.objects import Objects
 from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.model import Watch
@@ -80,8 +81,8 @@ async def watch(
     folder = (spec.cwd / spec.spec).resolve().parent
     ignore_lease_signals()
     with ExitStack() as stack:
-        objects = Objects()
-        loaded = await required(spec, objects, skip_watched=True)
+        digests = LateDigests()
+        loaded = await required(spec, Objects(digests), skip_watched=True)
         if not loaded.pipeline.watch:
             raise UsageError(
                 f"{loaded.pipeline.shown} has no `watch` section", code="watch.none", hint="say which folder to watch"
@@ -91,8 +92,8 @@ async def watch(
         if buckets:
             await in_thread(partial(look_for, buckets))
         store = stack.enter_context(Store.open(spec.settings.state_folder(folder), now=request.run.clock.now))
-        loaded = await required(spec, objects, digests=store.digests, skip_watched=True)
-        objects.begun = True  # from here on a store's trouble is a task's
+        digests.store = store.digests
+        loaded.objects.begun = True  # from here on a store's trouble is a task's
         watcher = watcher_id(store.folder, loaded.pipeline.path)
         stack.enter_context(store.lock(loaded.pipeline.path, run_id=f"watch {watcher}"))
         notes: list[str] = []

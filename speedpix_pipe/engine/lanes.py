@@ -11,6 +11,7 @@ import asyncio
 import heapq
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -127,6 +128,27 @@ class Turn(AbstractAsyncContextManager[None]):
 
     async def __aexit__(self, *_: object) -> None:
         self._lane.leave()
+
+
+class Slot(AbstractAsyncContextManager[Callable[[], None]]):
+    """A place in flight; what entering it gives is a way to be done with it early.
+
+    Left with a failure, it is given on only when the run has weighed that (`Lanes.weighed`): whoever came next would
+    submit although the failure stops the run. A task that tries again keeps its place.
+    """
+
+    __slots__ = ("_lanes", "_life", "_order")
+
+    def __init__(self, lanes: Lanes, order: Order) -> None:
+        self._lanes, self._order = lanes, order
+
+    async def __aenter__(self) -> Callable[[], None]:
+        self._life = _this_task()
+        await self._lanes.enter(self._life, self._order)
+        return partial(self._lanes.give_on, self._life)
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._lanes.give_on(self._life, failed=isinstance(error, TaskError | UnknownOutcomeError))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,12 +269,11 @@ class Lanes:
         most = slots + lookahead(slots) - under_way
         return most if self._roads.slots.full else min(most, slots + len(self._past) - under_way)
 
-    @asynccontextmanager
-    async def slot(self, order: Order) -> AsyncIterator[None]:
-        """A place in flight. Left with a failure, it is given on only when the run has weighed that (`weighed`):
-        whoever came next would submit although the failure stops the run. A task that tries again keeps its place.
-        """
-        life = _this_task()
+    def slot(self, order: Order) -> Slot:
+        return Slot(self, order)
+
+    async def enter(self, life: asyncio.Task[Any], order: Order) -> None:
+        """A task takes its place in flight."""
         if life not in self._kept:
             self.check()
             await self._roads.slots.enter(order, self)
@@ -263,17 +284,18 @@ class Lanes:
         self._in_slot.add(life)
         if self._roads.slots.full:
             self.moved()
-        try:
-            yield
-        except (TaskError, UnknownOutcomeError):
+
+    def give_on(self, life: asyncio.Task[Any], *, failed: bool = False) -> None:
+        """A task is done with its place, if it still has one."""
+        if life not in self._in_slot:
+            return
+        self._in_slot.discard(life)
+        if failed:
             self._kept.add(life)
-            raise
-        finally:
-            self._in_slot.discard(life)
-            if life not in self._kept:
-                self._roads.slots.leave()
-                self._past.add(life)
-                self.moved()
+            return
+        self._roads.slots.leave()
+        self._past.add(life)
+        self.moved()
 
     def weighed(self, life: asyncio.Task[Any]) -> None:
         """What this task came to has been weighed: a place that it still holds is free."""

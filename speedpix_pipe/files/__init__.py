@@ -20,7 +20,7 @@ from speedpix_pipe.files.paths import (
 from speedpix_pipe.files.pattern import find_files, has_magic, pattern_covers
 from speedpix_pipe.files.read import READ_LIMIT, read_file
 from speedpix_pipe.files.storage import Entry, ObjectUrl, StorageError, names_object
-from speedpix_pipe.files.value import FILE_NAMES, Digests, FileValue
+from speedpix_pipe.files.value import FILE_NAMES, Digests, FileValue, LateDigests
 
 __all__ = [
     "EXTENSIONS",
@@ -31,6 +31,7 @@ __all__ = [
     "FileAccess",
     "FileValue",
     "FolderFiles",
+    "LateDigests",
     "ObjectUrl",
     "Sniffed",
     "StorageError",

@@ -45,6 +45,31 @@ class Digests(Protocol):
     def remember(self, place: bytes, state: bytes, sha256: str) -> None: ...
 
 
+class LateDigests:
+    """Digests of a store that is opened once what was read has proved sound. Until then nothing is remembered."""
+
+    __slots__ = ("store",)
+
+    def __init__(self) -> None:
+        self.store: Digests | None = None
+
+    def digest(self, path: Path) -> str:
+        return sha256_file(path) if self.store is None else self.store.digest(path)
+
+    def peek(self, path: Path) -> str | None:
+        return None if self.store is None else self.store.peek(path)
+
+    def study(self, path: Path) -> Studied:
+        return study_file(path)[0] if self.store is None else self.store.study(path)
+
+    def recall(self, place: bytes, state: bytes) -> str | None:
+        return None if self.store is None else self.store.recall(place, state)
+
+    def remember(self, place: bytes, state: bytes, sha256: str) -> None:
+        if self.store is not None:
+            self.store.remember(place, state, sha256)
+
+
 class Home:
     """What the file values of one place share: the spec's folder, the pattern's fixed part, the digests."""
 

@@ -49,9 +49,10 @@ class TwinPrediction(Prediction):
         polling_interval: float | None = None,
         *,
         on_progress: Callable[[AsyncPrediction], object] | None = None,
+        on_success: Callable[[], object] | None = None,
     ) -> TwinPrediction:
         twin = self._twin()
-        await twin.wait(timeout, polling_interval, on_progress=on_progress)
+        await twin.wait(timeout, polling_interval, on_progress=on_progress, on_success=on_success)
         self._update(twin.snapshot)
         return self
 

@@ -153,8 +153,8 @@ class Keeper(Protocol):
 class Gates(Protocol):
     """What holds work back: limits, lanes, and the end of the run. Every wait raises `Stopped` once it is over."""
 
-    def slot(self, order: tuple[int, ...]) -> AbstractAsyncContextManager[None]:
-        """A prediction in flight."""
+    def slot(self, order: tuple[int, ...]) -> AbstractAsyncContextManager[Callable[[], None]]:
+        """A prediction in flight. What it gives is to be called if the service is done with it before the end."""
         ...
 
     def submitting(

@@ -8,7 +8,7 @@ Here the service's `canceled` becomes the runner's `cancelled`, and SDK errors b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from speedpix_pipe.clock import Clock
@@ -135,8 +135,8 @@ class Predictions:
         if prediction.done:
             await self._ended(job, prediction, row)
         else:
-            async with job.gates.slot(job.order):
-                prediction = await self._wait(job, prediction)
+            async with job.gates.slot(job.order) as done:
+                prediction = await self._wait(job, prediction, done)
                 await self._ended(job, prediction, row)
         try:
             return await self._fetched(job, prediction, row)
@@ -183,9 +183,9 @@ class Predictions:
             prepared = job.prepared
             digests = {path: sha256 for _, path, sha256 in prepared.files}
             sent = await self.service.sendable(prepared.input, job.gates, margin_seconds=margin, digests=digests)
-        async with job.gates.slot(job.order):
+        async with job.gates.slot(job.order) as done:
             row, prediction = await self._submit(job, fingerprint, sent, replaces)
-            prediction = await self._wait(job, prediction)
+            prediction = await self._wait(job, prediction, done)
             await self._ended(job, prediction, row)
         try:
             return await self._fetched(job, prediction, row)
@@ -326,7 +326,8 @@ class Predictions:
 
     # --- waiting ---
 
-    async def _wait(self, job: Job, prediction: AsyncPrediction) -> AsyncPrediction:
+    async def _wait(self, job: Job, prediction: AsyncPrediction, done: Callable[[], None]) -> AsyncPrediction:
+        """Until it is final. `done` is called when it has succeeded: who submits next need not wait for its result."""
         from speedpix_pipe.sdk.errors import RateLimitError, SpeedPixError, SpeedPixTimeoutError
 
         timeout = job.step.timeout_seconds
@@ -335,7 +336,9 @@ class Predictions:
             left = max(0.0, ends - self._clock.monotonic())
             try:
                 with job.gates.waiting():
-                    return await prediction.wait(left, on_progress=lambda seen: self._progress(job, seen))
+                    return await prediction.wait(
+                        left, on_progress=lambda seen: self._progress(job, seen), on_success=done
+                    )
             except SpeedPixTimeoutError as error:
                 message = f"not done after {timeout:g} s; it goes on at the service, and the next run joins it"
                 hint = "raise `timeout`, or run again"

@@ -155,17 +155,20 @@ class AsyncPrediction:
         polling_interval: float | None = None,
         *,
         on_progress: Callable[[AsyncPrediction], object] | None = None,
+        on_success: Callable[[], object] | None = None,
         # unasync: insert cancel_event: threading.Event | None = None,
     ) -> AsyncPrediction:
         """Wait until it is done. Without `polling_interval` (seconds) the service's own hints say when to look.
 
-        `timeout` (seconds) raises `SpeedPixTimeoutError`; the task goes on. `on_progress` is called after each look.
+        `timeout` (seconds) raises `SpeedPixTimeoutError`; the task goes on. `on_progress` is called after each look,
+        `on_success` when the service says that it is done, before the result is asked for.
         """
         await self._owner.watch(
             self,
             timeout,
             polling_interval,
             on_progress,
+            on_success,
             # unasync: insert cancel_event,
         )
         return self

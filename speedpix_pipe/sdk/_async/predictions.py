@@ -139,7 +139,12 @@ class AsyncPredictions:
     # -- looking ------------------------------------------------------------------------------------------------------
 
     async def look(
-        self, state: PredictionState, *, deadline: float | None = None, patient: bool = False
+        self,
+        state: PredictionState,
+        *,
+        deadline: float | None = None,
+        patient: bool = False,
+        on_success: Callable[[], object] | None = None,
     ) -> PredictionState:
         """One progress call, and the result call if the task is done."""
         attempts = (
@@ -157,6 +162,8 @@ class AsyncPredictions:
             )
         if not state.status.final:
             return state
+        if on_success is not None and state.status is Status.SUCCEEDED:
+            _tell("on_success", state.id, on_success)
         return await self._with_result(state, body, attempts, deadline)
 
     async def _with_result(
@@ -198,6 +205,7 @@ class AsyncPredictions:
         timeout: float | None,  # noqa: ASYNC109  # as above
         polling_interval: float | None,
         on_progress: Callable[[AsyncPrediction], object] | None,
+        on_success: Callable[[], object] | None = None,
         # unasync: insert cancel_event: threading.Event | None = None,
     ) -> None:
         """The loop behind `wait`. All waits of a client take turns with each other."""
@@ -224,7 +232,7 @@ class AsyncPredictions:
             if late:
                 raise self._too_late(prediction, timeout)
             try:
-                seen = await self.look(prediction.snapshot, deadline=deadline, patient=True)
+                seen = await self.look(prediction.snapshot, deadline=deadline, patient=True, on_success=on_success)
             except SpeedPixError as error:
                 if deadline is not None and error.retryable and clock.monotonic() + 1.0 >= deadline:
                     raise self._too_late(prediction, timeout) from error
@@ -232,7 +240,8 @@ class AsyncPredictions:
             if prediction.given_up():
                 break
             prediction._update(seen)
-            _tell(on_progress, prediction)
+            if on_progress is not None:
+                _tell("on_progress", prediction.id, on_progress, prediction)
             due = pace.after(clock.monotonic(), seen)
 
     def _too_late(self, prediction: AsyncPrediction, timeout: float | None) -> SpeedPixTimeoutError:
@@ -244,11 +253,9 @@ class AsyncPredictions:
         )
 
 
-def _tell(observer: Callable[[Any], object] | None, prediction: AsyncPrediction) -> None:
+def _tell(name: str, prediction_id: str, observer: Callable[..., object], *seen: Any) -> None:
     """An observer that raises loses its own call, not the prediction that is paid for."""
-    if observer is None:
-        return
     try:
-        observer(prediction)
+        observer(*seen)
     except Exception:  # noqa: BLE001  # whatever a stranger's callback raises
-        _LOG.exception("on_progress raised for prediction %s", prediction.id)
+        _LOG.exception("%s raised for prediction %s", name, prediction_id)

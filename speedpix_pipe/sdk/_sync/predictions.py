@@ -139,7 +139,14 @@ class Predictions:
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
-    def look(self, state: PredictionState, *, deadline: float | None = None, patient: bool = False) -> PredictionState:
+    def look(
+        self,
+        state: PredictionState,
+        *,
+        deadline: float | None = None,
+        patient: bool = False,
+        on_success: Callable[[], object] | None = None,
+    ) -> PredictionState:
         """One progress call, and the result call if the task is done."""
         attempts = (
             max(self.calls.retry.attempts, PATIENT_ATTEMPTS) if patient and self.calls.retry.attempts > 1 else None
@@ -156,6 +163,8 @@ class Predictions:
             )
         if not state.status.final:
             return state
+        if on_success is not None and state.status is Status.SUCCEEDED:
+            _tell("on_success", state.id, on_success)
         return self._with_result(state, body, attempts, deadline)
 
     def _with_result(
@@ -197,6 +206,7 @@ class Predictions:
         timeout: float | None,
         polling_interval: float | None,
         on_progress: Callable[[Prediction], object] | None,
+        on_success: Callable[[], object] | None = None,
         cancel_event: threading.Event | None = None,
     ) -> None:
         """The loop behind `wait`. All waits of a client take turns with each other."""
@@ -223,7 +233,7 @@ class Predictions:
             if late:
                 raise self._too_late(prediction, timeout)
             try:
-                seen = self.look(prediction.snapshot, deadline=deadline, patient=True)
+                seen = self.look(prediction.snapshot, deadline=deadline, patient=True, on_success=on_success)
             except SpeedPixError as error:
                 if deadline is not None and error.retryable and clock.monotonic() + 1.0 >= deadline:
                     raise self._too_late(prediction, timeout) from error
@@ -231,7 +241,8 @@ class Predictions:
             if prediction.given_up():
                 break
             prediction._update(seen)
-            _tell(on_progress, prediction)
+            if on_progress is not None:
+                _tell("on_progress", prediction.id, on_progress, prediction)
             due = pace.after(clock.monotonic(), seen)
 
     def _too_late(self, prediction: Prediction, timeout: float | None) -> SpeedPixTimeoutError:
@@ -243,11 +254,9 @@ class Predictions:
         )
 
 
-def _tell(observer: Callable[[Any], object] | None, prediction: Prediction) -> None:
+def _tell(name: str, prediction_id: str, observer: Callable[..., object], *seen: Any) -> None:
     """An observer that raises loses its own call, not the prediction that is paid for."""
-    if observer is None:
-        return
     try:
-        observer(prediction)
+        observer(*seen)
     except Exception:  # noqa: BLE001  # whatever a stranger's callback raises
-        _LOG.exception("on_progress raised for prediction %s", prediction.id)
+        _LOG.exception("%s raised for prediction %s", name, prediction_id)

@@ -10,6 +10,7 @@ import pytest
 
 from speedpix_pipe.clock import SystemClock
 from speedpix_pipe.engine.lanes import DOWNLOADS, LOOKAHEAD, Lane, Lanes, Roads, Spent, Stop
+from speedpix_pipe.errors import TaskError, TaskErrorKind
 from speedpix_pipe.model import Limits
 from speedpix_pipe.steps.base import StoppedError
 
@@ -85,6 +86,37 @@ def test_a_stop_sends_home_who_waits_and_turns_away_who_comes() -> None:
         return [type(first)]
 
     assert ran(work) == [StoppedError]
+
+
+def test_a_place_that_is_done_with_early_is_given_on_once() -> None:
+    async def work() -> list[str]:
+        gates, order = lanes(Limits(concurrency=1)), []
+
+        async def other(name: str) -> None:
+            async with gates.slot(()):
+                order.append(name)
+                await asyncio.sleep(3600)
+
+        async def first() -> None:
+            async with gates.slot(()) as done:
+                others.extend(asyncio.ensure_future(other(name)) for name in ("second", "third"))
+                await settle()
+                done()
+                await settle()
+                order.append("first")
+                raise TaskError("its result cannot be had", kind=TaskErrorKind.GATEWAY)
+
+        others: list[asyncio.Future[None]] = []
+        life = asyncio.ensure_future(first())
+        await asyncio.wait({life})
+        assert isinstance(life.exception(), TaskError)
+        gates.weighed(life)  # whose place it is no more
+        await settle()
+        for task in others:
+            task.cancel()
+        return order
+
+    assert ran(work) == ["second", "first"]
 
 
 @pytest.mark.parametrize(

@@ -121,9 +121,13 @@ class Handle:
         self.status, self.done = "running", False
         self.raw_output = {"made": identity}
 
-    async def wait(self, timeout: float, on_progress: Any) -> Handle:
+    async def wait(self, timeout: float, on_progress: Any, on_success: Any) -> Handle:
         await self._world.breathe()
-        self.status, self.done = self._world.made[self.id][1], True
+        status = self._world.made[self.id][1]
+        if status == "succeeded":
+            on_success()
+            await self._world.breathe()
+        self.status, self.done = status, True
         return self
 
 

@@ -94,6 +94,22 @@ async def test_progress_is_told_at_each_look(client, service, wire):
     assert seen == [("waiting", 0.5, 3), ("running", 0.4, None), ("succeeded", 1.0, None)]
 
 
+async def test_success_is_told_before_the_result_is_asked_for(client, service, wire):
+    service.answer("progress", wire.progress(progress=0.4), ...)
+    prediction, told = await client.predictions.create("wf", {}), []
+    await prediction.wait(on_success=lambda: told.append(list(service.order)))
+    assert told == [["submit", "progress", "progress"]]
+    assert service.order == ["submit", "progress", "progress", "result"]
+
+
+async def test_a_failure_is_no_success(client, service, wire):
+    service.answer("progress", wire.progress("failed"))
+    prediction, told = await client.predictions.create("wf", {}), []
+    await prediction.wait(on_success=lambda: told.append(1))
+    assert prediction.status is Status.FAILED
+    assert not told
+
+
 async def test_an_observer_that_raises_is_logged_and_the_prediction_goes_on(client, caplog):
     def observer(prediction):
         raise RuntimeError("mine")
