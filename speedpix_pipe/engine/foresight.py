@@ -8,7 +8,9 @@ whose files stand untouched, ends without waiting, without a thread and without 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +18,7 @@ from speedpix_pipe.engine.saving import Address, Saver
 from speedpix_pipe.errors import ExpressionError, TaskError
 from speedpix_pipe.files import FileValue
 from speedpix_pipe.files.objects import LookFirstError
-from speedpix_pipe.model import Result
+from speedpix_pipe.model import Result, StepKind
 from speedpix_pipe.plan.graph import Role
 from speedpix_pipe.plan.tasks import Task
 from speedpix_pipe.records import dataclass
@@ -29,7 +31,9 @@ class Results(Protocol):
 
     def result(self, fingerprint: str) -> Result | None: ...
 
-    def results(self, fingerprints: Sequence[str]) -> dict[str, Result]: ...
+    def ahead(self, fingerprints: Sequence[str]) -> dict[str, Result]:
+        """Those that are kept; for the others, the looks that follow are answered by this one."""
+        ...
 
     def keep_result(self, fingerprint: str, service: str, result: Result, *, kind: str) -> asyncio.Future[None]: ...
 
@@ -59,6 +63,7 @@ class Sight:
     rendered: dict[str, Any]
     files: Sequence[FileValue] = ()  # that stand in it
     unknown: Sequence[FileValue] = ()  # of these, whose digests have to be made
+    read: bool = False  # they are
     prepared: Prepared | None = None  # None: a file in it has to be read first
     result: Result | None = None  # kept, whole, and what the step still asks for
     saved: Mapping[str, Address] | None = None  # where its files stand untouched; None: not all of them do
@@ -68,32 +73,63 @@ class Sight:
 class Foresight:
     """The sights of tasks that are about to start. Each is taken once, within the turn of the loop that made it."""
 
-    def __init__(self, looks: Looks, results: Results, saver: Saver, digests: Digests) -> None:
+    def __init__(
+        self,
+        looks: Looks,
+        results: Results,
+        saver: Saver,
+        digests: Digests,
+        to_upload: Callable[[Sequence[str]], None],
+    ) -> None:
         self._looks = looks
+        self._to_upload = to_upload
         self._results = results
         self._saver = saver
         self._digests = digests
         self._sights: dict[Task, Sight] = {}
+        self._reading: dict[Task, Sight] = {}  # in the order in which they are read
 
     def take(self, task: Task) -> Sight | None:
         return self._sights.pop(task, None)
 
     def look(self, tasks: Iterable[Task]) -> None:
         """Find out about these tasks what can be found out at once."""
-        seen: list[tuple[Task, Sight]] = []
+        seen: dict[Task, Sight] = {}
         files: list[FileValue] = []
         for task in tasks:
             sight = self._rendered(task)
             if sight is not None:
-                seen.append((task, sight))
+                seen[task] = sight
                 files += [file for file in sight.files if file.origin is None]
         if files:
             self._digests.recall_all([file.absolute for file in files])
-        asked = [(task, sight) for task, sight in seen if self._prepared(task, sight)]
-        kept = self._results.results([_fingerprint(sight) for _, sight in asked]) if asked else {}
+        self._look_up(seen)
+        self._sights |= seen
+
+    @contextmanager
+    def reading(self, task: Task, sight: Sight) -> Iterator[None]:
+        """Around the reading of a task's unknown files. After it there is one look for all who are as far."""
+        self._reading[task] = sight
+        try:
+            yield
+            if task in self._reading:
+                seen = [(task, sight), *takewhile(lambda other: other[1].read, self._reading.items())]
+                for other, _ in seen:
+                    self._reading.pop(other, None)
+                self._look_up(dict(seen))
+        finally:
+            self._reading.pop(task, None)
+
+    def _look_up(self, seen: Mapping[Task, Sight]) -> None:
+        asked = [(task, sight) for task, sight in seen.items() if self._prepared(task, sight)]
+        if not asked:
+            return
+        kept = self._results.ahead([_fingerprint(sight) for _, sight in asked])
         if kept:
             self._stand([pair for pair in asked if self._is_good(*pair, kept)])
-        self._sights.update(seen)
+        sending = [sight for task, sight in asked if sight.result is None and task.node.step.kind is StepKind.WORKFLOW]
+        if digests := [file.sha256 for sight in sending for file in sight.files]:
+            self._to_upload(digests)
 
     def _rendered(self, task: Task) -> Sight | None:
         if task.node.role is not Role.STEP:
@@ -112,7 +148,7 @@ class Foresight:
         if sight.error is not None:
             return False
         sight.unknown = [file for file in sight.files if not file.known]
-        if sight.unknown:
+        if sight.unknown:  # for whoever asked for it
             return False
         try:
             sight.prepared = self._looks.prepare(task, sight.rendered)

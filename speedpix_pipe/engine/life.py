@@ -104,7 +104,7 @@ class Lives:
         self._made: set[str] = set()  # fingerprints that were, and need not be once again
         self._kinds: dict[StepKind, Kind] = {}
         self._twins: dict[str, asyncio.Future[Result]] = {}
-        self._foresight = Foresight(self, results, saver, digests)
+        self._foresight = Foresight(self, results, saver, digests, kit.service.to_upload)
         self._sights: dict[Task, Sight] = {}  # of tasks whose life begins
         self._reading: dict[Entry, asyncio.Future[str]] = {}  # objects whose digests are being made
 
@@ -238,19 +238,21 @@ class Lives:
     async def _prepared(self, task: Task) -> Prepared:
         """The task rendered, with digests of its files as they are now, or were a moment ago."""
         sight = self._sights.pop(task, None)
-        if sight is not None and sight.prepared is not None:
-            return sight.prepared
-        rendered: dict[str, Any] = {}
+        rendered: dict[str, Any] = {} if sight is None else sight.rendered
         try:
-            if sight is not None:
-                rendered, unknown = sight.rendered, list(sight.unknown)
-            else:
+            if sight is None:
                 rendered = await seen(lambda: self._render(task, fresh=True))
                 unknown = [file for _, file in files_in(rendered) if not file.known]
-            if unknown:
-                to_send = task.node.step.kind is StepKind.WORKFLOW
-                with self._gates.waiting(paid=False):
-                    await self._hash_all(unknown, to_send=to_send)
+                if unknown:
+                    with self._gates.waiting(paid=False):
+                        await self._hash_all(unknown, to_send=_is_sent(task))
+            elif sight.unknown:
+                with self._gates.waiting(paid=False), self._foresight.reading(task, sight):
+                    await _digesting.run(partial(_read, sight, to_send=_is_sent(task)))
+                if sight.error is not None:
+                    raise sight.error
+            if sight is not None and sight.prepared is not None:
+                return sight.prepared
             return await seen(lambda: self._prepare(task, rendered))
         except OSError as error:
             raise _unreadable(error) from error
@@ -420,9 +422,18 @@ def _let_go(rendered: Mapping[str, Any]) -> None:
         file.let_go()
 
 
-def _hash_all(files: list[FileValue], *, to_send: bool) -> None:
+def _is_sent(task: Task) -> bool:
+    return task.node.step.kind is StepKind.WORKFLOW
+
+
+def _hash_all(files: Sequence[FileValue], *, to_send: bool) -> None:
     for file in files:
         file.study(to_send=to_send)
+
+
+def _read(sight: Sight, *, to_send: bool) -> None:
+    _hash_all(sight.unknown, to_send=to_send)
+    sight.read = True
 
 
 def _unreadable(error: OSError) -> TaskError:

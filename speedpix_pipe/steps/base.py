@@ -126,6 +126,8 @@ class Ledger(Protocol):
 
 
 class Uploads(Protocol):
+    def ahead(self, account: str, digests: Sequence[str]) -> None: ...
+
     def look(self, account: str, sha256: str, content_type: str, *, margin_seconds: float) -> str | None: ...
 
     def remember(

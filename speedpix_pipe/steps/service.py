@@ -7,7 +7,7 @@ prediction is `workflow`'s; this room knows nothing of tasks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import field
 from datetime import datetime, timedelta
@@ -144,6 +144,10 @@ class Service:
         return expires - self._clock.now() >= GOOD_FOR
 
     # --- what is sent ---
+
+    def to_upload(self, digests: Sequence[str]) -> None:
+        """These contents may have to be uploaded soon."""
+        self._uploads.ahead(self._upload_account, digests)
 
     async def sendable(
         self, value: Any, gates: Gates, *, margin_seconds: float, digests: Mapping[str, str] = _NONE_KNOWN

@@ -36,6 +36,7 @@ _COMPANY_SECONDS = 0.003  # what the next group then waits for them; it halves t
 _LAZY_ROWS = 512  # so many rows that nobody waits for are a group of their own
 _MOST_ROWS = 4096  # events in one transaction, so that an intent never waits behind a million of them
 _MOST_MARKS = 256  # values in one question
+_MARKS = [f"?{number}" for number in range(1, _MOST_MARKS + 9)]
 _LARGE = (256, 64, 32)  # rows to a statement; fewer than the last go together, whatever their number
 
 
@@ -72,12 +73,15 @@ class Reader:
         except sqlite3.Error as error:
             raise translated(error, self._path) from error
 
-    def many(self, statement: str, values: Sequence[Any]) -> list[Any]:
-        """All rows for any of these values; the statement has `{marks}` in the place of their list."""
+    def many(self, statement: str, values: Sequence[Any], *common: Any) -> list[Any]:
+        """All rows for any of these values; the statement has `{marks}` in the place of their list, as often as it
+        likes, and `?1` and so on for the values that are common to all.
+        """
         found: list[Any] = []
         for start in range(0, len(values), _MOST_MARKS):
             part = values[start : start + _MOST_MARKS]
-            found += self.all(statement.format(marks=",".join("?" * len(part))), part)
+            marks = ",".join(_MARKS[len(common) : len(common) + len(part)])
+            found += self.all(statement.format(marks=marks), (*common, *part))
         return found
 
     def version(self) -> int:

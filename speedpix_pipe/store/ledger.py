@@ -20,6 +20,7 @@ from typing import Any
 from speedpix_pipe.errors import StoreError
 from speedpix_pipe.events import Event, PredictionRequested
 from speedpix_pipe.model import OPEN_STATES, Result, Submission, SubmissionState
+from speedpix_pipe.store.absent import Absent
 from speedpix_pipe.store.codec import (
     decode_json,
     encode_json,
@@ -42,6 +43,11 @@ _COLUMNS = (
 )
 _OPEN = "('requested', 'created', 'unknown')"
 _LOOK = f"SELECT {_COLUMNS} FROM submissions WHERE fingerprint = ? ORDER BY id"
+_RESULT = "SELECT fingerprint, output, files, prediction_id, received_at FROM results WHERE fingerprint"
+_AHEAD = (
+    f"{_RESULT} IN ({{marks}}) UNION ALL "
+    "SELECT fingerprint, NULL, NULL, NULL, NULL FROM submissions WHERE fingerprint IN ({marks})"
+)
 _LOOK_MANY = (
     f"SELECT {_COLUMNS} FROM submissions WHERE fingerprint IN ({{marks}}) "
     f"AND state IN ('requested', 'created', 'unknown', 'succeeded') ORDER BY id"
@@ -136,6 +142,15 @@ def _pick(rows: Iterable[Submission], account: str) -> Submission | None:
     return success
 
 
+def _result(row: tuple[Any, ...]) -> Result:
+    return Result(
+        output=decode_json(row[1]),
+        files=unpack_files(decode_json(row[2])),
+        prediction_id=row[3],
+        received_at=optional_moment(row[4]),
+    )
+
+
 def _set_aside(row: Submission, replaces: int | None) -> bool:
     """The row that is replaced, and the successes before it: who saw the newest asked for a newer one."""
     if replaces is None:
@@ -214,6 +229,7 @@ class Ledger:
         self._last_before: int = reader.one("SELECT coalesce(max(id), 0) FROM submissions")[0]
         self._encode = encode
         self._now = now
+        self._no_result, self._no_row = Absent(), Absent()
 
     @property
     def _writer(self) -> Writer:
@@ -225,6 +241,8 @@ class Ledger:
 
     def look(self, account: str, fingerprint: str) -> Submission | None:
         """What answers for a fingerprint: this account's open row, else the service's newest success, else nothing."""
+        if self._no_row.take(fingerprint):
+            return None
         rows = self._reader.all(_LOOK, (fingerprint,))
         return _pick(map(_submission, rows), account) if rows else None
 
@@ -325,22 +343,26 @@ class Ledger:
 
     def result(self, fingerprint: str) -> Result | None:
         """The kept result of a fingerprint. Its files are for the caller to look for among the blobs."""
-        return self.results([fingerprint]).get(fingerprint)
+        if self._no_result.take(fingerprint):
+            return None
+        found = self._reader.all(f"{_RESULT} = ?", (fingerprint,))
+        return _result(found[0]) if found else None
 
-    def results(self, fingerprints: Sequence[str]) -> dict[str, Result]:
-        """The same for many, in one look: those that are there."""
-        statement = (
-            "SELECT fingerprint, output, files, prediction_id, received_at FROM results WHERE fingerprint IN ({marks})"
-        )
-        return {
-            row[0]: Result(
-                output=decode_json(row[1]),
-                files=unpack_files(decode_json(row[2])),
-                prediction_id=row[3],
-                received_at=optional_moment(row[4]),
-            )
-            for row in self._reader.many(statement, fingerprints)
-        }
+    def ahead(self, fingerprints: Sequence[str]) -> dict[str, Result]:
+        """The kept results of tasks that are about to start, in one look.
+
+        Where there is none, the next `result` knows that, and where no submission is written down, the next `look`:
+        should one come meanwhile, from another process, then `intend` finds it.
+        """
+        results, submitted = {}, set()
+        for row in self._reader.many(_AHEAD, fingerprints):
+            if row[1] is None:
+                submitted.add(row[0])
+            else:
+                results[row[0]] = _result(row)
+        self._no_result.put(set(fingerprints) - results.keys())
+        self._no_row.put(set(fingerprints) - submitted)
+        return results
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -364,6 +386,7 @@ class Ledger:
         Cancelled before it returns, the row is taken back first: nothing was sent, and nobody shall take it for a
         submission without an answer.
         """
+        self._no_row.take(fingerprint)
         row = (account, fingerprint, "requested", run_id, run_id, step, text_in(key), price, to_stamp(self._now()))
 
         def encoded(made: Submission) -> EventRow:
@@ -402,6 +425,7 @@ class Ledger:
 
     def keep_result(self, fingerprint: str, service: str, result: Result, *, kind: str) -> asyncio.Future[None]:
         """Keep a finished result for every later run: queued by the call itself, on disk when awaited."""
+        self._no_result.take(fingerprint)
         row = (
             fingerprint,
             service,

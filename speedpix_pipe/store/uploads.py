@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from speedpix_pipe.errors import StoreError
+from speedpix_pipe.store.absent import Absent
 from speedpix_pipe.store.codec import optional_stamp, to_stamp
 from speedpix_pipe.store.db import Reader, Writer, row_kind
 
@@ -29,9 +30,19 @@ class Uploads:
         self._reader = reader
         self._open_writer = writer
         self._now = now
+        self._absent = Absent()
+
+    def ahead(self, account: str, digests: Sequence[str]) -> None:
+        """Look for contents that are about to be sent, all at once: what was never uploaded need not be looked for."""
+        statement = "SELECT sha256 FROM uploads WHERE account = ?1 AND sha256 IN ({marks})"
+        found = self._reader.many(statement, digests, account)
+        uploaded = {sha256 for (sha256,) in found}
+        self._absent.put(f"{account}|{digest}" for digest in digests if digest not in uploaded)
 
     def look(self, account: str, sha256: str, content_type: str, *, margin_seconds: float) -> str | None:
         """A URL that will still be good for `margin_seconds`."""
+        if self._absent.take(f"{account}|{sha256}"):
+            return None
         row = self._reader.one(
             "SELECT url, uploaded_at, expires_at FROM uploads WHERE account = ? AND sha256 = ? AND content_type = ?",
             (account, sha256, content_type),
@@ -49,6 +60,7 @@ class Uploads:
         self, account: str, sha256: str, content_type: str, url: str, expires_at: datetime | None, size: int
     ) -> asyncio.Future[None]:
         """Note an upload: queued by the call itself, on disk when awaited."""
+        self._absent.take(f"{account}|{sha256}")
         row = (account, sha256, content_type, url, size, to_stamp(self._now()), optional_stamp(expires_at))
         return self._writer.ask(_REMEMBER, row)
 
