@@ -26,15 +26,13 @@ Folders = set[Path]  # a job adds the folders in which it changed names
 Steps = Generator[int, None, T]  # yields what it has written, and goes on when that is on disk
 Job = Callable[[Folders], "Steps[Any]"]
 
-_THREADS = 2
 _MOST_TOGETHER = 64  # files that are open at once
-_SMALL = 8 << 20  # a larger file keeps no others waiting
+_SMALL = 8 << 20  # bytes; a larger file keeps no others waiting
 
 
 @dataclass(slots=True)
 class _Going:
     job: Job
-    size: int
     future: asyncio.Future[Any]
     folders: Folders = field(default_factory=set)
     steps: Steps[Any] | None = None
@@ -67,47 +65,54 @@ def make_folders(folder: Path, folders: Folders, *, mode: int = 0o777) -> None:
     folders.add(folder.parent)
 
 
-class SyncPool:
-    """Runs jobs on files off the loop."""
+class _Line:
+    """Jobs that one thread carries out, so many together as wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, most_together: int) -> None:
+        self._name = name
+        self._most_together = most_together
         self._jobs: deque[_Going] = deque()
         self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self._thread: threading.Thread | None = None
+
+    def put(self, going: _Going) -> None:
+        self._jobs.append(going)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+        self._wake.put(True)
+
+    def close(self) -> None:
+        if self._thread is not None:
+            self._wake.put(False)
+            self._thread.join()
+            self._thread = None
+
+    def _work(self) -> None:
+        while self._wake.get():
+            together = [self._jobs.popleft() for _ in range(min(len(self._jobs), self._most_together))]
+            if together:
+                _carry_out(together)
+                _answer_on_loops(together)
+
+
+class SyncPool:
+    """Runs jobs on files off the loop: small ones in company, large ones apart from them, so that they hold up none."""
+
+    def __init__(self) -> None:
+        self._small = _Line("speedpix-sync", _MOST_TOGETHER)
+        self._large = _Line("speedpix-sync-large", 1)
 
     async def run(self, job: Job, size: int = 0) -> Any:
         """Carry out a job that writes so many bytes, sync the folders that it changed, and return what it returned."""
         future = asyncio.get_running_loop().create_future()
-        self._jobs.append(_Going(job, size, future))
-        if len(self._threads) < _THREADS:
-            thread = threading.Thread(target=self._work, name=f"speedpix-sync-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        self._wake.put(True)
+        line = self._small if size <= _SMALL else self._large
+        line.put(_Going(job, future))
         return await future
 
     def close(self) -> None:
-        for _ in self._threads:
-            self._wake.put(False)
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
-
-    def _work(self) -> None:
-        while self._wake.get():
-            if together := self._some():
-                _carry_out(together)
-                _answer_on_loops(together)
-
-    def _some(self) -> list[_Going]:
-        """The next jobs: many small ones, or a large one alone."""
-        some: list[_Going] = []
-        with contextlib.suppress(IndexError):  # another thread has taken the rest
-            while len(some) < _MOST_TOGETHER and not (some and self._jobs[0].size > _SMALL):
-                some.append(self._jobs.popleft())
-                if some[-1].size > _SMALL:
-                    break
-        return some
+        self._small.close()
+        self._large.close()
 
 
 def alone(steps: Steps[T]) -> T:
