@@ -14,6 +14,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count as counter
 from pathlib import Path
 
@@ -48,9 +49,11 @@ class Engines:
         command = [PYTHON, str(HERE / "engine_only.py"), "run", "bench.yaml", "--yes", "--concurrency", "64"]
         return process.run(command, cwd=home, env=env)
 
-    def doit(self, shape: str, count: int, again: bool) -> Spent:
-        home = self._home("doit", shape, count, again=again)
+    def doit(self, shape: str, count: int, again: bool, *, files: bool = False) -> Spent:
+        home = self._home(f"doit-{files}", shape, count, again=again)
         env = {"DODO_SHAPE": shape, "DODO_COUNT": str(count), "DODO_STATE": str(home / "doit.db")}
+        if files:
+            env["DODO_FILES"] = str(home)
         return process.run([peers.PYTHON, "-m", "doit", "-f", str(HERE / "contenders/dodo.py")], cwd=home, env=env)
 
     def hand(self, shape: str, count: int, _again: bool) -> Spent:
@@ -69,13 +72,14 @@ def measured(go: Go, shape: str, count: int, rounds: int, *, again: bool = False
 def small(report: Report, engines: Engines, rounds: int, fan: int, chain: int) -> None:
     names = {"ours": engines.ours, "asyncio by hand": engines.hand}
     if peers.ready() and not report.smoke:
-        names |= {"doit": engines.doit, "Dask, threads": engines.dask}
+        names |= {"doit": partial(engines.doit, files=True), "doit, values only": engines.doit}
+        names["Dask, threads"] = engines.dask
     found = {}
     for name, go in names.items():
         row = {"engine": name, "one task s": measured(go, "fan", 1, rounds)[0]}
         row[f"fan of {fan} s"] = measured(go, "fan", fan, rounds)[0]
         row[f"chain of {chain} s"] = measured(go, "chain", chain, rounds)[0]
-        again = name in {"ours", "doit"}
+        again = name not in {"asyncio by hand", "Dask, threads"}
         row["nothing to do again s"] = measured(go, "fan", fan, rounds, again=True)[0] if again else None
         found[name] = row
     report.table("small runs, whole process", list(found.values()))
@@ -102,6 +106,8 @@ def large(report: Report, engines: Engines, sizes: Sequence[int], rounds: int) -
             engines.doit("fan", count, False)
             row["doit again s"], row["doit again MB"] = measured(engines.doit, "fan", count, rounds, again=True)
         rows.append(row)
+    if not rows:
+        return
     report.table("large runs", rows)
     for row in rows:
         count = row["tasks"]
