@@ -28,7 +28,7 @@ from speedpix_pipe.cli.options import (
     spec_request,
 )
 from speedpix_pipe.cli.output import plain_ink, print_json, say, say_translated
-from speedpix_pipe.cli.running import live, look_after_garbage
+from speedpix_pipe.cli.running import live, look_after_memory
 
 if TYPE_CHECKING:
     from speedpix_pipe.console.base import Subscriber
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     )
     state_folder = spec.settings.state_folder((spec.cwd / args.spec).resolve().parent)
     as_json = args.log_format == "json"
-    look_after_garbage()
+    look_after_memory()
     with LogFile(state_folder) as log, live(state_folder, wanted=args.ui):
         outcome = asyncio.run(
             watch(
