@@ -425,7 +425,6 @@ class Ledger:
 
     def keep_result(self, fingerprint: str, service: str, result: Result, *, kind: str) -> asyncio.Future[None]:
         """Keep a finished result for every later run: queued by the call itself, on disk when awaited."""
-        self._no_result.take(fingerprint)
         row = (
             fingerprint,
             service,
@@ -435,7 +434,9 @@ class Ledger:
             result.prediction_id,
             optional_stamp(result.received_at),
         )
-        return self._writer.ask(_KEEP, row)
+        written = self._writer.ask(_KEEP, row)
+        written.add_done_callback(lambda _: self._no_result.take(fingerprint))  # looked for in vain until now
+        return written
 
     async def forget_open(self, account: str) -> int:
         """Close the open rows of runs that ended, for a service whose predictions end with its process.

@@ -22,6 +22,9 @@ _REMEMBER = row_kind(
 )
 _FORGET = row_kind("upload.forget", 8, "DELETE FROM uploads WHERE (account, sha256) IN (VALUES {rows})")
 
+_Key = tuple[str, str, str]  # account, digest, content type
+_Upload = tuple[str, int, int | None]  # URL, when, until when
+
 
 class Uploads:
     """URLs of uploads by account, content and content type."""
@@ -31,6 +34,7 @@ class Uploads:
         self._open_writer = writer
         self._now = now
         self._absent = Absent()
+        self._unwritten: dict[_Key, _Upload] = {}  # remembered, and not on disk yet
 
     def ahead(self, account: str, digests: Sequence[str]) -> None:
         """Look for contents that are about to be sent, all at once: what was never uploaded need not be looked for."""
@@ -41,15 +45,17 @@ class Uploads:
 
     def look(self, account: str, sha256: str, content_type: str, *, margin_seconds: float) -> str | None:
         """A URL that will still be good for `margin_seconds`."""
-        if self._absent.take(f"{account}|{sha256}"):
+        key = (account, sha256, content_type)
+        found = self._unwritten.get(key)
+        if found is None and not self._absent.take(f"{account}|{sha256}"):
+            found = self._reader.one(
+                "SELECT url, uploaded_at, expires_at FROM uploads "
+                "WHERE account = ? AND sha256 = ? AND content_type = ?",
+                key,
+            )
+        if found is None:
             return None
-        row = self._reader.one(
-            "SELECT url, uploaded_at, expires_at FROM uploads WHERE account = ? AND sha256 = ? AND content_type = ?",
-            (account, sha256, content_type),
-        )
-        if row is None:
-            return None
-        url, uploaded_at, expires_at = row
+        url, uploaded_at, expires_at = found
         if expires_at is None:
             ends = uploaded_at + _UNKNOWN_EXPIRY_SECONDS * 1_000_000
         else:
@@ -59,13 +65,22 @@ class Uploads:
     def remember(
         self, account: str, sha256: str, content_type: str, url: str, expires_at: datetime | None, size: int
     ) -> asyncio.Future[None]:
-        """Note an upload: queued by the call itself, on disk when awaited."""
-        self._absent.take(f"{account}|{sha256}")
-        row = (account, sha256, content_type, url, size, to_stamp(self._now()), optional_stamp(expires_at))
-        return self._writer.ask(_REMEMBER, row)
+        """Note an upload: known from now on, on disk when awaited."""
+        key, upload = (account, sha256, content_type), (url, to_stamp(self._now()), optional_stamp(expires_at))
+        written = self._writer.ask(_REMEMBER, (*key, url, size, *upload[1:]))
+        self._unwritten[key] = upload
+        written.add_done_callback(lambda _: self._on_disk(key, upload))
+        return written
+
+    def _on_disk(self, key: _Key, upload: _Upload) -> None:
+        self._absent.take(f"{key[0]}|{key[1]}")
+        if self._unwritten.get(key) is upload:
+            del self._unwritten[key]
 
     def forget(self, account: str, sha256: str) -> Awaitable[None]:
         """The service says that it has these bytes no longer."""
+        for key in [key for key in self._unwritten if key[:2] == (account, sha256)]:
+            del self._unwritten[key]
         return self._writer.ask(_FORGET, (account, sha256))
 
     @property

@@ -74,6 +74,55 @@ def test_open_rows_are_joined_by_their_own_account_only_and_results_by_all_of_th
     run(main())
 
 
+def test_what_a_look_ahead_did_not_find_may_come_meanwhile_and_is_never_paid_twice(house: House, run: Any) -> None:
+    ledger = house.store.ledger
+
+    async def main() -> None:
+        with Store.open(house.store.folder) as elsewhere:
+            assert ledger.ahead(["f1", "f2"]) == {}
+            row = await elsewhere.ledger.intend(account=A, fingerprint="f1", run_id="run-2", step="white", key="cup")
+            assert ledger.look(A, "f1") is None  # as it was then
+            with pytest.raises(AlreadyOpenError) as caught:
+                await house.intend()
+            assert caught.value.row.id == row.id
+            assert ledger.look(A, "f1") == row  # each answer serves once
+            ledger.ahead(["f1"])
+            assert ledger.look(A, "f1") == row
+
+    run(main())
+
+
+def test_a_result_that_is_kept_after_a_look_ahead_is_found(house: House, run: Any) -> None:
+    ledger, result = house.store.ledger, Result({"n": 1}, (), "p-1", None)
+
+    async def main() -> None:
+        assert ledger.ahead(["f1", "f2"]) == {}
+        written = ledger.keep_result("f1", "service", result, kind="workflow")
+        ledger.ahead(["f1"])  # maybe before its commit
+        await written
+        assert ledger.result("f1") == result
+        assert ledger.ahead(["f1", "f2"]) == {"f1": result}
+        assert ledger.result("f1") == result
+        assert ledger.result("f2") is None
+        assert ledger.result("f2") is None
+
+    run(main())
+
+
+def test_a_look_ahead_finds_many_at_once(house: House, run: Any) -> None:
+    ledger, result = house.store.ledger, Result({"n": 1}, (), None, None)
+    names = [f"f{number}" for number in range(700)]  # more than one question holds
+
+    async def main() -> None:
+        await asyncio.gather(*(ledger.keep_result(name, "service", result, kind="image") for name in names[::2]))
+        row = await house.intend(fingerprint="f1")
+        assert sorted(ledger.ahead(names)) == sorted(names[::2])
+        assert ledger.look(A, "f1") == row
+        assert [name for name in names if ledger.result(name)] == names[::2]
+
+    run(main())
+
+
 def test_of_many_that_ask_at_once_one_gets_the_row(house: House, run: Any) -> None:
     async def main() -> list[Any]:
         return await asyncio.gather(*(house.intend(key=str(n)) for n in range(50)), return_exceptions=True)

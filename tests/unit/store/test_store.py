@@ -228,6 +228,30 @@ def test_an_upload_without_known_expiry_is_trusted_for_half_an_hour(house: House
     assert uploads.look(ACCOUNT, "s1", "image/png", margin_seconds=0) is None
 
 
+def test_an_upload_is_known_before_it_is_on_disk_and_after_whatever_was_looked_for_ahead(
+    house: House, run: Any
+) -> None:
+    uploads = house.store.uploads
+
+    def look() -> str | None:
+        return uploads.look(ACCOUNT, "s1", "image/png", margin_seconds=0)
+
+    async def main() -> None:
+        uploads.ahead(ACCOUNT, ["s1", "s2"])
+        assert look() is None
+        uploads.ahead(ACCOUNT, ["s1", "s2"])
+        written = uploads.remember(ACCOUNT, "s1", "image/png", "https://up.example/1", None, 3)
+        assert look() == "https://up.example/1"
+        uploads.ahead(ACCOUNT, ["s1", "s2"])  # maybe before its commit
+        await written
+        assert look() == look() == "https://up.example/1"
+        uploads.ahead(ACCOUNT, ["s1", "s2"])
+        assert look() == "https://up.example/1"
+        assert uploads.look("other|key", "s1", "image/png", margin_seconds=0) is None
+
+    run(main())
+
+
 def test_an_upload_that_the_service_lost_is_forgotten(house: House, run: Any) -> None:
     async def main() -> None:
         await house.store.uploads.remember(ACCOUNT, "s1", "image/png", "https://up.example/1", None, 3)
