@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_MOST = 20_000  # tasks that never ask leave theirs here; all are let go of then
+_MOST = 4_000  # who never asks leaves its answer here; beyond so many, all are let go of
 
 
 class Absent:
