@@ -22,7 +22,8 @@ _PATH_BYTES = 3900
 
 def resolve(text: str, folder: Path) -> Path:
     """The path that `text` means when it is written in `folder`; `~` is the home folder."""
-    return Path(os.path.normpath(folder / os.path.expanduser(text)))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+    # Path.expanduser raises where there is no such user, and each Path on the way costs 5 microseconds.
+    return Path(os.path.normpath(os.path.join(folder, os.path.expanduser(text))))  # noqa: PTH111, PTH118
 
 
 def address_of(text: str, folder: Path) -> Path | ObjectUrl:
