@@ -147,6 +147,8 @@ class Lives:
             self._sights[task] = sight  # its life goes on from here
             return None
         self._saver.tell_standing(task, sight.result, sight.saved)
+        for file in sight.files:
+            file.rest()
         return Finished(sight.result, sight.prepared, sight.saved, cached="cache", began=False)
 
     def render(self, task: Task) -> dict[str, Any]:
@@ -215,7 +217,7 @@ class Lives:
         except TaskError as error:
             return ending_of(error, job.attempts)
         finally:
-            _let_go(prepared.input)
+            _rest(prepared.input)
         return Finished(result, prepared, saved, cached, job.attempts, written=recorded or written)
 
     async def _leave(self, task: Task) -> Ending:
@@ -257,7 +259,7 @@ class Lives:
         except OSError as error:
             raise _unreadable(error) from error
         except TaskError:
-            _let_go(rendered)
+            _rest(rendered)
             raise
 
     async def _hash_all(self, files: list[FileValue], *, to_send: bool) -> None:
@@ -416,10 +418,10 @@ class Lives:
         )
 
 
-def _let_go(rendered: Mapping[str, Any]) -> None:
-    """Of files that are held, and are not sent after all."""
+def _rest(rendered: Mapping[str, Any]) -> None:
+    """Let files rest whose task is over, those that are held and were not sent after all included."""
     for _, file in files_in(rendered):
-        file.let_go()
+        file.rest()
 
 
 def _is_sent(task: Task) -> bool:

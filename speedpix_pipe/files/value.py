@@ -171,9 +171,10 @@ class FileValue:
             return Path(self._home.folder, self.path)
         if facts.blob is not None:
             return facts.blob
-        if facts.path is None:  # a Path costs 5 microseconds, and a task asks a dozen times
-            facts.path = Path(self._home.folder, self.path)
-        return facts.path
+        path = facts.path
+        if path is None:  # a Path costs 5 microseconds, and a task asks a dozen times
+            path = facts.path = Path(self._home.folder, self.path)
+        return path
 
     @property
     def address(self) -> Path | ObjectUrl:
@@ -223,9 +224,10 @@ class FileValue:
 
     def _stat(self) -> os.stat_result:
         facts = self._know()
-        if facts.stat is None:
-            facts.stat = self.absolute.stat()
-        return facts.stat
+        found = facts.stat
+        if found is None:
+            found = facts.stat = self.absolute.stat()
+        return found
 
     @property
     def size(self) -> int:
@@ -261,6 +263,12 @@ class FileValue:
             return None
         held, facts.held = facts.held, None
         return held.content if held.still(self.absolute) else None
+
+    def rest(self) -> None:
+        """Its task is over: what a look tells again is let go of. A run may have a hundred thousand files."""
+        facts = self._facts
+        if facts is not None:
+            facts.held = facts.stat = facts.path = None
 
     @property
     def known(self) -> bool:

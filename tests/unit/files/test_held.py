@@ -47,6 +47,14 @@ def test_a_file_of_more_than_one_block_is_not_held(tmp_path: Path) -> None:
     assert large.let_go() is None
 
 
+def test_a_file_whose_task_is_over_holds_nothing_and_still_tells_all(file: FileValue, tmp_path: Path) -> None:
+    file.study(to_send=True)
+    digest = file.sha256
+    file.rest()
+    assert file.let_go() is None
+    assert (file.known, file.sha256, file.size, file.absolute) == (True, digest, 3, tmp_path / "a.bin")
+
+
 def test_all_together_stay_within_the_budget_and_give_back(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(bytes(1 << 20))
     files = [FileValue.local(tmp_path / "a.bin", tmp_path) for _ in range(10)]
