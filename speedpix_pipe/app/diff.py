@@ -117,9 +117,8 @@ def _tasks(request: DiffRequest) -> tuple[StepOutlook, ...]:
 
 
 def _foresee(request: DiffRequest, revision: str | None, store: Store | None, note: Note) -> tuple[StepEstimate, ...]:
-    digests = store.digests if store else None
-    objects = Objects(digests, most_read=MOST_READ)
-    loaded = require(replace(request.spec, rev=revision), digests=digests, objects=objects)
+    objects = Objects(store.digests if store else None, most_read=MOST_READ)
+    loaded = require(replace(request.spec, rev=revision), objects=objects)
     connection = planned_connection(loaded.settings, local=request.local)
     return foresee(loaded, Selection(), connection, store, request.clock, note=note).steps
 

@@ -50,7 +50,7 @@ Subscribe = Callable[[Tally, Loaded], Sequence[Subscriber]]
 class RunOutcome:
     """What a run came to, and what the commands need to speak of it."""
 
-    summary: RunSummary = field(repr=False)  # it is long, and `signal.signal` has it written out with the loop's task
+    summary: RunSummary = field(repr=False)  # long: `signal.signal` writes out what asyncio's handler holds, this too
     exit_code: int
     state_folder: Path
 

@@ -46,9 +46,7 @@ def plan(request: PlanRequest) -> Plan:
     spec = request.spec
     folder = (spec.cwd / spec.spec).resolve().parent
     with past(spec.settings.state_folder(folder), request.clock) as store:
-        digests = store.digests if store else None
-        objects = Objects(digests, most_read=MOST_READ)
-        loaded = require(spec, digests=digests, objects=objects)
+        loaded = require(spec, objects=Objects(store.digests if store else None, most_read=MOST_READ))
         look_for(buckets_of(loaded))
         measure_some(loaded.params.values())
         selection = select(loaded.graph, request.only, request.start_from)

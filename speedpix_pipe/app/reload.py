@@ -14,11 +14,14 @@ from speedpix_pipe.model import Pipeline
 from speedpix_pipe.triggers.health import Health
 
 CALM_SECONDS = 1.0
-_Stats = dict[str, tuple[int, int, int] | None]
+Stats = dict[str, tuple[int, int, int] | None]
 
 
 class Reloader:
-    """Holds the spec that counts now. `changed` is told of a new one, and may say why it cannot count yet."""
+    """Holds the spec that counts now. `changed` is told of a new one, and may say why it cannot count yet.
+
+    `stats` is how the spec's files stood when it was read: what was edited since then counts as an edit.
+    """
 
     def __init__(
         self,
@@ -28,6 +31,8 @@ class Reloader:
         health: Health,
         clock: Clock,
         changed: Callable[[Loaded], str | None],
+        *,
+        stats: Stats,
     ) -> None:
         self.loaded = loaded
         self._request = request
@@ -35,29 +40,29 @@ class Reloader:
         self._health = health
         self._clock = clock
         self._changed = changed
-        self._stats = _stats(loaded.pipeline)
+        self._stats = stats  # of the files when `loaded` was read
         self._objects = Objects(digests)  # those that the next version names
         self._seen = self._stats
         self._seen_at = 0.0
 
     async def look(self) -> None:
         """At the start of a batch: is it still the same spec."""
-        stats = _stats(self.loaded.pipeline)
+        stats = stats_of(self.loaded.pipeline)
         await seen(lambda: self._consider(stats))
 
     async def look_calmly(self) -> None:
         """From time to time: an edit may be what makes a file count. One that is still being written is left alone."""
-        stats, now = _stats(self.loaded.pipeline), self._clock.monotonic()
+        stats, now = stats_of(self.loaded.pipeline), self._clock.monotonic()
         if stats != self._seen:
             self._seen, self._seen_at = stats, now
         elif now - self._seen_at >= CALM_SECONDS:
             await seen(lambda: self._consider(stats))
 
-    def _consider(self, stats: _Stats) -> None:
+    def _consider(self, stats: Stats) -> None:
         if stats == self._stats or self._request.rev is not None:
             return
         try:
-            loaded = require(self._request, digests=self._digests, objects=self._objects, skip_watched=True)
+            loaded = require(self._request, objects=self._objects, skip_watched=True)
         except PipeError as error:
             self._stats = stats
             first = error.message.splitlines()[0]
@@ -74,13 +79,13 @@ class Reloader:
             return
         self._health.trouble("spec", None)
         self.loaded = loaded
-        self._stats = self._seen = _stats(loaded.pipeline)
+        self._stats = self._seen = stats_of(loaded.pipeline)
         self._health.note(f"{loaded.pipeline.shown} was edited: the new version counts from now on")
 
 
-def _stats(pipeline: Pipeline) -> _Stats:
+def stats_of(pipeline: Pipeline) -> Stats:
     """A quick look at the spec and its sub-pipelines; their digest is only asked for when this differs."""
-    found: _Stats = {}
+    found: Stats = {}
     todo = [pipeline]
     while todo:
         current = todo.pop()

@@ -97,14 +97,14 @@ class ParamFiles:
 def load(
     request: SpecRequest,
     *,
-    digests: Digests | None = None,
     objects: Objects | None = None,
     unknown_ok: bool = False,
     skip_watched: bool = False,
 ) -> tuple[Loaded | None, list[Problem]]:
     """Everything known about a spec, and everything wrong with it; with errors, what can be walked nevertheless.
 
-    None where nothing can. Without `objects`, none is looked at, and a param that names some has no value.
+    None where nothing can. Without `objects`, none is looked at, and a param that names some has no value; with them,
+    what digests they know is known of files, too.
     `skip_watched`: the files of params that a watched folder fills are not looked for.
     """
     spec = request.spec
@@ -117,7 +117,7 @@ def load(
     params, patterns, wrong = _params(
         request,
         pipeline,
-        ParamFiles(pipeline.folder, digests, objects),
+        ParamFiles(pipeline.folder, objects.digests if objects else None, objects),
         unknown_ok=unknown_ok,
         skip_watched=skip_watched,
     )
@@ -131,7 +131,7 @@ def load(
     problems += [_with_snippet(problem, pipeline) for problem in wrong]
     look_at_git = cache(partial(_git_facts, request, pipeline.path))
     problems = _unique(problems)
-    loaded = Loaded(pipeline, graph, params, problems, settings, look_at_git, objects or Objects(digests))
+    loaded = Loaded(pipeline, graph, params, problems, settings, look_at_git, objects or Objects())
     return (_salvaged(loaded) if has_errors(problems) else loaded), problems
 
 
@@ -167,7 +167,6 @@ def _salvaged(loaded: Loaded) -> Loaded | None:
 def require(
     request: SpecRequest,
     *,
-    digests: Digests | None = None,
     objects: Objects | None = None,
     unknown_ok: bool = False,
     skip_watched: bool = False,
@@ -177,8 +176,8 @@ def require(
     Looks at objects: see `required`. With `unknown_ok`, where the spec counts only as it is written, it does not.
     """
     if objects is None and not unknown_ok:
-        objects = Objects(digests)
-    loaded, problems = load(request, digests=digests, objects=objects, unknown_ok=unknown_ok, skip_watched=skip_watched)
+        objects = Objects()
+    loaded, problems = load(request, objects=objects, unknown_ok=unknown_ok, skip_watched=skip_watched)
     if loaded is not None and not has_errors(problems):
         return loaded
     if loaded is not None:
@@ -189,8 +188,8 @@ def require(
 
 
 async def required(request: SpecRequest, objects: Objects, *, skip_watched: bool = False) -> Loaded:
-    """The same on a thread that runs a loop, with the digests that the objects know."""
-    return await seen(partial(require, request, digests=objects.digests, objects=objects, skip_watched=skip_watched))
+    """The same on a thread that runs a loop."""
+    return await seen(partial(require, request, objects=objects, skip_watched=skip_watched))
 
 
 def surroundings(loaded: Loaded, *, run: Mapping[str, str], digests: Digests | None) -> Surroundings:

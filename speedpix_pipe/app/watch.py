@@ -19,7 +19,7 @@ from speedpix_pipe.app.batches import Batches
 from speedpix_pipe.app.buckets import buckets_of, look_for
 from speedpix_pipe.app.budget import DayBudget
 from speedpix_pipe.app.one_run import Subscribe
-from speedpix_pipe.app.reload import Reloader
+from speedpix_pipe.app.reload import Reloader, Stats, stats_of
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.specs import Loaded, required
 from speedpix_pipe.app.station import Station, limits_of, open_station
@@ -83,6 +83,7 @@ async def watch(
     with ExitStack() as stack:
         digests = LateDigests()
         loaded = await required(spec, Objects(digests), skip_watched=True)
+        stats = stats_of(loaded.pipeline)
         if not loaded.pipeline.watch:
             raise UsageError(
                 f"{loaded.pipeline.shown} has no `watch` section", code="watch.none", hint="say which folder to watch"
@@ -104,7 +105,7 @@ async def watch(
             await station.begin()
             if station.connection.local:
                 await store.ledger.forget_open(station.connection.account)
-            watcher_of = Watcher(request, loaded, station, watcher, subscribe, tell, on_run)
+            watcher_of = Watcher(request, loaded, stats, station, watcher, subscribe, tell, on_run)
             return await watcher_of.carry_out()
         finally:
             await station.aclose()
@@ -117,6 +118,7 @@ class Watcher:
         self,
         request: WatchRequest,
         loaded: Loaded,
+        stats: Stats,
         station: Station,
         watcher: str,
         subscribe: Subscribe,
@@ -131,7 +133,7 @@ class Watcher:
         self.health = Health(request.health, self.clock.now, tell)
         self._tell = tell
         self._reloader = Reloader(
-            request.run.spec, loaded, self.store.digests, self.health, self.clock, self._respecified
+            request.run.spec, loaded, self.store.digests, self.health, self.clock, self._respecified, stats=stats
         )
         self._budget = DayBudget(self.store.ledger, self.clock)
         self._batches = Batches(

@@ -55,9 +55,9 @@ def _share_one_heap() -> None:
 
     glibc gives each its own, which keeps what was read there for the loop to send: 3 MB in a run of 500 predictions.
     """
-    import ctypes
+    with contextlib.suppress(ImportError, AttributeError, OSError):  # another C library keeps house its own way
+        import ctypes
 
-    with contextlib.suppress(AttributeError, OSError):  # another C library, which keeps house its own way
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 

@@ -104,6 +104,8 @@ class Foresight:
         if files:
             self._digests.recall_all([file.absolute for file in files])
         self._look_up(seen)
+        if found := [(task, sight) for task, sight in seen.items() if sight.result is not None]:
+            self._stand(found)
         self._sights |= seen
 
     @contextmanager
@@ -113,20 +115,23 @@ class Foresight:
         try:
             yield
             if task in self._reading:
-                seen = [(task, sight), *takewhile(lambda other: other[1].read, self._reading.items())]
-                for other, _ in seen:
-                    self._reading.pop(other, None)
-                self._look_up(dict(seen))
+                as_far = dict(takewhile(lambda other: other[1].read, self._reading.items())) | {task: sight}
+                for other in as_far:
+                    del self._reading[other]
+                self._look_up(as_far)
         finally:
             self._reading.pop(task, None)
 
     def _look_up(self, seen: Mapping[Task, Sight]) -> None:
+        """Which of these have a good result. The others' next looks at the store find their answers there."""
         asked = [(task, sight) for task, sight in seen.items() if self._prepared(task, sight)]
         if not asked:
             return
         kept = self._results.ahead([_fingerprint(sight) for _, sight in asked])
-        if kept:
-            self._stand([pair for pair in asked if self._is_good(*pair, kept)])
+        for task, sight in asked:
+            result = kept.get(_fingerprint(sight))
+            if result is not None and self._looks.good(task, result):
+                sight.result = result
         sending = [sight for task, sight in asked if sight.result is None and task.node.step.kind is StepKind.WORKFLOW]
         if digests := [file.sha256 for sight in sending for file in sight.files]:
             self._to_upload(digests)
@@ -148,7 +153,7 @@ class Foresight:
         if sight.error is not None:
             return False
         sight.unknown = [file for file in sight.files if not file.known]
-        if sight.unknown:  # for whoever asked for it
+        if sight.unknown:
             return False
         try:
             sight.prepared = self._looks.prepare(task, sight.rendered)
@@ -158,13 +163,6 @@ class Foresight:
             sight.error = error
             return False
         return self._looks.wants_kept(task, sight.prepared)
-
-    def _is_good(self, task: Task, sight: Sight, kept: Mapping[str, Result]) -> bool:
-        result = kept.get(_fingerprint(sight))
-        if result is None or not self._looks.good(task, result):
-            return False
-        sight.result = result
-        return True
 
     def _stand(self, found: list[tuple[Task, Sight]]) -> None:
         """Which of these have all their files in place already."""

@@ -131,7 +131,7 @@ class Turn(AbstractAsyncContextManager[None]):
 
 
 class Slot(AbstractAsyncContextManager[Callable[[], None]]):
-    """A place in flight; what entering it gives is a way to be done with it early.
+    """A place in flight; what entering it gives is to be called when the service is done, if that is before the end.
 
     Left with a failure, it is given on only when the run has weighed that (`Lanes.weighed`): whoever came next would
     submit although the failure stops the run. A task that tries again keeps its place.
@@ -145,10 +145,10 @@ class Slot(AbstractAsyncContextManager[Callable[[], None]]):
     async def __aenter__(self) -> Callable[[], None]:
         self._life = _this_task()
         await self._lanes.enter(self._life, self._order)
-        return partial(self._lanes.give_on, self._life)
+        return partial(self._lanes.done_early, self._life)
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self._lanes.give_on(self._life, failed=isinstance(error, TaskError | UnknownOutcomeError))
+        self._lanes.left(self._life, failed=isinstance(error, TaskError | UnknownOutcomeError))
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +256,7 @@ class Lanes:
         self._in_window: set[asyncio.Task[object]] = set()
         self._kept: set[asyncio.Task[object]] = set()  # failed in their slot, and not weighed yet
         self._in_slot: set[asyncio.Task[object]] = set()
+        self._early: set[asyncio.Task[object]] = set()  # have given theirs on, and wait for their results
         self._past: set[asyncio.Task[object]] = set()  # under way, and in need of no slot now: past it, or set aside
         self.moved: Callable[[], None] = lambda: None  # told when more tasks may start
 
@@ -285,14 +286,28 @@ class Lanes:
         if self._roads.slots.full:
             self.moved()
 
-    def give_on(self, life: asyncio.Task[Any], *, failed: bool = False) -> None:
-        """A task is done with its place, if it still has one."""
+    def done_early(self, life: asyncio.Task[Any]) -> None:
+        """The service is done with a task whose result is still to be asked for. Its place is given on, unless as many
+        results are already waited for, or failures are counted: nobody shall buy on who may have to stop.
+        """
+        limits = self.limits
+        if life in self._in_slot and len(self._early) < limits.concurrency and limits.max_failures is None:
+            self._early.add(life)
+            self._give_on(life)
+
+    def left(self, life: asyncio.Task[Any], *, failed: bool) -> None:
+        """A task leaves its place."""
+        self._early.discard(life)
         if life not in self._in_slot:
             return
-        self._in_slot.discard(life)
         if failed:
+            self._in_slot.discard(life)
             self._kept.add(life)
-            return
+        else:
+            self._give_on(life)
+
+    def _give_on(self, life: asyncio.Task[Any]) -> None:
+        self._in_slot.discard(life)
         self._roads.slots.leave()
         self._past.add(life)
         self.moved()

@@ -20,7 +20,7 @@ from speedpix_pipe.files.objects import ObjectFile, seen
 from speedpix_pipe.files.storage import ChangedObjectError
 from speedpix_pipe.files.storage.threads import in_thread
 from speedpix_pipe.files.threads import Threads
-from speedpix_pipe.model import Json, Result, StepKind, Submission
+from speedpix_pipe.model import Json, OnError, Result, StepKind, Submission
 from speedpix_pipe.plan.graph import Role
 from speedpix_pipe.plan.inner import inner_files, inner_result
 from speedpix_pipe.plan.scopes import Scopes
@@ -250,7 +250,7 @@ class Lives:
                         await self._hash_all(unknown, to_send=_is_sent(task))
             elif sight.unknown:
                 with self._gates.waiting(paid=False), self._foresight.reading(task, sight):
-                    await _digesting.run(partial(_read, sight, to_send=_is_sent(task)))
+                    await _digesting.run(partial(_study_in, sight, to_send=_is_sent(task)))
                 if sight.error is not None:
                     raise sight.error
             if sight is not None and sight.prepared is not None:
@@ -265,7 +265,7 @@ class Lives:
     async def _hash_all(self, files: list[FileValue], *, to_send: bool) -> None:
         here = [file for file in files if not isinstance(file, ObjectFile)]
         if here:
-            await _digesting.run(partial(_hash_all, here, to_send=to_send))
+            await _digesting.run(partial(_study, here, to_send=to_send))
         await together([self._measure(file) for file in files if isinstance(file, ObjectFile)])
 
     async def _measure(self, file: ObjectFile) -> None:
@@ -398,6 +398,7 @@ class Lives:
             gates=self._gates,
             emit=self._emit,
             price=task.node.step.price,
+            stops=task.node.on_error is OnError.STOP,
             stale=stale,
             again=self._again(task, prepared),
         )
@@ -428,13 +429,13 @@ def _is_sent(task: Task) -> bool:
     return task.node.step.kind is StepKind.WORKFLOW
 
 
-def _hash_all(files: Sequence[FileValue], *, to_send: bool) -> None:
+def _study(files: Sequence[FileValue], *, to_send: bool) -> None:
     for file in files:
         file.study(to_send=to_send)
 
 
-def _read(sight: Sight, *, to_send: bool) -> None:
-    _hash_all(sight.unknown, to_send=to_send)
+def _study_in(sight: Sight, *, to_send: bool) -> None:
+    _study(sight.unknown, to_send=to_send)
     sight.read = True
 
 

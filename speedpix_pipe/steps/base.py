@@ -156,7 +156,7 @@ class Gates(Protocol):
     """What holds work back: limits, lanes, and the end of the run. Every wait raises `Stopped` once it is over."""
 
     def slot(self, order: tuple[int, ...]) -> AbstractAsyncContextManager[Callable[[], None]]:
-        """A prediction in flight. What it gives is to be called if the service is done with it before the end."""
+        """A prediction in flight. What it gives is to be called when the service is done, if that is before the end."""
         ...
 
     def submitting(
@@ -257,6 +257,7 @@ class Job:
     emit: Emit
     attempts: int = 1
     price: float | None = None
+    stops: bool = False  # its failure would end the run
     stale: bool = False  # a result exists and is too old for the step's `cache.max_age`
     again: Again = Again.NO
     open_row: int | None = None  # of the ledger: to be settled once the result is kept

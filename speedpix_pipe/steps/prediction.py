@@ -327,7 +327,9 @@ class Predictions:
     # --- waiting ---
 
     async def _wait(self, job: Job, prediction: AsyncPrediction, done: Callable[[], None]) -> AsyncPrediction:
-        """Until it is final. `done` is called when it has succeeded: who submits next need not wait for its result."""
+        """Until it is final. `done` is called when it has succeeded: who submits next need not wait for its result, but
+        where any failure ends the run.
+        """
         from speedpix_pipe.sdk.errors import RateLimitError, SpeedPixError, SpeedPixTimeoutError
 
         timeout = job.step.timeout_seconds
@@ -337,7 +339,9 @@ class Predictions:
             try:
                 with job.gates.waiting():
                     return await prediction.wait(
-                        left, on_progress=lambda seen: self._progress(job, seen), on_success=done
+                        left,
+                        on_progress=lambda seen: self._progress(job, seen),
+                        on_success=None if job.stops else done,
                     )
             except SpeedPixTimeoutError as error:
                 message = f"not done after {timeout:g} s; it goes on at the service, and the next run joins it"
@@ -370,8 +374,8 @@ class Predictions:
         )
 
     async def _ended(self, job: Job, prediction: AsyncPrediction, row: Submission) -> None:
-        """A prediction is final. Raises the error that the service gave, while the task still has its slot: a failure
-        may mean that nothing more is submitted.
+        """A prediction is final. Raises the error that the service gave, in the task's slot: a failure may mean that
+        nothing more is submitted.
         """
         succeeded = prediction.status == "succeeded"
         job.emit(

@@ -1,13 +1,15 @@
 """What a look at many things at once did not find: the next to ask for one of them need not look again.
 
-Each answer serves once. It may be old by then, so it is only for those whom a later check, or doing a thing twice for
-nothing, keeps from harm.
+Each answer serves once, and for a moment. It may be old by then, so it is only for those whom a later check, or doing
+a thing twice for nothing, keeps from harm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from time import monotonic
 
+_SECONDS = 10.0  # so long an answer serves; who is about to ask does so at once
 _MOST = 4_000  # who never asks leaves its answer here; beyond so many, all are let go of
 
 
@@ -17,16 +19,19 @@ class Absent:
     __slots__ = ("_keys",)
 
     def __init__(self) -> None:
-        self._keys: set[str] = set()
+        self._keys: dict[Hashable, float] = {}
 
-    def put(self, keys: Iterable[str]) -> None:
+    def put(self, keys: Iterable[Hashable]) -> None:
         if len(self._keys) > _MOST:
             self._keys.clear()
-        self._keys.update(keys)
+        self._keys.update(dict.fromkeys(keys, monotonic()))
 
-    def take(self, key: str) -> bool:
-        """Whether it was looked for in vain. Asked again, nobody knows any more."""
-        if key not in self._keys:
-            return False
-        self._keys.discard(key)
-        return True
+    def take(self, key: Hashable) -> bool:
+        """Whether it was looked for in vain a moment ago. Asked again, nobody knows any more."""
+        looked = self._keys.pop(key, None)
+        return looked is not None and monotonic() - looked < _SECONDS
+
+    def forget(self, keys: Iterable[Hashable]) -> None:
+        """These are there."""
+        for key in keys:
+            self._keys.pop(key, None)

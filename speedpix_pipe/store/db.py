@@ -36,7 +36,8 @@ _COMPANY_SECONDS = 0.003  # what the next group then waits for them; it halves t
 _LAZY_ROWS = 512  # so many rows that nobody waits for are a group of their own
 _MOST_ROWS = 4096  # events in one transaction, so that an intent never waits behind a million of them
 _MOST_MARKS = 256  # values in one question
-_MARKS = [f"?{number}" for number in range(1, _MOST_MARKS + 9)]
+_MOST_COMMON = 8  # values beside those
+_MARKS = [f"?{number}" for number in range(1, _MOST_MARKS + _MOST_COMMON + 1)]
 _LARGE = (256, 64, 32)  # rows to a statement; fewer than the last go together, whatever their number
 
 

@@ -360,8 +360,9 @@ class Ledger:
                 submitted.add(row[0])
             else:
                 results[row[0]] = _result(row)
-        self._no_result.put(set(fingerprints) - results.keys())
-        self._no_row.put(set(fingerprints) - submitted)
+        for absent, there in ((self._no_result, results.keys()), (self._no_row, submitted)):
+            absent.forget(there)
+            absent.put(set(fingerprints) - there)
         return results
 
     # --- changes ---------------------------------------------------------------------------------
@@ -386,7 +387,7 @@ class Ledger:
         Cancelled before it returns, the row is taken back first: nothing was sent, and nobody shall take it for a
         submission without an answer.
         """
-        self._no_row.take(fingerprint)
+        self._no_row.forget([fingerprint])
         row = (account, fingerprint, "requested", run_id, run_id, step, text_in(key), price, to_stamp(self._now()))
 
         def encoded(made: Submission) -> EventRow:
@@ -435,7 +436,7 @@ class Ledger:
             optional_stamp(result.received_at),
         )
         written = self._writer.ask(_KEEP, row)
-        written.add_done_callback(lambda _: self._no_result.take(fingerprint))  # looked for in vain until now
+        written.add_done_callback(lambda _: self._no_result.forget([fingerprint]))
         return written
 
     async def forget_open(self, account: str) -> int:

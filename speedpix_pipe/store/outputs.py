@@ -118,7 +118,8 @@ class Outputs:
         Raises `TaskError` of kind `output` where the target cannot be written.
         """
         # What is made anew where nothing stands is new, whatever stood there once: a look at the disk is quicker.
-        record = self._record(_key(target)) if verify or _stands(target) else None
+        there = _bytes_there(target)
+        record = self._record(_key(target)) if verify or there is not None else None
         if record is not None and record.sha256 == sha256 and isinstance(target, Path) and _untouched(target, record):
             return Published(PublishedKind.SAME, target)  # the usual answer when all is done: no thread, no sync
         if verify:
@@ -126,7 +127,9 @@ class Outputs:
         if isinstance(target, ObjectUrl):
             published, printed = await self.objects.publish(Wanted(blob, target, sha256, size, media_type), record)
         else:
-            published, printed = await self._to_disk(_Publication(blob, target, sha256, run_id, size, record))
+            published, printed = await self._to_disk(
+                _Publication(blob, target, sha256, run_id, size, record), largest=max(size, there or 0)
+            )
         if printed is not None and record != Record(sha256, printed):
             return replace(published, written=self._write(target, Record(sha256, printed), run_id))
         return published
@@ -149,7 +152,8 @@ class Outputs:
         row = self._reader.one("SELECT sha256, stat FROM outputs WHERE path = ?", (key,))
         return None if row is None else Record(row[0], row[1])
 
-    async def _to_disk(self, publication: _Publication) -> tuple[Published, bytes | None]:
+    async def _to_disk(self, publication: _Publication, *, largest: int) -> tuple[Published, bytes | None]:
+        """`largest`: the bytes of the largest file that may have to be read or written for it."""
         run_id, target = publication.run_id, publication.target
         if (run_id, target.parent) not in self._folders:
             # Known before the first part is written there, so that a later start can sweep what a crash leaves.
@@ -157,7 +161,7 @@ class Outputs:
             self._folders.add((run_id, target.parent))
         try:
             published: tuple[Published, bytes | None] = await self._sync.run(
-                lambda folders: self._publishing(publication, folders), publication.size
+                lambda folders: self._publishing(publication, folders), largest
             )
         except OSError as error:
             raise _refused(target, error) from error
@@ -273,9 +277,14 @@ class Outputs:
         return count
 
 
-def _stands(target: Path | ObjectUrl) -> bool:
-    """Whether something may have that name: of objects, only a request would tell."""
-    return isinstance(target, ObjectUrl) or os.path.lexists(target)
+def _bytes_there(target: Path | ObjectUrl) -> int | None:
+    """How large is what has that name; None where nothing has. Of objects, only a request would tell: 0."""
+    if isinstance(target, ObjectUrl):
+        return 0
+    try:
+        return os.lstat(target).st_size
+    except OSError:
+        return None  # what else is wrong with it shows when it is written
 
 
 def _untouched(target: Path, record: Record) -> bool:

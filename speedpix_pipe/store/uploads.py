@@ -41,13 +41,14 @@ class Uploads:
         statement = "SELECT sha256 FROM uploads WHERE account = ?1 AND sha256 IN ({marks})"
         found = self._reader.many(statement, digests, account)
         uploaded = {sha256 for (sha256,) in found}
-        self._absent.put(f"{account}|{digest}" for digest in digests if digest not in uploaded)
+        self._absent.forget((account, digest) for digest in uploaded)
+        self._absent.put((account, digest) for digest in digests if digest not in uploaded)
 
     def look(self, account: str, sha256: str, content_type: str, *, margin_seconds: float) -> str | None:
         """A URL that will still be good for `margin_seconds`."""
         key = (account, sha256, content_type)
         found = self._unwritten.get(key)
-        if found is None and not self._absent.take(f"{account}|{sha256}"):
+        if found is None and not self._absent.take(key[:2]):
             found = self._reader.one(
                 "SELECT url, uploaded_at, expires_at FROM uploads "
                 "WHERE account = ? AND sha256 = ? AND content_type = ?",
@@ -73,7 +74,7 @@ class Uploads:
         return written
 
     def _on_disk(self, key: _Key, upload: _Upload) -> None:
-        self._absent.take(f"{key[0]}|{key[1]}")
+        self._absent.forget([key[:2]])
         if self._unwritten.get(key) is upload:
             del self._unwritten[key]
 

@@ -80,9 +80,9 @@ def test_one_look_serves_all_whose_files_have_been_read() -> None:
     sights[tasks[2]].read = True
     readings[3].__exit__(None, None, None)
     readings[2].__exit__(None, None, None)
-    assert house.asked[1:] == [["fingerprint of d", "fingerprint of c"]]
+    assert house.asked[1:] == [["fingerprint of c", "fingerprint of d"]]
     assert all(sight.prepared is not None for sight in sights.values())
-    assert house.to_send == [f"digest of {name}" for name in "abdc"]
+    assert house.to_send == [f"digest of {name}" for name in "abcd"]
 
 
 def test_what_is_wrong_with_one_is_its_own_business() -> None:

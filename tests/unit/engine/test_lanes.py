@@ -88,6 +88,34 @@ def test_a_stop_sends_home_who_waits_and_turns_away_who_comes() -> None:
     assert ran(work) == [StoppedError]
 
 
+@pytest.mark.parametrize(
+    ("limits", "places"),
+    [
+        (Limits(concurrency=2), ["a", "b", "c", "d"]),  # c and d come while the results of a and b are waited for
+        (Limits(concurrency=2, max_failures=5), ["a", "b"]),  # each result may be the failure that stops the run
+    ],
+)
+def test_no_more_is_bought_than_results_are_waited_for(limits: Limits, places: list[str]) -> None:
+    async def work() -> list[str]:
+        gates, came, over = lanes(limits), [], asyncio.Event()
+
+        async def life(name: str) -> None:
+            async with gates.slot(()) as done:
+                came.append(name)
+                done()
+                await over.wait()
+
+        tasks = [asyncio.ensure_future(life(name)) for name in "abcdef"]
+        await settle()
+        first = list(came)
+        over.set()
+        await asyncio.gather(*tasks)
+        assert sorted(came) == list("abcdef")
+        return first
+
+    assert ran(work) == places
+
+
 def test_a_place_that_is_done_with_early_is_given_on_once() -> None:
     async def work() -> list[str]:
         gates, order = lanes(Limits(concurrency=1)), []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -105,6 +106,27 @@ def test_a_result_that_is_kept_after_a_look_ahead_is_found(house: House, run: An
         assert ledger.result("f1") == result
         assert ledger.result("f2") is None
         assert ledger.result("f2") is None
+
+    run(main())
+
+
+def test_what_an_earlier_look_ahead_did_not_find_hides_nothing(
+    house: House, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, result = house.store.ledger, Result({"n": 1}, (), "p-1", None)
+
+    async def main() -> None:
+        ledger.ahead(["f1", "f2"])  # by tasks that ended before they asked
+        with Store.open(house.store.folder) as elsewhere:
+            row = await elsewhere.ledger.intend(account=A, fingerprint="f1", run_id="run-2", step="white", key="cup")
+            await elsewhere.ledger.keep_result("f1", "service", result, kind="workflow")
+            await elsewhere.ledger.keep_result("f2", "service", result, kind="workflow")
+            assert ledger.ahead(["f1"]) == {"f1": result}
+            assert ledger.result("f1") == result
+            assert ledger.look(A, "f1") == row
+            now = monotonic()
+            monkeypatch.setattr("speedpix_pipe.store.absent.monotonic", lambda: now + 11)
+            assert ledger.result("f2") == result  # such an answer serves for ten seconds
 
     run(main())
 
