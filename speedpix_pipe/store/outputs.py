@@ -320,6 +320,8 @@ def _standing(publication: _Publication) -> tuple[PublishedKind | None, os.stat_
         raise IsADirectoryError(errno.EISDIR, "a folder has this name", str(target))
     if not stat.S_ISREG(found.st_mode):
         return None, found  # a link or a device is never ours
+    if record is None and found.st_size != publication.size:
+        return None, found  # however long it is, it need not be read
     return standing(_print(found), sha256, record, lambda: sha256_of(target)), found
 
 

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import field
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 from speedpix_pipe.records import dataclass
@@ -28,6 +29,8 @@ Job = Callable[[Folders], "Steps[Any]"]
 
 _MOST_TOGETHER = 64  # files that are open at once
 _SMALL = 8 << 20  # bytes; a larger file keeps no others waiting
+_HELD_UP_SECONDS = 0.1  # so long one thread may be busy with one group before another helps
+_MOST_HELPERS = 3
 
 
 @dataclass(slots=True)
@@ -66,7 +69,7 @@ def make_folders(folder: Path, folders: Folders, *, mode: int = 0o777) -> None:
 
 
 class _Line:
-    """Jobs that one thread carries out, so many together as wait."""
+    """Jobs that one thread carries out, so many together as wait; on a slow disk others help."""
 
     def __init__(self, name: str, most_together: int) -> None:
         self._name = name
@@ -74,26 +77,61 @@ class _Line:
         self._jobs: deque[_Going] = deque()
         self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._helpers: list[threading.Thread] = []
+        self._calling = threading.Lock()
+        self._busy_since: float | None = None
 
     def put(self, going: _Going) -> None:
         self._jobs.append(going)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
+            self._thread = self._start(self._work)
+        else:
+            self._call_for_help()
         self._wake.put(True)
 
     def close(self) -> None:
         if self._thread is not None:
             self._wake.put(False)
-            self._thread.join()
-            self._thread = None
+            for thread in (self._thread, *self._helpers):
+                thread.join()
+            self._thread, self._helpers = None, []
+
+    def _start(self, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=work, name=self._name, daemon=True)
+        thread.start()
+        return thread
+
+    def _call_for_help(self) -> None:
+        """If one thread has been busy with a group for long, and more wait."""
+        began = self._busy_since
+        if began is None or monotonic() - began < _HELD_UP_SECONDS or not self._jobs:
+            return
+        with self._calling:
+            self._helpers = [helper for helper in self._helpers if helper.is_alive()]
+            if len(self._helpers) < _MOST_HELPERS:
+                self._helpers.append(self._start(self._help))
 
     def _work(self) -> None:
         while self._wake.get():
-            together = [self._jobs.popleft() for _ in range(min(len(self._jobs), self._most_together))]
-            if together:
-                _carry_out(together)
-                _answer_on_loops(together)
+            self._busy_since = monotonic()
+            self._carry_out_some()
+            self._call_for_help()
+            self._busy_since = None
+
+    def _help(self) -> None:
+        while self._carry_out_some():
+            pass
+
+    def _carry_out_some(self) -> bool:
+        """The next jobs, together. False where there are none."""
+        together: list[_Going] = []
+        with contextlib.suppress(IndexError):  # that was all, or somebody else has taken the rest
+            while len(together) < self._most_together:
+                together.append(self._jobs.popleft())
+        if together:
+            _carry_out(together)
+            _answer_on_loops(together)
+        return bool(together)
 
 
 class SyncPool:
