@@ -121,6 +121,7 @@ class AsyncPredictions:
         polling_interval: float | None = None,
         *,
         on_progress: Callable[[AsyncPrediction], object] | None = None,
+        on_success: Callable[[], object] | None = None,
         # unasync: insert cancel_event: threading.Event | None = None,
     ) -> AsyncPrediction:
         """Pick up a prediction by its id and wait until it is done."""
@@ -129,6 +130,7 @@ class AsyncPredictions:
             timeout,
             polling_interval,
             on_progress=on_progress,
+            on_success=on_success,
             # unasync: insert cancel_event=cancel_event,
         )
 

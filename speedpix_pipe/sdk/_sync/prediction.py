@@ -162,7 +162,8 @@ class Prediction:
         """Wait until it is done. Without `polling_interval` (seconds) the service's own hints say when to look.
 
         `timeout` (seconds) raises `SpeedPixTimeoutError`; the task goes on. `on_progress` is called after each look,
-        `on_success` when the service says that it is done, before the result is asked for.
+        `on_success` when the service says that it is done, before the result is asked for; that may still fail, and a
+        further wait tells it again.
         """
         self._owner.watch(
             self,

@@ -122,6 +122,7 @@ class Predictions:
         polling_interval: float | None = None,
         *,
         on_progress: Callable[[Prediction], object] | None = None,
+        on_success: Callable[[], object] | None = None,
         cancel_event: threading.Event | None = None,
     ) -> Prediction:
         """Pick up a prediction by its id and wait until it is done."""
@@ -130,6 +131,7 @@ class Predictions:
             timeout,
             polling_interval,
             on_progress=on_progress,
+            on_success=on_success,
             cancel_event=cancel_event,
         )
 
