@@ -1,6 +1,6 @@
 """Service throughput: what a prediction costs its client, with a 200 kB picture up and another down.
 
-    python tests/bench/service.py [--count 500] [--flights 64,256] [--latencies 0,2] [--rounds 5]
+    python tests/bench/service.py [--count 500] [--flights 64,256,1000] [--latencies 0,2] [--rounds 5]
                                   [--only hand,sdk,...] [--profile run] [--smoke]
 
 All contenders talk to one server process, each in a fresh process of its own. What is told of each is beyond the same
@@ -185,7 +185,7 @@ def table(report: Report, course: Course, load: Load, names: Sequence[str], roun
 def main(arguments: Sequence[str] | None = None) -> Report:
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=500)
-    parser.add_argument("--flights", default="64,256")
+    parser.add_argument("--flights", default="64,256,1000")
     parser.add_argument("--latencies", default="0,2")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default=",".join(USUAL))

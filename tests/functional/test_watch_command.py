@@ -93,7 +93,7 @@ def test_once_prints_an_object_for_each_run_and_a_line_for_each_file(desk: Desk,
 def test_structured_logs_are_json_to_the_last_line(
     desk: Desk, cli: Callable[..., Ran], service: EmulatorThread
 ) -> None:
-    service.add_fault(Fault("task-failed", "submit", match="bad"))
+    service.add_fault(Fault("task-failed", "submit", match="bad.dat"))
     desk.drop("bad.dat")
     desk.drop("good.dat")
     ran = cli("watch", "hot.yaml", "--once", "--log-format", "json")
@@ -345,7 +345,7 @@ def test_a_picture_of_more_pixels_than_anybody_works_on_fails_and_costs_nothing(
 
 
 def test_places_may_be_anywhere_and_keep_sub_folders(tmp_path: Path, service: EmulatorThread) -> None:
-    service.add_fault(Fault("task-failed", "submit", match="bad", times=0))
+    service.add_fault(Fault("task-failed", "submit", match="bad.dat", times=0))
     elsewhere = tmp_path / "elsewhere"
     moves = f"settle: 100ms\n  on_success: {{move: ../{tmp_path.name}/good}}\n  on_failure: {{move: {elsewhere}}}"
     desk = Desk(tmp_path, service, SPEC.replace("settle: 100ms", moves).replace('"*.dat"', '"**/*.dat"'))
@@ -357,7 +357,7 @@ def test_places_may_be_anywhere_and_keep_sub_folders(tmp_path: Path, service: Em
 
 
 def test_only_one_of_the_two_places_may_be_given(desk: Desk, service: EmulatorThread) -> None:
-    service.add_fault(Fault("task-failed", "submit", match="bad", times=0))
+    service.add_fault(Fault("task-failed", "submit", match="bad.dat", times=0))
     desk.rewrite(SPEC.replace("settle: 100ms", "settle: 100ms\n  on_failure: {move: inbox/bad ones}"))
     desk.drop("fine.dat")
     desk.drop("bad.dat")
@@ -400,7 +400,7 @@ def page_of(desk: Desk, run_id: str) -> str:
 
 
 def test_the_report_of_a_batch_shows_its_files_from_where_they_lie_now(desk: Desk, service: EmulatorThread) -> None:
-    service.add_fault(Fault("task-failed", "submit", match="bad", times=0))
+    service.add_fault(Fault("task-failed", "submit", match="bad.jpg", times=0))
     desk.drop("fine.jpg", jpeg(1, size=40))
     desk.drop("bad.jpg", jpeg(2, size=50))
     desk.once()

@@ -74,10 +74,20 @@ function drawMarks() {
 }
 
 function clearMarks() {
-  const marked = tasks.filter((task) => marks.has(nameOf(task)));
-  marks.clear();
   store(marksName, "{}");
-  marked.forEach(refreshMarks);
+  replaceMarks({});
+}
+
+function replaceMarks(others) {
+  const before = new Set(marks.keys());
+  marks.clear();
+  for (const [name, kind] of Object.entries(others)) marks.set(name, kind);
+  tasks.filter((task) => before.has(nameOf(task)) || marks.has(nameOf(task))).forEach(refreshMarks);
   drawMarks();
 }
+
+// Marks made in another tab.
+addEventListener("storage", (event) => {
+  if (event.key === marksName) replaceMarks(JSON.parse(event.newValue ?? "{}"));
+});
 drawMarks();
