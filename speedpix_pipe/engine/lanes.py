@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from itertools import count
 from typing import Any
@@ -149,6 +149,22 @@ class Slot(AbstractAsyncContextManager[Callable[[], None]]):
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._lanes.left(self._life, failed=isinstance(error, TaskError | UnknownOutcomeError))
+
+
+class Waiting(AbstractContextManager[None]):
+    """A task is among those that wait, for as long as it is inside. Most of a run's tasks are: a small thing."""
+
+    __slots__ = ("_task", "_waits")
+
+    def __init__(self, waits: set[asyncio.Task[object]]) -> None:
+        self._waits = waits
+
+    def __enter__(self) -> None:
+        self._task = _this_task()
+        self._waits.add(self._task)
+
+    def __exit__(self, *_: object) -> None:
+        self._waits.discard(self._task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,17 +456,11 @@ class Lanes:
             for wait in waits:
                 wait.cancel()
 
-    @contextmanager
-    def waiting(self, *, paid: bool = True) -> Iterator[None]:
+    def waiting(self, *, paid: bool = True) -> Waiting:
         """Around a wait that a stop ends: any stop where nothing is paid for yet, else only one that is in a hurry."""
         if self.stop is not None and not (paid and self.stop.drain):
             raise StoppedError
-        task, waits = _this_task(), self._waits if paid else self._free_waits
-        waits.add(task)
-        try:
-            yield
-        finally:
-            waits.discard(task)
+        return Waiting(self._waits if paid else self._free_waits)
 
     # --- the end ---
 

@@ -87,7 +87,7 @@ class _Facts:
     __slots__ = ("blob", "held", "image", "image_known", "kept", "media_type", "path", "saved", "sha256", "stat")
 
     def __init__(self) -> None:
-        self.stat: os.stat_result | None = None
+        self.stat: tuple[int, float] | None = None  # size and mtime: all that is asked for, a twelfth of a stat_result
         self.sha256: str | None = None
         self.held: Held | None = None
         self.media_type: str | None = None
@@ -222,22 +222,22 @@ class FileValue:
     def suffix(self) -> str:
         return os.path.splitext(self.name)[1]  # noqa: PTH122 - likewise
 
-    def _stat(self) -> os.stat_result:
+    def _stat(self) -> tuple[int, float]:
         facts = self._know()
         found = facts.stat
         if found is None:
-            found = facts.stat = self.absolute.stat()
+            found = facts.stat = _size_and_mtime(self.absolute.stat())
         return found
 
     @property
     def size(self) -> int:
         kept = self.origin
-        return kept.size if kept is not None else self._stat().st_size
+        return kept.size if kept is not None else self._stat()[0]
 
     @property
     def mtime(self) -> float:
         """Seconds since 1970."""
-        return self._stat().st_mtime
+        return self._stat()[1]
 
     @property
     def sha256(self) -> str:
@@ -252,7 +252,8 @@ class FileValue:
         facts, digests = self._know(), self._home.digests
         if facts.sha256 is None:
             found = study_file(self.absolute)[0] if digests is None else digests.study(self.absolute)
-            facts.sha256, facts.stat, facts.media_type = found.sha256, found.stat, sniff(found.head).media_type
+            facts.sha256, facts.media_type = found.sha256, sniff(found.head).media_type
+            facts.stat = _size_and_mtime(found.stat)
             if to_send and found.content is not None:
                 facts.held = hold(found.content, found.stat)
 
@@ -334,6 +335,10 @@ class FileValue:
 
     def __repr__(self) -> str:
         return f"FileValue({self.path!r})"
+
+
+def _size_and_mtime(found: os.stat_result) -> tuple[int, float]:
+    return found.st_size, found.st_mtime
 
 
 class _Elsewhere(FileValue):
