@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 REFUSED = 3
 _M_ARENA_MAX = -8  # of glibc's malloc.h
-_ALLOCATIONS = 5_000  # between looks for garbage in circles: a run keeps much and makes little of it
+_ALLOCATIONS = 2_000  # between looks for garbage in circles: a run keeps much and makes little of it
 Start = Callable[["Subscribe"], Coroutine[Any, Any, "RunOutcome"]]
 
 
