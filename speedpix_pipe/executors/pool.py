@@ -8,6 +8,7 @@ one at a time in a process of its own; whoever dies there as well is to blame, a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,8 +19,13 @@ from speedpix_pipe.executors import worker
 from speedpix_pipe.executors.processors import processors
 
 LOOK_SECONDS = 1.0  # between looks whether the pool still stands
+STARTS = 3  # tries to start a process
 # Imported once, in the server; workers are born with them.
 PRELOAD = ["speedpix_pipe.executors.newborn", "speedpix_pipe.executors.pixels"]
+
+
+class _NotStartedError(ExecutorError):
+    """No process could be started for a picture, which is not to blame."""
 
 
 class PixelPool:
@@ -47,6 +53,12 @@ class PixelPool:
             return await self._run_alone(function, arguments)
 
     async def _run_alone(self, function: str, arguments: tuple[Any, ...]) -> Any:
+        for _ in range(STARTS - 1):
+            with contextlib.suppress(_NotStartedError):
+                return await self._try_alone(function, arguments)
+        return await self._try_alone(function, arguments)
+
+    async def _try_alone(self, function: str, arguments: tuple[Any, ...]) -> Any:
         self._refuse_if_closed()
         pool = self._open(1)
         self._suspects.add(pool)
@@ -54,7 +66,8 @@ class PixelPool:
             return await self._submit(pool, function, arguments)
         except BrokenExecutor as error:
             self._refuse_if_closed()
-            raise ExecutorError(
+            kind = _NotStartedError if isinstance(error.__cause__, OSError) else ExecutorError
+            raise kind(
                 f"{function}: the process that worked on this picture died",
                 code="executor.worker-died",
                 hint="it ran out of memory, or the picture makes its decoder crash",

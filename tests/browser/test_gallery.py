@@ -223,21 +223,6 @@ def test_marks_become_a_list_for_redo_and_are_remembered(open_page, gallery):
     assert not page.locator("#marks").is_visible()
 
 
-def test_marks_made_in_another_tab_are_seen_here(open_page, gallery):
-    page = open_page(gallery)
-    to_pictures(page)
-    other = page.context.new_page()
-    other.goto(page.url)
-    to_pictures(other)
-    card(page, "white, inbox/p1.png").focus()
-    page.keyboard.press("x")
-    other.locator("#marks").filter(has_text="1 rejected").wait_for()
-    pressed = other.get_by_role("button", name="Reject: white@inbox/p1.png")
-    assert pressed.get_attribute("aria-pressed") == "true"
-    other.get_by_role("button", name="Clear marks").click()
-    page.locator("#marks").wait_for(state="hidden")
-
-
 def test_a_new_seed_is_asked_for_item_by_item(open_page, studio):
     for number in range(3):
         studio.task("draw", f"it's {number}", prediction_id=f"p{number}")

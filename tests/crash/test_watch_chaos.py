@@ -213,7 +213,10 @@ def test_in_the_end_every_file_is_there_once_and_was_paid_for_once(desk: Desk, s
         path.name for folder in (desk.failed, desk.folder / "unread") for path in folder.rglob("*") if path.is_file()
     }
     assert notes <= {f"{name}.error.json" for name in bad - notes}, "a note goes with the next of its name that is done"
-    sent = Counter(prediction["inputs"]["name"] for prediction in desk.emulator.predictions())
+    # One that failed at the service is tried again by the run that takes up a killed one before its verdict.
+    sent = Counter(
+        prediction["inputs"]["name"] for prediction in desk.emulator.predictions() if prediction["status"] != "failed"
+    )
     failed = numbers(desk.failed, desk.folder / "unread").total()
     assert sent.total() - len(sent) <= failed, "paid twice"
     assert desk.emulator.counters["predictions"] >= chaos.count - failed

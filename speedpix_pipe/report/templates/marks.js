@@ -74,20 +74,10 @@ function drawMarks() {
 }
 
 function clearMarks() {
-  store(marksName, "{}");
-  replaceMarks({});
-}
-
-function replaceMarks(others) {
-  const before = new Set(marks.keys());
+  const marked = tasks.filter((task) => marks.has(nameOf(task)));
   marks.clear();
-  for (const [name, kind] of Object.entries(others)) marks.set(name, kind);
-  tasks.filter((task) => before.has(nameOf(task)) || marks.has(nameOf(task))).forEach(refreshMarks);
+  store(marksName, "{}");
+  marked.forEach(refreshMarks);
   drawMarks();
 }
-
-// Marks made in another tab.
-addEventListener("storage", (event) => {
-  if (event.key === marksName) replaceMarks(JSON.parse(event.newValue ?? "{}"));
-});
 drawMarks();

@@ -73,6 +73,30 @@ def test_a_closed_pool_takes_no_work():
     asyncio.run(run())
 
 
+def test_a_process_that_could_not_be_started_is_not_the_picture_s_fault(monkeypatch):
+    refused = []
+
+    class Refusing:
+        """Its fork server has just died."""
+
+        _broken = False
+
+        def submit(self, *_):
+            refused.append(1)
+            raise ConnectionRefusedError(111, "Connection refused")
+
+        def shutdown(self, **_):
+            return
+
+    async def use(pool):
+        whole = pool._open
+        monkeypatch.setattr(pool, "_open", lambda workers: Refusing() if len(refused) < 3 else whole(workers))
+        return (await pool.run("verify", (PHOTO,))).width
+
+    assert with_pool(use) == 640
+    assert len(refused) == 3  # in the pool, and twice alone
+
+
 def test_a_killed_worker_costs_nobody_a_job():
     """Killed from outside, nobody is to blame: everything that was in the pool is done again."""
 
