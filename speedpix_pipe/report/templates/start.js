@@ -82,10 +82,18 @@ if (document.readyState === "loading") {
   document.addEventListener("DOMContentLoaded", () => { watcher.disconnect(); collectBlocks(); });
 } else collectBlocks();
 
+// Kept twice, and the newer one counts. localStorage remembers for good, but Chromium on a busy machine may show a page that
+// was just loaded an empty storage: the first that it reads. sessionStorage, read second, knows what this tab wrote.
 function store(name, value) {
+  const read = (kept) => {
+    const [, at = -1, text = null] = /^(\d+) (.*)$/s.exec(kept.getItem(name)) ?? [];
+    return { at: Number(at), text };
+  };
   try {
-    if (value === undefined) return localStorage.getItem(name);
-    localStorage.setItem(name, value);
+    const newest = [localStorage, sessionStorage].map(read).reduce((one, other) => (other.at > one.at ? other : one));
+    if (value === undefined) return newest.text;
+    const text = `${Math.max(Date.now(), newest.at + 1)} ${value}`;
+    for (const kept of [localStorage, sessionStorage]) kept.setItem(name, text);
   } catch { /* a page opened from disk may have no storage: it then forgets */ }
   return null;
 }
