@@ -14,7 +14,7 @@ from speedpix_pipe.app.keeper import RunKeeper
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.specs import Loaded
 from speedpix_pipe.clock import Clock
-from speedpix_pipe.engine.lanes import Roads
+from speedpix_pipe.engine.roads import Roads
 from speedpix_pipe.events import Event
 from speedpix_pipe.executors import open_executor
 from speedpix_pipe.executors.base import Executor

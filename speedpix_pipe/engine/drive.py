@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 
 from speedpix_pipe.clock import Clock
+from speedpix_pipe.engine import telling
 from speedpix_pipe.engine.lanes import Lanes, Stop
 from speedpix_pipe.engine.life import Ending, Failed, Finished, InDoubt, Lives, Skipped, ending_of, output_of
 from speedpix_pipe.engine.ready import Ready
@@ -27,16 +28,7 @@ from speedpix_pipe.errors import (
     StoreError,
     TaskError,
 )
-from speedpix_pipe.events import (
-    Event,
-    ItemFound,
-    TaskCached,
-    TaskCancelled,
-    TaskFailed,
-    TaskSkipped,
-    TaskSucceeded,
-    TaskUnknown,
-)
+from speedpix_pipe.events import Event, ItemFound, TaskCancelled, TaskFailed, TaskSkipped, TaskSucceeded
 from speedpix_pipe.files import FileValue
 from speedpix_pipe.files.objects import LookFirstError
 from speedpix_pipe.files.storage.threads import in_thread
@@ -340,7 +332,7 @@ class Driver:
         await self._carry_out(commands)
 
     def _finish(self, task: Task, ending: Finished, seconds: float) -> list[Command]:
-        result, prepared = ending.result, ending.prepared
+        result = ending.result
         files = self._file_values(task, result, ending.saved)
         if task.node.role is Role.STEP:
             task.files = list(files.values())
@@ -350,34 +342,10 @@ class Driver:
             outside = self._file_values(task.source, result, ending.saved)
             task.output = with_files(task.output, {file: file for file in outside.values()})
             task.files = list(outside.values())
-        name, key = task.node.name, task.key
         if ending.cached is not None:
-            self.emit(
-                TaskCached(
-                    step=name,
-                    key=key,
-                    fingerprint=prepared.fingerprint or "",
-                    output=result.output,
-                    files=result.files,
-                    prediction_id=result.prediction_id,
-                    source=self._source_of(ending.cached, result),
-                    price=task.node.step.price,
-                    input=None if ending.began else prepared.shown,
-                    input_files=() if ending.began else prepared.files,
-                )
-            )
+            self.emit(telling.cached(task, ending, self._source_of(ending.cached, result)))
         else:
-            succeeded = TaskSucceeded(
-                step=name,
-                key=key,
-                seconds=seconds,
-                attempts=ending.attempts,
-                fingerprint=prepared.fingerprint,
-                output=result.output,
-                files=result.files,
-                prediction_id=result.prediction_id,
-            )
-            self._tell_when(ending.written, succeeded)
+            self._tell_when(ending.written, telling.succeeded(task, ending, seconds))
         return self.walk.ended(task, TaskStatus.SUCCEEDED if ending.cached is None else TaskStatus.CACHED)
 
     def _tell_when(self, written: asyncio.Future[None] | None, succeeded: TaskSucceeded) -> None:
@@ -412,20 +380,7 @@ class Driver:
         }
 
     def _fail(self, task: Task, ending: Failed, seconds: float) -> list[Command]:
-        ignored = task.node.on_error is OnError.IGNORE
-        self.emit(
-            TaskFailed(
-                step=task.node.name,
-                key=task.key,
-                kind=str(ending.kind),
-                code=ending.code,
-                message=ending.message,
-                attempts=ending.attempts,
-                seconds=seconds,
-                ignored=ignored,
-                prediction_id=ending.prediction_id,
-            )
-        )
+        self.emit(telling.failed(task, ending, seconds))
         self._weigh(task, ending.message)
         return self.walk.ended(task, TaskStatus.FAILED, reason=ending.message)
 
@@ -443,40 +398,17 @@ class Driver:
         return self.walk.ended(task, TaskStatus.SKIPPED, reason=reason)
 
     def _doubt(self, task: Task, ending: InDoubt) -> list[Command]:
-        row = ending.submission
-        self.emit(
-            TaskUnknown(
-                step=task.node.name,
-                key=task.key,
-                message=ending.message,
-                fingerprint=row.fingerprint,
-                submission=row.id,
-                price=row.price,
-            )
-        )
+        self.emit(telling.doubted(task, ending))
         self.lanes.failed(task.name, ending.message)
         return self.walk.ended(task, TaskStatus.UNKNOWN, reason=ending.message)
 
     def _tell_ended(self, task: Task) -> None:
-        """Tasks that the walk itself ended. One that nobody asked for was never shown."""
-        if not visible(task.node) or not task.demanded:
-            return
-        step, key = task.node.name, task.key
-        match task.status:
-            case TaskStatus.SKIPPED:
-                cause = task.cause.name if task.cause else None
-                by_failure = task.effect is not None and task.effect.value == "blame"
-                self.emit(TaskSkipped(step=step, key=key, reason=task.reason, cause=cause, by_failure=by_failure))
-            case TaskStatus.CANCELLED:
-                self.emit(TaskCancelled(step=step, key=key))
-            case _ if task.node.role is Role.LEAVE:
-                pass  # the way in has told it, in the name of the whole
-            case _:
-                ignored = task.node.on_error is OnError.IGNORE
-                self.emit(
-                    TaskFailed(step=step, key=key, kind="input", code="task.list", message=task.reason, ignored=ignored)
-                )
-                self._weigh(task, task.reason)
+        """Tasks that the walk itself ended."""
+        event = telling.ended(task)
+        if event is not None:
+            self.emit(event)
+        if isinstance(event, TaskFailed):
+            self._weigh(task, task.reason)
 
     # --- the end ---
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from speedpix_pipe.clock import SystemClock
-from speedpix_pipe.engine.lanes import DOWNLOADS, LOOKAHEAD, Lane, Lanes, Roads, Spent, Stop
+from speedpix_pipe.engine.lanes import LOOKAHEAD, Lanes, Spent, Stop
+from speedpix_pipe.engine.roads import DOWNLOADS, Lane, Roads
 from speedpix_pipe.errors import TaskError, TaskErrorKind
 from speedpix_pipe.model import Limits
 from speedpix_pipe.steps.base import StoppedError
@@ -270,7 +271,7 @@ def test_a_full_load_of_results_is_fetched_before_more_is_bought() -> None:
 
 
 def test_downloads_let_submissions_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("speedpix_pipe.engine.lanes.POLITE_SECONDS", 60.0)
+    monkeypatch.setattr("speedpix_pipe.engine.roads.POLITE_SECONDS", 60.0)
 
     async def work() -> tuple[bool, bool, bool]:
         gates = lanes()
@@ -292,7 +293,7 @@ def test_downloads_let_submissions_go_first(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_downloads_wait_for_no_submission_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("speedpix_pipe.engine.lanes.POLITE_SECONDS", 0.01)
+    monkeypatch.setattr("speedpix_pipe.engine.roads.POLITE_SECONDS", 0.01)
 
     async def work() -> None:
         gates = lanes()
