@@ -1,6 +1,6 @@
 """The Python SDK of the SpeedPix service, usable alone: `from speedpix_pipe.sdk import SpeedPix`.
 
-Needs httpx, and httptools once an asynchronous client talks. The guide is docs/sdk.md.
+Needs httpx, and httptools and aiohappyeyeballs once an asynchronous client talks. The guide is docs/sdk.md.
 """
 
 from speedpix_pipe._version import __version__

@@ -11,13 +11,15 @@ import base64
 import socket
 import ssl
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+import aiohappyeyeballs
 import httpx
+from aiohappyeyeballs import AddrInfoType
 
 from speedpix_pipe.sdk._config import Proxies
 from speedpix_pipe.sdk._http1 import Connection, Patience
@@ -215,10 +217,14 @@ class Connections:
             raise httpx.ConnectError(f"{at}: {_reason(error)}") from error
 
     async def _dial(self, scheme: str, host: str, port: int) -> Connection:
-        loop = asyncio.get_running_loop()
-        context = self._context() if scheme == "https" else None
+        loop, secure = asyncio.get_running_loop(), scheme == "https"
+        context = self._context() if secure else None
+        # asyncio's own race of addresses leaves a socket open when it is cancelled just as one has won.
+        dialled = await aiohappyeyeballs.start_connection(
+            await _addresses(host, port), happy_eyeballs_delay=_HAPPY_EYEBALLS, loop=loop
+        )
         _, connection = await loop.create_connection(
-            lambda: Connection(loop), host, port, ssl=context, happy_eyeballs_delay=_HAPPY_EYEBALLS
+            lambda: Connection(loop), sock=dialled, ssl=context, server_hostname=host if secure else None
         )
         return connection
 
@@ -243,6 +249,13 @@ class Connections:
         if self._tls is None:
             self._tls = httpx.create_ssl_context()  # reading the certificates takes 20 ms: only where one is needed
         return self._tls
+
+
+async def _addresses(host: str, port: int) -> Sequence[AddrInfoType]:
+    try:  # one that is written as a number needs nobody who looks it up
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 @contextmanager

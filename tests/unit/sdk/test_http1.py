@@ -3,13 +3,16 @@
 import asyncio
 import base64
 import contextlib
+import gc
 import ssl
+import warnings
 
 import httpx
 import pytest
 import trustme
 
 from speedpix_pipe.sdk._config import Proxies
+from speedpix_pipe.sdk._connections import Origin
 from speedpix_pipe.sdk._http1 import _HELD, _READ_AHEAD
 from speedpix_pipe.sdk._transport import StreamTransport
 
@@ -391,6 +394,24 @@ async def test_a_cancelled_request_leaves_no_connection_and_no_place(serve):
             await asyncio.wait_for(get(transport, server.url + "/"), 0.02)
         assert not transport.is_open()
     await transport.aclose()
+
+
+async def test_whoever_is_cancelled_while_dialling_leaves_no_socket_open(serve, transport):
+    server = await serve(says(*[OK] * 100))
+    origin = Origin("http", "127.0.0.1", server.port)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        for turns in range(40):  # one of them is the moment in which the connection is there
+            dialling = asyncio.ensure_future(transport._connections._open(origin, 5.0))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            dialling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                (await dialling).abort()
+            del dialling
+        await asyncio.sleep(0)
+        gc.collect()
+    assert [str(warning.message) for warning in told] == []
 
 
 async def test_closing_the_client_ends_what_is_under_way(serve, transport):
