@@ -82,18 +82,18 @@ if (document.readyState === "loading") {
   document.addEventListener("DOMContentLoaded", () => { watcher.disconnect(); collectBlocks(); });
 } else collectBlocks();
 
-// Kept twice, and the newer one counts. localStorage remembers for good, but Chromium on a busy machine may show a page that
-// was just loaded an empty storage: the first that it reads. sessionStorage, read second, knows what this tab wrote.
+// Kept twice, and the newer one counts. Chromium on a busy machine may show a page that was just loaded an empty storage: the
+// first that it reads. That is sessionStorage here, this tab's; localStorage, read second, is what every tab remembers.
 function store(name, value) {
   const read = (kept) => {
     const [, at = -1, text = null] = /^(\d+) (.*)$/s.exec(kept.getItem(name)) ?? [];
     return { at: Number(at), text };
   };
   try {
-    const newest = [localStorage, sessionStorage].map(read).reduce((one, other) => (other.at > one.at ? other : one));
+    const newest = [sessionStorage, localStorage].map(read).reduce((one, other) => (other.at > one.at ? other : one));
     if (value === undefined) return newest.text;
     const text = `${Math.max(Date.now(), newest.at + 1)} ${value}`;
-    for (const kept of [localStorage, sessionStorage]) kept.setItem(name, text);
+    for (const kept of [sessionStorage, localStorage]) kept.setItem(name, text);
   } catch { /* a page opened from disk may have no storage: it then forgets */ }
   return null;
 }
