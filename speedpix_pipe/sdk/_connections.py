@@ -221,7 +221,7 @@ class Connections:
         context = self._context() if secure else None
         # asyncio's own race of addresses leaves a socket open when it is cancelled just as one has won.
         dialled = await aiohappyeyeballs.start_connection(
-            await _addresses(host, port), happy_eyeballs_delay=_HAPPY_EYEBALLS, loop=loop
+            await _addresses(host, port), happy_eyeballs_delay=_HAPPY_EYEBALLS
         )
         _, connection = await loop.create_connection(
             lambda: Connection(loop), sock=dialled, ssl=context, server_hostname=host if secure else None

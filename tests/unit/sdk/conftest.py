@@ -11,6 +11,9 @@ import pytest
 from aiohttp import web
 
 from speedpix_pipe.sdk import AsyncClock, Clock
+from speedpix_pipe.sdk._config import Proxies
+from speedpix_pipe.sdk._transport import StreamTransport
+from tests.unit.sdk.sockets import Server
 
 KEY, SECRET = "204000001", "sp-test-secret-0123456789abcdef"
 PATHS = {
@@ -310,3 +313,23 @@ def clean_environment(monkeypatch):
         "ALL_PROXY",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+async def serve():
+    made = []
+
+    async def start(talk, **options):
+        made.append(await Server().start(talk, **options))
+        return made[-1]
+
+    yield start
+    for server in made:
+        await server.stop()
+
+
+@pytest.fixture
+async def transport():
+    made = StreamTransport(4, 15.0, Proxies(trust_env=False))
+    yield made
+    await made.aclose()
