@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.foresight import Digests, Foresight, Results, Sight
+from speedpix_pipe.engine.measuring import Measuring
 from speedpix_pipe.engine.saving import Address, Saver
 from speedpix_pipe.errors import AbsentError, ExpressionError, StoreError, TaskError, TaskErrorKind
 from speedpix_pipe.events import TaskStarted
-from speedpix_pipe.files import Entry, FileValue
-from speedpix_pipe.files.objects import ObjectFile, seen
-from speedpix_pipe.files.storage import ChangedObjectError
-from speedpix_pipe.files.storage.threads import in_thread
-from speedpix_pipe.files.threads import Threads
+from speedpix_pipe.files import FileValue
+from speedpix_pipe.files.objects import seen
 from speedpix_pipe.model import Json, OnError, Result, StepKind, Submission
 from speedpix_pipe.plan.graph import Role
 from speedpix_pipe.plan.inner import inner_files, inner_result
@@ -34,11 +31,9 @@ from speedpix_pipe.steps.base import StepKind as Kind
 from speedpix_pipe.steps.expect import ExpectedFile, InputFile, check_expect
 from speedpix_pipe.steps.rendered import files_in, shown
 from speedpix_pipe.steps.service import ChangedError
-from speedpix_pipe.steps.together import together, unheard
+from speedpix_pipe.steps.together import unheard
 
-DIGESTING = 2  # threads: a digest runs at disk speed
 CHANGES = 2  # how often a task starts over because a file changed while it was uploaded
-_digesting = Threads(DIGESTING, "speedpix-digest")  # of all runs of the process
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +101,7 @@ class Lives:
         self._twins: dict[str, asyncio.Future[Result]] = {}
         self._foresight = Foresight(self, results, saver, digests, kit.service.to_upload)
         self._sights: dict[Task, Sight] = {}  # of tasks whose life begins
-        self._reading: dict[Entry, asyncio.Future[str]] = {}  # objects whose digests are being made
+        self._measuring = Measuring(kit.executor.hash)
 
     def kind(self, name: StepKind) -> Kind:
         found = self._kinds.get(name)
@@ -115,8 +110,7 @@ class Lives:
         return found
 
     async def aclose(self) -> None:
-        for reading in list(self._reading.values()):  # nobody waits for them any more
-            reading.cancel()
+        self._measuring.close()
         for kind in self._kinds.values():
             await kind.aclose()
 
@@ -247,10 +241,10 @@ class Lives:
                 unknown = [file for _, file in files_in(rendered) if not file.known]
                 if unknown:
                     with self._gates.waiting(paid=False):
-                        await self._hash_all(unknown, to_send=_is_sent(task))
+                        await self._measuring.files(unknown, to_send=_is_sent(task))
             elif sight.unknown:
                 with self._gates.waiting(paid=False), self._foresight.reading(task, sight):
-                    await _digesting.run(partial(_study_in, sight, to_send=_is_sent(task)))
+                    await self._measuring.sight(sight, to_send=_is_sent(task))
                 if sight.error is not None:
                     raise sight.error
             if sight is not None and sight.prepared is not None:
@@ -261,34 +255,6 @@ class Lives:
         except TaskError:
             _rest(rendered)
             raise
-
-    async def _hash_all(self, files: list[FileValue], *, to_send: bool) -> None:
-        here = [file for file in files if not isinstance(file, ObjectFile)]
-        if here:
-            await _digesting.run(partial(_study, here, to_send=to_send))
-        await together([self._measure(file) for file in files if isinstance(file, ObjectFile)])
-
-    async def _measure(self, file: ObjectFile) -> None:
-        """Looked at now; read, by whoever reads objects for this run, only where that is not enough."""
-        entry = await in_thread(file.renew)
-        if not file.known:
-            try:
-                file.measured(entry, entry.sha256 or await self._digest(entry))
-            except ChangedObjectError as error:
-                raise ChangedError(entry.url) from error
-
-    async def _digest(self, entry: Entry) -> str:
-        """Read once, however many tasks begin with it at this moment."""
-        reading = self._reading.get(entry)
-        if reading is None:
-            reading = self._reading[entry] = asyncio.ensure_future(self._kit.executor.hash(entry))
-            reading.add_done_callback(partial(self._read, entry))
-        return await asyncio.shield(reading)
-
-    def _read(self, entry: Entry, reading: asyncio.Future[str]) -> None:
-        self._reading.pop(entry, None)
-        if not reading.cancelled():
-            reading.exception()  # seen, also where everybody who waited for it has left
 
     async def _result(
         self, task: Task, prepared: Prepared, kind: Kind, job: Job
@@ -427,16 +393,6 @@ def _rest(rendered: Mapping[str, Any]) -> None:
 
 def _is_sent(task: Task) -> bool:
     return task.node.step.kind is StepKind.WORKFLOW
-
-
-def _study(files: Sequence[FileValue], *, to_send: bool) -> None:
-    for file in files:
-        file.study(to_send=to_send)
-
-
-def _study_in(sight: Sight, *, to_send: bool) -> None:
-    _study(sight.unknown, to_send=to_send)
-    sight.read = True
 
 
 def _unreadable(error: OSError) -> TaskError:

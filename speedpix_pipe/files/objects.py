@@ -24,6 +24,7 @@ from speedpix_pipe.files.value import Digests, FileValue, Home
 from speedpix_pipe.model import Json
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from pathlib import Path
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ LOOK_BYTES = 64 * 1024  # what a request counts, however small the object
 class LookFirstError(Exception):
     """The evaluation needs a fact that `look` finds out, by a request."""
 
-    def __init__(self, look: Callable[[], None]) -> None:
+    def __init__(self, look: Callable[[], object]) -> None:
         super().__init__("a fact about an object that is not known yet")
         self.look = look
 
@@ -203,7 +204,12 @@ class ObjectFile(FileValue):
 
     @property
     def known(self) -> bool:
-        return not self._object.stale and self._object.recall() is not None
+        return not self._object.stale and self.remembered
+
+    @property
+    def remembered(self) -> bool:
+        """Whether the digest of what was last seen is known; somebody may have asked for a new look since."""
+        return self._object.recall() is not None
 
     def forget(self) -> None:
         """Its digest is believed again once it was looked at."""
@@ -245,7 +251,8 @@ class Objects:
         self.begun = False  # the run has begun: what a store refuses is one task's trouble, and not the run's any more
         self._left = most_read  # bytes that may still be read for digests; None: as many as it takes
         self._facts: dict[str, ObjectFacts] = {}
-        self._had: dict[tuple[str, ...], Any] = {}
+        self._under_way: dict[tuple[str, ...], Future[_Answer]] = {}
+        self._had: dict[tuple[str, ...], _Answer] = {}
 
     @property
     def used(self) -> bool:
@@ -290,27 +297,38 @@ class Objects:
         self, key: tuple[str, ...], request: Callable[[], Any], *, keep: bool = True, missing_ok: bool = False
     ) -> Any:
         """The answer to a request, made before or made now. With `keep`, one answer is for the whole run."""
-        if key not in self._had:
-            if on_a_loop():
-                raise LookFirstError(partial(self._make, key, request))
-            self._make(key, request)
-        had = self._had[key]
-        if not isinstance(had, _Failed):
-            if not keep:
-                del self._had[key]
-            return had
-        missing = isinstance(had.error, FileNotFoundError)
-        if not missing or not keep:
-            del self._had[key]  # it may go well the next time
+        looping = on_a_loop()
+        answer = self._had.get(key) if keep or looping else None
+        if answer is None:
+            if looping:
+                raise LookFirstError(partial(self._make, key, request, keep=keep))
+            answer = self._make(key, request, keep=keep)
+        missing = isinstance(answer.error, FileNotFoundError)
+        if not keep or not (answer.error is None or missing):
+            self._had.pop(key, None)  # it may be another, or go well, the next time
+        if answer.error is None:
+            return answer.value
         if missing and missing_ok:
-            raise had.error
-        raise self._told(had.error) from had.error
+            raise answer.error
+        raise self._told(answer.error) from answer.error
 
-    def _make(self, key: tuple[str, ...], request: Callable[[], Any]) -> None:
-        try:
-            self._had[key] = request()
-        except (OSError, PipeError) as error:
-            self._had[key] = _Failed(error)
+    def _make(self, key: tuple[str, ...], request: Callable[[], Any], *, keep: bool) -> _Answer:
+        """Make the request, or wait for whoever is making it at this moment."""
+        from concurrent.futures import Future
+
+        mine: Future[_Answer] = Future()
+        flight = self._under_way.setdefault(key, mine)
+        if flight is mine:
+            try:
+                answer = (self._had.get(key) if keep else None) or _answer_to(request)
+                if keep or answer.error is not None:  # that one is for who evaluates again
+                    self._had[key] = answer
+                flight.set_result(answer)
+            except BaseException as error:  # noqa: BLE001  # raised by whoever asks for the result
+                flight.set_exception(error)
+            finally:
+                del self._under_way[key]
+        return flight.result()
 
     def may_read(self, entry: Entry) -> bool:
         """Whether the bytes of an object may be read for its digest."""
@@ -345,13 +363,21 @@ def measure_some(values: Iterable[Any]) -> None:
         list(threads.map(lambda file: file.sha256, unknown))
 
 
-class _Failed:
-    """An answer that was none."""
+class _Answer:
+    """What a request gave: a value, or why there is none."""
 
-    __slots__ = ("error",)
+    __slots__ = ("error", "value")
 
-    def __init__(self, error: OSError | PipeError) -> None:
+    def __init__(self, value: Any, error: OSError | PipeError | None = None) -> None:
+        self.value = value
         self.error = error
+
+
+def _answer_to(request: Callable[[], Any]) -> _Answer:
+    try:
+        return _Answer(request())
+    except (OSError, PipeError) as error:
+        return _Answer(None, error)
 
 
 def _looked_at(url: ObjectUrl) -> Entry:

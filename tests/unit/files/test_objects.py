@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -130,3 +133,43 @@ def test_what_a_store_refuses_is_the_runs_trouble_until_it_has_begun_and_then_a_
     assert later.value.code == "files.storage"
     monkeypatch.undo()
     assert len(files.glob("s3://shop/in/*.txt")) == 3  # not remembered: it may go well the next time
+
+
+def test_a_fact_that_several_want_at_once_is_asked_for_once(requests, tmp_path, monkeypatch):
+    go = threading.Event()
+    files = FolderFiles(tmp_path)
+    counted = FolderStorage.list
+
+    def slow(storage, *args, **kwargs):
+        found = list(counted(storage, *args, **kwargs))
+        assert go.wait(30)  # all the others have asked by then, too
+        return found
+
+    monkeypatch.setattr(FolderStorage, "list", slow)
+    with ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(files.glob, "s3://shop/in/*.txt") for _ in range(4)]
+        while sum(one.running() for one in asked) < 4:
+            time.sleep(0.001)
+        go.set()
+        assert [len(one.result()) for one in asked] == [3] * 4
+    assert requests.counts == {"list": 1}
+
+
+def test_an_object_that_stands_in_two_params_is_read_once(requests, tmp_path):
+    files = FolderFiles(tmp_path)
+    found = files.glob("s3://shop/in/*.txt")
+    measure_some([found, files.file("s3://shop/in/a.txt"), found, found])
+    assert requests.counts["read"] == 3
+
+
+def test_a_digest_made_on_a_loop_is_made_again_once_the_object_may_be_another(requests, tmp_path, store):
+    files = FolderFiles(tmp_path)
+    file = files.file("s3://shop/in/a.txt")
+
+    async def first() -> str:
+        return await seen(lambda: file.sha256)
+
+    assert asyncio.run(first()) == hashlib.sha256(b"a" * 10).hexdigest()
+    stand_in_path(store, ObjectUrl("s3://shop/in/a.txt")).write_text("changed")
+    file.forget()
+    assert file.sha256 == hashlib.sha256(b"changed").hexdigest()
