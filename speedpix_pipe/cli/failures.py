@@ -51,9 +51,9 @@ def show(error: PipeError) -> None:
 
     screen = terminal()
     if isinstance(error, SpecError):
-        text = render_problems(error.problems, color=screen.color, width=screen.width, language=screen.language)
+        text = render_problems(error.problems, color=screen.color, width=screen.wrap, language=screen.language)
     else:
-        text = render_error(error, color=screen.color, width=screen.width, language=screen.language)
+        text = render_error(error, color=screen.color, width=screen.wrap, language=screen.language)
     print(text, file=sys.stderr)
 
 

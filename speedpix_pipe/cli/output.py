@@ -27,7 +27,8 @@ class Terminal:
 
     live: bool  # a terminal on which lines can be drawn again
     color: bool
-    width: int
+    width: int  # cells; of a file or a pipe, what is laid out in columns takes 100
+    wrap: int | None  # where a long line of text is broken; None in a file or a pipe, whose reader is a program
     language: str
 
 
@@ -35,9 +36,11 @@ def terminal() -> Terminal:
     settings = load_settings()
     is_terminal = sys.stderr.isatty()
     dumb = settings.environment.get("TERM") == "dumb"
-    width = settings.columns or (_columns() if is_terminal else 100)
+    wrap = settings.columns or (_columns() if is_terminal else None)
     color = is_terminal and not settings.no_color
-    return Terminal(live=is_terminal and not dumb, color=color, width=width, language=settings.language)
+    return Terminal(
+        live=is_terminal and not dumb, color=color, width=wrap or 100, wrap=wrap, language=settings.language
+    )
 
 
 def _columns() -> int:

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     screen = terminal()
     if planned.warnings:
         print(
-            render_problems(planned.warnings, color=screen.color, width=screen.width, language=screen.language),
+            render_problems(planned.warnings, color=screen.color, width=screen.wrap, language=screen.language),
             file=sys.stderr,
         )
     print(render_plan(planned.loaded.pipeline.name, planned.estimate, language=screen.language))

@@ -36,6 +36,6 @@ def run(args: argparse.Namespace) -> int:
 
         screen = terminal()
         print(
-            render_problems(problems, color=screen.color, width=screen.width, language=screen.language), file=sys.stderr
+            render_problems(problems, color=screen.color, width=screen.wrap, language=screen.language), file=sys.stderr
         )
     return 2 if any(problem.severity is Severity.ERROR for problem in problems) else 0

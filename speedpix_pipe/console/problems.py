@@ -14,6 +14,7 @@ from speedpix_pipe.errors import PipeError, Problem, Severity, in_order
 from speedpix_pipe.words.messages import translated
 
 MOST_SHOWN = 100
+SNIPPET = 100  # cells of a spec's line, where no terminal tells
 MOST_OF_A_KIND = 5  # warnings of one code in one file: the sixth says nothing new
 TAB = 4
 
@@ -22,11 +23,14 @@ def render_problems(
     problems: Sequence[Problem],
     *,
     color: bool = False,
-    width: int = 100,
+    width: int | None = None,
     limit: int = MOST_SHOWN,
     language: str = "en",
 ) -> str:
-    """All problems as one text without a final line break; past `limit`, and of warnings alike, only their number."""
+    """All problems as one text without a final line break; past `limit`, and of warnings alike, only their number.
+
+    Long lines are broken at `width` cells; without it they stay whole, for programs that read them.
+    """
     ink = Ink(color, language)
     ordered = in_order(problems)
     shown = _telling(ordered)[:limit]
@@ -38,17 +42,19 @@ def render_problems(
     return "\n\n".join(blocks)
 
 
-def render_error(error: PipeError, *, color: bool = False, width: int = 100, language: str = "en") -> str:
-    """An error that is not about a place in a file: what is wrong, and what to do."""
+def render_error(error: PipeError, *, color: bool = False, width: int | None = None, language: str = "en") -> str:
+    """An error that is not about a place in a file: what is wrong, and what to do. `width` as of problems."""
     ink = Ink(color, language)
     text = f"{ink.red(ink.say('is_error'))} {_lines(error.message, ink)}"
     hint = f"{ink.cyan(ink.say('is_hint'))} {_lines(error.hint, ink)}" if error.hint else ""
     return "\n".join([*_wrapped(text, width, 0), *(_wrapped(hint, width, 2) if hint else ())])
 
 
-def _wrapped(text: str, width: int, indent: int) -> list[str]:
+def _wrapped(text: str, width: int | None, indent: int) -> list[str]:
     """Lines that were there stay; long ones are broken between words."""
     before = " " * indent
+    if width is None:
+        return [before + line.replace("\u00a0", " ") for line in text.split("\n")]
     return [before + line for part in text.split("\n") for line in wrap(part, max(20, width - indent), indent=2)]
 
 
@@ -80,14 +86,14 @@ def _count(problems: Sequence[Problem], ink: Ink) -> str:
     return ink.say("in_where", what=", ".join(parts), where=where)
 
 
-def _block(problem: Problem, ink: Ink, width: int) -> str:
+def _block(problem: Problem, ink: Ink, width: int | None) -> str:
     place = ink.bold(printable(f"{problem.path}:{problem.line}:{problem.column}:"))
     warning = problem.severity is Severity.WARNING
     word = f"{ink.yellow(ink.say('is_warning'))} " if warning else ""
     lines = _wrapped(f"{place} {word}{_lines(problem.message, ink)}", width, 0)
     gutter = len(str(problem.line)) + 2
     if problem.snippet is not None:
-        shown, before, under = _window(problem, max(20, width - gutter - 3))
+        shown, before, under = _window(problem, max(20, (width or SNIPPET) - gutter - 3))
         caret = "^" * max(1, under)
         lines.append(f"{ink.dim(f'{problem.line:>{gutter}} |')} {shown}".rstrip())
         mark = ink.yellow(caret) if warning else ink.red(caret)

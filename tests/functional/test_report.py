@@ -78,7 +78,7 @@ def test_on_a_terminal_it_counts_while_it_takes_long_and_leaves_no_trace(cli, sp
     cli("run", spec, "--yes")
     quiet = cli("report")
     assert quiet.err == ""
-    monkeypatch.setattr(report, "terminal", lambda: Terminal(live=True, color=False, width=80, language="en"))
+    monkeypatch.setattr(report, "terminal", lambda: Terminal(live=True, color=False, width=80, wrap=80, language="en"))
     monkeypatch.setattr(report, "QUIET_SECONDS", -1.0)
     told = cli("report")
     assert told.out == quiet.out

@@ -244,7 +244,7 @@ def at_a_terminal(monkeypatch, answer: str) -> None:
             return True
 
     monkeypatch.setattr(
-        "speedpix_pipe.cli.running.terminal", lambda: Terminal(live=True, color=False, width=80, language="en")
+        "speedpix_pipe.cli.running.terminal", lambda: Terminal(live=True, color=False, width=80, wrap=80, language="en")
     )
     monkeypatch.setattr(sys, "stdin", Typed(answer))
 

@@ -153,7 +153,7 @@ def test_redo_asks_and_keeps_to_limits_like_any_run(cli, spec, emulator, monkeyp
     spec.write_text(SPEC + "limits: {max_predictions: 1}\n")
     assert cli("runs", "redo", "draw@*", "--json").json["errors"][0]["type"] == "plan.max-predictions"
     monkeypatch.setattr(
-        "speedpix_pipe.cli.running.terminal", lambda: Terminal(live=True, color=False, width=80, language="en")
+        "speedpix_pipe.cli.running.terminal", lambda: Terminal(live=True, color=False, width=80, wrap=80, language="en")
     )
     monkeypatch.setattr(sys, "stdin", Typed("n\n"))
     ran = cli("runs", "redo", "draw@one")

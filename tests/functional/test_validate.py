@@ -203,3 +203,14 @@ def test_a_credential_in_env_is_pointed_at(cli, project):
     ran = cli("validate", "x.yaml")
     assert ran.code == 2
     assert "x.yaml:3:7: SPEEDPIX_APP_SECRET is a credential" in ran.err
+
+
+def test_a_problem_is_one_line_of_a_log_and_is_broken_only_where_a_width_is_given(cli, project, monkeypatch):
+    name = "a_rather_long_name_of_a_param_" * 5
+    write(SPEC.replace("params.caption }}", f"params.caption }}}}${{{{ params.{name} }}}}"))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    first = cli("validate", "shots.yaml").err.splitlines()[0]
+    assert first.startswith("shots.yaml:11:")
+    assert name in first
+    monkeypatch.setenv("COLUMNS", "60")
+    assert name not in cli("validate", "shots.yaml").err.splitlines()[0]

@@ -113,6 +113,18 @@ def test_past_a_hundred_only_the_number():
     assert text.endswith("and 50 more\n\n150 errors in toys.yaml")
 
 
+def test_without_a_width_a_long_message_is_one_line_and_with_one_it_is_broken():
+    long = "no such file: " + "a word " * 40 + "under\u00a0one"
+    wrong = problem(1, 3, message=long, snippet="x: " + "y" * 400, width=1, hint=long)
+    whole = render_problems([wrong]).splitlines()
+    assert whole[0] == f"toys.yaml:1:3: {long}".replace("\u00a0", " ")
+    assert whole[-1].strip() == f"hint: {long}".replace("\u00a0", " ")
+    assert cell_width(whole[1]) <= 100  # of the line only what tells
+    assert len(render_error(UsageError(long)).splitlines()) == 1
+    assert all(cell_width(line) <= 60 for line in render_problems([wrong], width=60).splitlines())
+    assert all(cell_width(line) <= 60 for line in render_error(UsageError(long), width=60).splitlines())
+
+
 def test_colour_only_when_asked():
     assert "\x1b[31m" in render_problems([problem(snippet="x")], color=True)
     assert "\x1b" not in render_problems([problem(snippet="x")])
