@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from speedpix_pipe.emulator import EmulatorThread
+from tests.functional.scripted import Came, carry_out
 from tests.functional.watching import Desk, emulator
 
 
@@ -20,3 +22,13 @@ def service() -> Iterator[EmulatorThread]:
 @pytest.fixture
 def desk(tmp_path: Path, service: EmulatorThread) -> Desk:
     return Desk(tmp_path, service)
+
+
+@pytest.fixture
+def go(tmp_path: Path) -> Callable[..., Came]:
+    """Carries out a spec of scripted workflows, as a user would."""
+
+    def carry(spec: str, answers: Any = None, **more: Any) -> Came:
+        return carry_out(tmp_path, spec, answers, **more)
+
+    return carry

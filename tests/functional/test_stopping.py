@@ -71,11 +71,11 @@ def interrupted(shop: Shop, kind: type, times: int, *, again: float | None = Non
 
 def test_the_first_signal_ends_waits_and_leaves_predictions_to_the_next_start(shop: Shop) -> None:
     shop.hold.set()
-    outcome, seconds = interrupted(shop, PredictionCreated, 4)
+    outcome, seconds = interrupted(shop, PredictionCreated, 4, grace_seconds=60.0)
     assert outcome.exit_code == 130
     assert outcome.summary.resumable
     assert counts(outcome) == {"cancelled": 8}
-    assert seconds < 4  # no grace was needed: nothing was being fetched
+    assert seconds < 30  # no grace was needed: nothing was being fetched
     assert {state for states in shop.rows().values() for state in states} == {"created"}
     shop.hold.clear()
     resumed = shop.run(resume=True)
@@ -89,9 +89,9 @@ def test_the_first_signal_ends_waits_and_leaves_predictions_to_the_next_start(sh
 def test_a_submission_in_its_window_gets_its_answer(shop: Shop) -> None:
     shop.hold.set()
     shop.arm("submit:slow:seconds=0.7:times=0")
-    outcome, seconds = interrupted(shop, PredictionRequested, 4)
+    outcome, seconds = interrupted(shop, PredictionRequested, 4, grace_seconds=60.0)
     assert outcome.exit_code == 130
-    assert 0.6 < seconds < 5
+    assert 0.6 < seconds < 30
     assert {state for states in shop.rows().values() for state in states} == {"created"}
     assert shop.made == len(shop.rows()) == 4
 
@@ -99,7 +99,7 @@ def test_a_submission_in_its_window_gets_its_answer(shop: Shop) -> None:
 def test_after_the_grace_an_unanswered_submission_is_unknown(shop: Shop) -> None:
     shop.arm("submit:swallow:times=1:match=bee")
     outcome, seconds = interrupted(shop, PredictionRequested, 4, grace_seconds=0.8)
-    assert seconds < 6
+    assert seconds < 30  # the answer itself is waited for for 120 s
     assert outcome.exit_code == 130
     assert shop.rows()["first@bee"] == ["unknown"]
     assert outcome.summary.unknown_submissions == 1
@@ -109,7 +109,7 @@ def test_after_the_grace_an_unanswered_submission_is_unknown(shop: Shop) -> None
 def test_a_second_signal_leaves_now(shop: Shop) -> None:
     shop.arm("submit:swallow:times=0")
     outcome, seconds = interrupted(shop, PredictionRequested, 4, again=0.3, grace_seconds=60.0)
-    assert seconds < 6
+    assert seconds < 30
     assert outcome.exit_code == 130
     assert counts(outcome)["unknown"] == 4
     assert {state for states in shop.rows().values() for state in states} == {"unknown"}
