@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 LONG = {"crash", "functional", "browser", "test_docs.py"}
 _OWN = ("SPEEDPIX_", "XDG_", "NO_COLOR", "FORCE_COLOR", "CLICOLOR")
+_SIZE = ("COLUMNS", "LINES")  # of the terminal where the tests were started: readline, which pytest loads, exports it
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,7 +37,7 @@ def clean_surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: py
 
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(_OWN):
+        if name.startswith(_OWN) or name in _SIZE:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("TZ", "UTC")
