@@ -128,7 +128,9 @@ class Ledger(Protocol):
 class Uploads(Protocol):
     def ahead(self, account: str, digests: Sequence[str]) -> None: ...
 
-    def look(self, account: str, sha256: str, content_type: str, *, margin_seconds: float) -> str | None: ...
+    def look(
+        self, account: str, sha256: str, content_type: str, *, margin_seconds: float
+    ) -> tuple[str, datetime] | None: ...
 
     def remember(
         self, account: str, sha256: str, content_type: str, url: str, expires_at: datetime | None, size: int

@@ -32,7 +32,7 @@ from speedpix_pipe.steps.base import (
 )
 from speedpix_pipe.steps.fetching import Fetching, GoneError
 from speedpix_pipe.steps.seeds import Seeds
-from speedpix_pipe.steps.service import UPLOAD_MARGIN_SECONDS, Service
+from speedpix_pipe.steps.service import UPLOAD_MARGIN_SECONDS, Sendable, Service
 from speedpix_pipe.steps.together import unheard
 
 if TYPE_CHECKING:
@@ -178,11 +178,7 @@ class Predictions:
     # --- submitting ---
 
     async def _submit_and_wait(self, job: Job, fingerprint: str, *, replaces: Submission | None) -> Result:
-        margin = max(UPLOAD_MARGIN_SECONDS, job.step.timeout_seconds)
-        with job.gates.waiting(paid=False):
-            prepared = job.prepared
-            digests = {path: sha256 for _, path, sha256 in prepared.files}
-            sent = await self.service.sendable(prepared.input, job.gates, margin_seconds=margin, digests=digests)
+        sent = await self._sendable(job)
         async with job.gates.slot(job.order) as done:
             row, prediction = await self._submit(job, fingerprint, sent, replaces)
             prediction = await self._wait(job, prediction, done)
@@ -195,9 +191,14 @@ class Predictions:
                 f"fetching the result: {error}", kind=TaskErrorKind.DOWNLOAD, prediction_id=prediction.id
             ) from error
 
-    async def _submit(
-        self, job: Job, fingerprint: str, sent: Mapping[str, Json], replaces: Submission | None
-    ) -> Accepted:
+    async def _sendable(self, job: Job) -> Sendable:
+        prepared = job.prepared
+        margin = max(UPLOAD_MARGIN_SECONDS, job.step.timeout_seconds)
+        digests = {path: sha256 for _, path, sha256 in prepared.files}
+        with job.gates.waiting(paid=False):
+            return await self.service.sendable(prepared.input, job.gates, margin_seconds=margin, digests=digests)
+
+    async def _submit(self, job: Job, fingerprint: str, sent: Sendable, replaces: Submission | None) -> Accepted:
         """Until it is accepted. What surely never ran is repeated as often as the step allows; doubt ends the task,
         unless its step says to submit again.
         """
@@ -206,8 +207,10 @@ class Predictions:
         retry = job.step.retry
         attempt, began = 1, self._clock.monotonic()
         while True:
+            if sent.until is not None and self._clock.now() > sent.until:  # it waited long for its place, or its turn
+                sent = await self._sendable(job)
             try:
-                return await self._send(job, fingerprint, sent, replaces)
+                return await self._send(job, fingerprint, sent.value, replaces)
             except RateLimitError as error:
                 job.gates.throttled(error.retry_after)
                 self._retrying(job, str(error), TaskErrorKind.GATEWAY, error.retry_after or 0.0)

@@ -51,7 +51,15 @@ class _Line:
 
     client: AsyncSpeedPix | None = None
     answered: bool = False
-    on_their_way: dict[tuple[str, str], asyncio.Task[str]] = field(default_factory=dict)
+    on_their_way: dict[tuple[str, str], asyncio.Task[Sent]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sendable:
+    """An input as the service takes it."""
+
+    value: Any
+    until: datetime | None = None  # when the first of its URLs has too little time left to be sent; None: it has none
 
 
 class Service:
@@ -137,11 +145,13 @@ class Service:
         found = self._results.get(url)
         return found[0].sha256 if found else None
 
-    def _still_good(self, kept: KeptFile, received_at: datetime) -> bool:
+    def _good_until(self, url: str) -> datetime | None:
+        """Until when the URL of a result may be passed on, if it still may."""
+        kept, received_at = self._results[url]
         if not self._urls_outlive_us and received_at < self._began_at:
-            return False
-        expires = kept.url_expires_at or received_at + ASSUMED_LIFE
-        return expires - self._clock.now() >= GOOD_FOR
+            return None
+        until = (kept.url_expires_at or received_at + ASSUMED_LIFE) - GOOD_FOR
+        return until if self._clock.now() <= until else None
 
     # --- what is sent ---
 
@@ -151,35 +161,39 @@ class Service:
 
     async def sendable(
         self, value: Any, gates: Gates, *, margin_seconds: float, digests: Mapping[str, str] = _NONE_KNOWN
-    ) -> Any:
+    ) -> Sendable:
         """An input as the service takes it: files uploaded (distinct ones at once), everything else untouched.
 
         `digests` is what local files had in them when the task was fingerprinted, by path: nothing else is sent.
         """
         files: dict[Any, Any] = {}
-        self._collect(value, files)
-        if not files:
-            return value
-        places = list(files)
-        urls = await together(
-            [self.url_of(files[place], gates, margin_seconds=margin_seconds, digests=digests) for place in places]
-        )
-        return _filled(value, dict(zip(places, urls, strict=True)))
+        ends: list[datetime] = []
+        self._collect(value, files, ends)
+        if files:
+            urls = await together(
+                [self.url_of(file, gates, margin_seconds=margin_seconds, digests=digests) for file in files.values()]
+            )
+            value = _filled(value, {place: url for place, (url, _) in zip(files, urls, strict=True)})
+            ends += [until for _, until in urls]
+        return Sendable(value, min(ends, default=None))
 
-    def _collect(self, value: Any, into: dict[Any, Any]) -> None:
+    def _collect(self, value: Any, into: dict[Any, Any], ends: list[datetime]) -> None:
         match value:
             case FileValue():
                 into[value] = value
             case str():
-                found = self._results.get(value)
-                if found is not None and not self._still_good(*found):
-                    into[value] = found[0]
+                if value in self._results:
+                    until = self._good_until(value)
+                    if until is None:
+                        into[value] = self._results[value][0]
+                    else:
+                        ends.append(until)
             case Mapping():
                 for inner in value.values():
-                    self._collect(inner, into)
+                    self._collect(inner, into, ends)
             case list() | tuple():
                 for inner in value:
-                    self._collect(inner, into)
+                    self._collect(inner, into, ends)
 
     async def url_of(
         self,
@@ -188,13 +202,13 @@ class Service:
         *,
         margin_seconds: float,
         digests: Mapping[str, str] = _NONE_KNOWN,
-    ) -> str:
-        """A URL under which the service can read the file."""
+    ) -> tuple[str, datetime]:
+        """A URL under which the service can read the file, and until when it may be sent."""
         kept = file.origin if isinstance(file, FileValue) else file
-        if kept is not None and kept.url is not None:
-            known = self._results.get(kept.url)
-            if known is not None and self._still_good(*known):
-                return kept.url
+        if kept is not None and kept.url in self._results:
+            until = self._good_until(kept.url)
+            if until is not None:
+                return kept.url, until
         try:
             if kept is not None:
                 place: Path | Entry = self._keeper.path(kept.sha256)
@@ -210,9 +224,9 @@ class Service:
             raise ChangedError(str(error.filename)) from error
         except OSError as error:
             raise _unreadable(error) from error
-        known_url = self._uploads.look(self._upload_account, digest, media_type, margin_seconds=margin_seconds)
-        if known_url is not None:
-            return known_url
+        known = self._uploads.look(self._upload_account, digest, media_type, margin_seconds=margin_seconds)
+        if known is not None:
+            return known
         key = (digest, media_type)
         while True:
             task = self._line.on_their_way.get(key)
@@ -221,11 +235,19 @@ class Service:
                 task = self._line.on_their_way[key] = asyncio.ensure_future(work)
                 task.add_done_callback(lambda done: self._arrived(key, done))
             try:
-                return await asyncio.shield(task)
+                sent = await asyncio.shield(task)
+                return sent.access_url, self._send_until(sent, timedelta(seconds=margin_seconds))
             except StoppedError:
                 gates.check()  # it was another run's upload that stopped, if this passes: ours goes on
 
-    def _arrived(self, key: tuple[str, str], upload: asyncio.Task[str]) -> None:
+    def _send_until(self, sent: Sent, margin: timedelta) -> datetime:
+        """As much time as the service may need to read it; of a URL that never lives so long, half its life."""
+        now = self._clock.now()
+        if sent.expires_at is None:
+            return now + ASSUMED_LIFE
+        return sent.expires_at - min(margin, (sent.expires_at - now) / 2)
+
+    def _arrived(self, key: tuple[str, str], upload: asyncio.Task[Sent]) -> None:
         self._line.on_their_way.pop(key, None)
         if not upload.cancelled():
             upload.exception()  # seen, also where everybody who waited for it has left
@@ -239,7 +261,7 @@ class Service:
         size: int,
         media_type: str,
         gates: Gates,
-    ) -> str:
+    ) -> Sent:
         from speedpix_pipe.sdk.errors import InputError, SpeedPixError
 
         path = place.url if isinstance(place, Entry) else str(place)
@@ -265,7 +287,7 @@ class Service:
         unheard(self._uploads.remember(self._upload_account, digest, media_type, url, expires_at, sent.size))
         seconds = self._clock.monotonic() - began
         self._emit(UploadFinished(path=path, sha256=digest, size=sent.size, seconds=seconds))
-        return sent.access_url
+        return sent
 
     async def _sent(
         self, place: Path | Entry, name: str, media_type: str, gates: Gates, *, held: bytes | None, digest: str

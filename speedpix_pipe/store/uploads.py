@@ -8,7 +8,7 @@ from datetime import datetime
 
 from speedpix_pipe.errors import StoreError
 from speedpix_pipe.store.absent import Absent
-from speedpix_pipe.store.codec import optional_stamp, to_stamp
+from speedpix_pipe.store.codec import from_stamp, optional_stamp, to_stamp
 from speedpix_pipe.store.db import Reader, Writer, row_kind
 
 _UNKNOWN_EXPIRY_SECONDS = 30 * 60  # how long an upload is trusted whose expiry the service did not tell
@@ -44,8 +44,10 @@ class Uploads:
         self._absent.forget((account, digest) for digest in uploaded)
         self._absent.put((account, digest) for digest in digests if digest not in uploaded)
 
-    def look(self, account: str, sha256: str, content_type: str, *, margin_seconds: float) -> str | None:
-        """A URL that will still be good for `margin_seconds`."""
+    def look(
+        self, account: str, sha256: str, content_type: str, *, margin_seconds: float
+    ) -> tuple[str, datetime] | None:
+        """A URL that will still be good for `margin_seconds`, and until when that is so."""
         key = (account, sha256, content_type)
         found = self._unwritten.get(key)
         if found is None and not self._absent.take(key[:2]):
@@ -61,7 +63,7 @@ class Uploads:
             ends = uploaded_at + _UNKNOWN_EXPIRY_SECONDS * 1_000_000
         else:
             ends = expires_at - int(margin_seconds * 1_000_000)
-        return str(url) if to_stamp(self._now()) < ends else None
+        return (url, from_stamp(ends)) if to_stamp(self._now()) < ends else None
 
     def remember(
         self, account: str, sha256: str, content_type: str, url: str, expires_at: datetime | None, size: int

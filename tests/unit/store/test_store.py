@@ -206,12 +206,18 @@ def test_an_upload_is_reused_until_its_expiry_less_the_margin(house: House, run:
         await uploads.remember(ACCOUNT, "s1", "image/png", "https://up.example/1", clock() + timedelta(hours=1), 3)
 
     run(main())
-    assert uploads.look(ACCOUNT, "s1", "image/png", margin_seconds=600) == "https://up.example/1"
+    assert uploads.look(ACCOUNT, "s1", "image/png", margin_seconds=600) == (
+        "https://up.example/1",
+        clock() + timedelta(seconds=3000),
+    )
     assert uploads.look(ACCOUNT, "s1", "image/jpeg", margin_seconds=600) is None
     assert uploads.look("other|key", "s1", "image/png", margin_seconds=600) is None
     clock.pass_seconds(3000)
     assert uploads.look(ACCOUNT, "s1", "image/png", margin_seconds=600) is None
-    assert uploads.look(ACCOUNT, "s1", "image/png", margin_seconds=599) == "https://up.example/1"
+    assert uploads.look(ACCOUNT, "s1", "image/png", margin_seconds=599) == (
+        "https://up.example/1",
+        clock() + timedelta(seconds=1),
+    )
 
 
 def test_an_upload_without_known_expiry_is_trusted_for_half_an_hour(house: House, run: Any) -> None:
@@ -223,7 +229,8 @@ def test_an_upload_without_known_expiry_is_trusted_for_half_an_hour(house: House
 
     run(main())
     house.clock.pass_seconds(1799)
-    assert uploads.look(ACCOUNT, "s1", "image/png", margin_seconds=1800) == "https://up.example/2"
+    until = house.clock() + timedelta(seconds=1)
+    assert uploads.look(ACCOUNT, "s1", "image/png", margin_seconds=1800) == ("https://up.example/2", until)
     house.clock.pass_seconds(1)
     assert uploads.look(ACCOUNT, "s1", "image/png", margin_seconds=0) is None
 
@@ -234,7 +241,8 @@ def test_an_upload_is_known_before_it_is_on_disk_and_after_whatever_was_looked_f
     uploads = house.store.uploads
 
     def look() -> str | None:
-        return uploads.look(ACCOUNT, "s1", "image/png", margin_seconds=0)
+        found = uploads.look(ACCOUNT, "s1", "image/png", margin_seconds=0)
+        return None if found is None else found[0]
 
     async def main() -> None:
         uploads.ahead(ACCOUNT, ["s1", "s2"])
