@@ -194,7 +194,8 @@ class Lives:
             result, cached, written = await self._result(task, prepared, kind, job)
             faults = await kind.faults(task.node.step, prepared, result)
             if faults and cached == "cache" and job.again is Again.FAILED:
-                job.again = Again.ANEW  # a mended spec would have made it good for nothing
+                # A mended spec would have made it good for nothing. An equal task may have paid for another meanwhile.
+                job.again = Again.NO if prepared.fingerprint in self._made else Again.ANEW
                 result, cached, written = await self._result(task, prepared, kind, job)
                 faults = await kind.faults(task.node.step, prepared, result)
             if faults:
@@ -283,16 +284,20 @@ class Lives:
                 future.set_exception(error)
             raise
         future.set_result(result)
-        written.add_done_callback(lambda _: self._twins.pop(fingerprint, None))  # now it is found among those kept
+        written.add_done_callback(lambda _: self._on_disk(fingerprint, job.again))
         return result, None, written
+
+    def _on_disk(self, fingerprint: str, again: Again) -> None:
+        """From now on equal tasks find the result among those kept. Before, they would have found the last one."""
+        if again is not Again.NO:
+            self._made.add(fingerprint)
+        self._twins.pop(fingerprint, None)
 
     async def _made_by(self, kind: Kind, job: Job, fingerprint: str) -> tuple[Result, asyncio.Future[None]]:
         """A result that is about to be on disk. A crash in between finds the row open, and fetches again."""
         result = await kind.run(job)
         written = self._results.keep_result(fingerprint, kind.service, result, kind=job.step.kind.value)
         kind.accept(job)  # queued behind it, so both usually go in one commit
-        if job.again is not Again.NO:
-            self._made.add(fingerprint)
         return result, written
 
     async def _from_twin(self, twin: asyncio.Future[Result]) -> Result:
@@ -350,10 +355,11 @@ class Lives:
         return (self._clock.now() - result.received_at).total_seconds() > age
 
     def _job(self, task: Task, prepared: Prepared) -> Job:
-        stale = False
+        stale = None
         if prepared.fingerprint is not None and task.node.step.cache.max_age_seconds is not None:
             old = self._results.result(prepared.fingerprint)
-            stale = old is not None and self._too_old(task, old)
+            if old is not None and self._too_old(task, old):
+                stale = old.received_at
         return Job(
             run_id=self._kit.run_id,
             step=task.node.step,

@@ -260,7 +260,7 @@ class Job:
     attempts: int = 1
     price: float | None = None
     stops: bool = False  # its failure would end the run
-    stale: bool = False  # a result exists and is too old for the step's `cache.max_age`
+    stale: datetime | None = None  # when the kept result came that is too old for the step's `cache.max_age`
     again: Again = Again.NO
     open_row: int | None = None  # of the ledger: to be settled once the result is kept
 

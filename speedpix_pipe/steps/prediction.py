@@ -103,10 +103,12 @@ class Predictions:
         while row is not None and row.state is SubmissionState.REQUESTED and self._ledger.owner_lives(row):
             await job.gates.pause(OWNER_POLL_SECONDS)
             row = self._ledger.look(self.service.account, fingerprint)
+        if row is not None and row.state is SubmissionState.REQUESTED:
+            row = self._ledger.look(self.service.account, fingerprint)  # its owner may have noted the answer and left
         if row is None:
             return await self._submit_and_wait(job, fingerprint, replaces=None)
         match row.state:
-            case SubmissionState.SUCCEEDED if job.stale or job.again is Again.ANEW:
+            case SubmissionState.SUCCEEDED if job.again is Again.ANEW or _too_old(job, row):
                 return await self._submit_and_wait(job, fingerprint, replaces=row)
             case SubmissionState.CREATED | SubmissionState.SUCCEEDED:
                 return await self._join(job, fingerprint, row)
@@ -422,6 +424,11 @@ class Predictions:
                 step=job.node, key=job.key, attempt=job.attempts, delay_seconds=delay, kind=kind.value, message=message
             )
         )
+
+
+def _too_old(job: Job, row: Submission) -> bool:
+    """Whether it made the result that is too old: somebody may have paid for a young one since."""
+    return job.stale is not None and row.requested_at <= job.stale
 
 
 def _workflow(job: Job) -> Workflow:
