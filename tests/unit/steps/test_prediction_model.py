@@ -251,3 +251,32 @@ def check_ledger(store: Store, world: World, events: list[Any], posted: int) -> 
             assert known in {row.prediction_id for row in store.ledger.rows(name)}
     created = [event.prediction_id for event in events if type(event) is PredictionCreated and not event.resumed]
     assert len(created) == len(set(created))
+
+
+def test_an_owner_that_notes_the_answer_and_leaves_between_our_two_looks_is_joined(tmp_path: Path) -> None:
+    answers, ends = itertools.repeat("accept"), itertools.repeat("succeeded")
+    world = World(answers=answers, ends=ends, delays=itertools.repeat(0), may_repeat=False)
+
+    async def main(store: Store) -> tuple[Any, Any]:
+        await one_run(store, world, "other", [], step_of(resubmit=False, failed_task=0), None)
+        row = await store.ledger.intend(account=ACCOUNT, fingerprint="a", run_id="other", step="step", key="")
+        await store.ledger.created(row.id, world._make("a"))
+        ledger, looks = store.ledger, []
+
+        class Late:
+            """Its first look was a moment before the answer."""
+
+            def look(self, account: str, fingerprint: str) -> Any:
+                looks.append(fingerprint)
+                return row if len(looks) == 1 else ledger.look(account, fingerprint)
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(ledger, name)
+
+        store.ledger = Late()
+        return await one_run(store, world, "ours", ["a"], step_of(resubmit=False, failed_task=0), None)
+
+    with Store.open(tmp_path) as store:
+        came, events = asyncio.run(main(store))
+    assert came == {"0": "got p0"}
+    assert not [event for event in events if type(event) is PredictionRequested]
