@@ -13,6 +13,8 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from speedpix_pipe.errors import AccessError, ExpressionError, PipeError, UsageError
@@ -32,6 +34,7 @@ TRIES = 3  # of a digest, while the object keeps changing
 AT_ONCE = 16  # requests of a command that has nothing else to do
 MOST_READ = 64 * 1024 * 1024  # bytes that a plan reads of objects that nobody has read yet; the rest counts as new
 LOOK_BYTES = 64 * 1024  # what a request counts, however small the object
+FAILED_FOR_SECONDS = 1.0  # all who wait for a request that fails are told; whoever comes later makes it again
 
 
 class LookFirstError(Exception):
@@ -297,20 +300,20 @@ class Objects:
         self, key: tuple[str, ...], request: Callable[[], Any], *, keep: bool = True, missing_ok: bool = False
     ) -> Any:
         """The answer to a request, made before or made now. With `keep`, one answer is for the whole run."""
-        looping = on_a_loop()
-        answer = self._had.get(key) if keep or looping else None
+        answer = self._answered(key)
         if answer is None:
-            if looping:
+            if on_a_loop():
                 raise LookFirstError(partial(self._make, key, request, keep=keep))
             answer = self._make(key, request, keep=keep)
-        missing = isinstance(answer.error, FileNotFoundError)
-        if not keep or not (answer.error is None or missing):
-            self._had.pop(key, None)  # it may be another, or go well, the next time
         if answer.error is None:
             return answer.value
-        if missing and missing_ok:
+        if missing_ok and isinstance(answer.error, FileNotFoundError):
             raise answer.error
         raise self._told(answer.error) from answer.error
+
+    def _answered(self, key: tuple[str, ...]) -> _Answer | None:
+        answer = self._had.get(key)
+        return answer if answer is not None and monotonic() < answer.until else None
 
     def _make(self, key: tuple[str, ...], request: Callable[[], Any], *, keep: bool) -> _Answer:
         """Make the request, or wait for whoever is making it at this moment."""
@@ -320,15 +323,23 @@ class Objects:
         flight = self._under_way.setdefault(key, mine)
         if flight is mine:
             try:
-                answer = (self._had.get(key) if keep else None) or _answer_to(request)
-                if keep or answer.error is not None:  # that one is for who evaluates again
-                    self._had[key] = answer
+                answer = self._answered(key)
+                if answer is None:
+                    answer = _answer_to(request)
+                    self._keep(key, answer, keep=keep)
                 flight.set_result(answer)
             except BaseException as error:  # noqa: BLE001  # raised by whoever asks for the result
                 flight.set_exception(error)
             finally:
                 del self._under_way[key]
         return flight.result()
+
+    def _keep(self, key: tuple[str, ...], answer: _Answer, *, keep: bool) -> None:
+        if keep and (answer.error is None or isinstance(answer.error, FileNotFoundError)):
+            self._had[key] = answer
+        elif answer.error is not None:
+            answer.until = monotonic() + FAILED_FOR_SECONDS  # it may go well the next time
+            self._had[key] = answer
 
     def may_read(self, entry: Entry) -> bool:
         """Whether the bytes of an object may be read for its digest."""
@@ -366,11 +377,12 @@ def measure_some(values: Iterable[Any]) -> None:
 class _Answer:
     """What a request gave: a value, or why there is none."""
 
-    __slots__ = ("error", "value")
+    __slots__ = ("error", "until", "value")
 
     def __init__(self, value: Any, error: OSError | PipeError | None = None) -> None:
         self.value = value
         self.error = error
+        self.until = inf
 
 
 def _answer_to(request: Callable[[], Any]) -> _Answer:

@@ -14,7 +14,7 @@ import pytest
 
 from speedpix_pipe.errors import AccessError, ExpressionError
 from speedpix_pipe.files import FolderFiles, ObjectUrl
-from speedpix_pipe.files.objects import LookFirstError, Objects, measure_some, seen
+from speedpix_pipe.files.objects import FAILED_FOR_SECONDS, LookFirstError, Objects, measure_some, seen
 from speedpix_pipe.files.storage import StorageError, standing_in
 from speedpix_pipe.files.storage.folder import FolderStorage, stand_in_path
 
@@ -132,7 +132,28 @@ def test_what_a_store_refuses_is_the_runs_trouble_until_it_has_begun_and_then_a_
         files.glob("s3://shop/in/*.txt")
     assert later.value.code == "files.storage"
     monkeypatch.undo()
+    time.sleep(FAILED_FOR_SECONDS)
     assert len(files.glob("s3://shop/in/*.txt")) == 3  # not remembered: it may go well the next time
+
+
+def test_a_request_that_fails_fails_once_for_all_who_wait_for_it(store, tmp_path, monkeypatch):
+    asked = []
+
+    def refuse(*_args, **_kwargs):
+        asked.append(1)
+        raise StorageError("s3://shop/in/", "the storage did not answer")
+
+    objects = Objects()
+    objects.begun = True
+    files = FolderFiles(tmp_path, objects=objects)
+    monkeypatch.setattr(FolderStorage, "list", refuse)
+
+    async def all_at_once() -> list[object]:
+        one = lambda: seen(lambda: files.glob("s3://shop/in/*.txt"))  # noqa: E731
+        return await asyncio.gather(*(one() for _ in range(40)), return_exceptions=True)
+
+    assert {type(error) for error in asyncio.run(all_at_once())} == {ExpressionError}
+    assert len(asked) == 1
 
 
 def test_a_fact_that_several_want_at_once_is_asked_for_once(requests, tmp_path, monkeypatch):
