@@ -239,10 +239,6 @@ class Lives:
         try:
             if sight is None:
                 rendered = await seen(lambda: self._render(task, fresh=True))
-                unknown = [file for _, file in files_in(rendered) if not file.known]
-                if unknown:
-                    with self._gates.waiting(paid=False):
-                        await self._measuring.files(unknown, to_send=_is_sent(task))
             elif sight.unknown:
                 with self._gates.waiting(paid=False), self._foresight.reading(task, sight):
                     await self._measuring.sight(sight, to_send=_is_sent(task))
@@ -250,6 +246,10 @@ class Lives:
                     raise sight.error
             if sight is not None and sight.prepared is not None:
                 return sight.prepared
+            # While a file was read, a task that begins with it, too, may have asked for a new look.
+            while unknown := [file for _, file in files_in(rendered) if not file.known]:
+                with self._gates.waiting(paid=False):
+                    await self._measuring.files(unknown, to_send=_is_sent(task))
             return await seen(lambda: self._prepare(task, rendered))
         except OSError as error:
             raise _unreadable(error) from error

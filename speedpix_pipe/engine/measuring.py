@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -17,6 +18,7 @@ from speedpix_pipe.steps.together import together, unheard
 
 DIGESTING = 2  # threads: a digest runs at disk speed
 _digesting = Threads(DIGESTING, "speedpix-digest")  # of all runs of the process
+_reading = tuple(threading.Lock() for _ in range(64))  # by file: enough that few files share one
 
 
 class Measuring:
@@ -70,4 +72,6 @@ class Measuring:
 
 def _study(files: Sequence[FileValue], *, to_send: bool) -> None:
     for file in files:
-        file.study(to_send=to_send)
+        with _reading[hash(file.address) % len(_reading)]:  # two tasks may begin with one file
+            if not file.known:
+                file.study(to_send=to_send)

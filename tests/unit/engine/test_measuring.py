@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 
 from speedpix_pipe.engine import measuring
 from speedpix_pipe.engine.measuring import Measuring
-from speedpix_pipe.files import Entry, FolderFiles, ObjectUrl
+from speedpix_pipe.files import Entry, FileValue, FolderFiles, ObjectUrl
+from speedpix_pipe.files.content import study_file
 from speedpix_pipe.files.objects import ObjectFile, Objects
 from speedpix_pipe.files.storage import ChangedObjectError, standing_in
 from speedpix_pipe.files.storage.folder import stand_in_path
@@ -168,3 +170,25 @@ def test_at_the_end_of_a_run_nobody_reads_on(file):
             await waiting
 
     asyncio.run(look())
+
+
+def test_a_file_that_two_tasks_begin_with_is_read_once(tmp_path, monkeypatch):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"one")
+    reads = []
+
+    def slowly(place: Path):
+        reads.append(place)
+        time.sleep(0.05)  # the other has begun by then
+        return study_file(place)
+
+    monkeypatch.setattr("speedpix_pipe.files.value.study_file", slowly)
+    file = FileValue.local(path, tmp_path)
+
+    async def both() -> None:
+        measured = Measuring(Reader())
+        await asyncio.gather(*(measured.files([file], to_send=False) for _ in range(2)))
+
+    asyncio.run(both())
+    assert reads == [path]
+    assert file.sha256 == hashlib.sha256(b"one").hexdigest()
