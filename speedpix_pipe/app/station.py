@@ -23,8 +23,6 @@ from speedpix_pipe.records import dataclass
 from speedpix_pipe.steps.service import Service
 from speedpix_pipe.store import Store
 
-SHARED = "shared"  # whose work folder the runs of one process have in common
-
 
 @dataclass(slots=True)
 class Station:
@@ -36,10 +34,11 @@ class Station:
     executor: Executor
     roads: Roads
     clock: Clock
+    keeper: RunKeeper  # whose work folder the runs of this process have in common
 
     async def begin(self) -> None:
         """Be ready for work. Raises where the executor cannot be; nothing has been begun or paid for then."""
-        await self.executor.open(RunKeeper(self.store.blobs, SHARED).work)
+        await self.executor.open(self.keeper.work)
         if self.executor.remote:
             self.roads.widen(self.executor.width)
 
@@ -51,6 +50,7 @@ class Station:
 def open_station(request: RunRequest, loaded: Loaded, store: Store, notes: list[str], stack: ExitStack) -> Station:
     """Everything that costs something to have, made once. `notes` takes what the user should be told."""
     connection = _connect(request, loaded, notes, stack)
+    keeper = RunKeeper(store.blobs, stack.enter_context(store.presence()))
     executor = open_executor(request.executor, scheduler=request.scheduler)
     if executor.remote:
         store.outputs.objects.put = executor.publish
@@ -64,7 +64,7 @@ def open_station(request: RunRequest, loaded: Loaded, store: Store, notes: list[
             upload_account=connection.upload_account,
             urls_outlive_us=not connection.local,
             uploads=store.uploads,
-            keeper=RunKeeper(store.blobs, SHARED),
+            keeper=keeper,
             clock=request.clock,
             emit=_nobody,
             carrier=executor if executor.remote else None,
@@ -72,6 +72,7 @@ def open_station(request: RunRequest, loaded: Loaded, store: Store, notes: list[
         executor=executor,
         roads=Roads(limits_of(request, loaded), request.clock),
         clock=request.clock,
+        keeper=keeper,
     )
 
 

@@ -13,6 +13,7 @@ import secrets
 import stat
 import threading
 from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -134,12 +135,17 @@ class Blobs:
         folders.add(path.parent)
         return path
 
-    def sweep(self, lives: Callable[[str], bool]) -> None:
+    def clear(self, run_id: str) -> None:
+        """Remove the work folder of a run, if it has one, and what is left in it."""
+        _remove(self._work / run_id)
+
+    def sweep(self, dead: Callable[[str], AbstractContextManager[bool]]) -> None:
         """Remove the work folders of runs that nobody carries out: halves of files that nobody finishes."""
         with contextlib.suppress(FileNotFoundError):
             for entry in os.scandir(self._work):
-                if not lives(entry.name):
-                    _remove(Path(entry.path))
+                with dead(entry.name) as is_dead:
+                    if is_dead:
+                        _remove(Path(entry.path))
 
     def prune(
         self, *, needed: Collection[str], max_bytes: int | None = BUDGET_BYTES, max_age: timedelta | None = None
@@ -195,6 +201,8 @@ class Blobs:
 def _remove(work: Path) -> None:
     try:
         work.rmdir()  # most are empty
+    except FileNotFoundError:
+        return
     except OSError:
         import shutil
 

@@ -109,7 +109,10 @@ def _run_lock_path(folder: Path, run_id: str) -> Path:
 
 
 class RunLocks:
-    """The locks of the runs that this process carries out: what makes `run_lives` true for everybody else."""
+    """The locks of the runs that this process carries out: what makes `run_lives` true for everybody else.
+
+    Work that is no run's, but that of a process with many, has a name and a lock like a run.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -121,8 +124,8 @@ class RunLocks:
         path = _run_lock_path(self._folder, run_id)
         while True:
             descriptor = _open(path)
-            # Others take this lock only to probe it, for microseconds, and a second process that resumes the same
-            # run was turned away at the spec's lock before: so waiting is right, and short.
+            # Others take this lock only to probe it, for microseconds, or to sweep what the run left; a second process
+            # that resumes the same run was turned away at the spec's lock before: so waiting is right, and short.
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _is_at(descriptor, path):
                 break
@@ -146,6 +149,24 @@ class RunLocks:
     def lives(self, run_id: str) -> bool:
         """Is this run carried out by a living process, this one included."""
         return run_id in self._held or run_lives(self._folder, run_id)
+
+    @contextlib.contextmanager
+    def dead(self, run_id: str) -> Iterator[bool]:
+        """Does nobody carry out this run? Then nobody begins to while inside: who takes it up again waits for us."""
+        if run_id in self._held:
+            yield False
+            return
+        path = _run_lock_path(self._folder, run_id)
+        descriptor = _open(path)
+        try:
+            # Shared, so that the run does not look alive to those who ask meanwhile.
+            free = _try(descriptor, fcntl.LOCK_SH) and _is_at(descriptor, path)
+            yield free
+            # A lock is let go of for a moment when it becomes another one: whoever came first then has the file.
+            if free and _try(descriptor, fcntl.LOCK_EX) and _is_at(descriptor, path):
+                path.unlink()
+        finally:
+            os.close(descriptor)
 
 
 def run_lives(folder: Path, run_id: str) -> bool:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import sqlite3
 import stat
 import struct
 from collections.abc import Callable, Collection, Iterable
@@ -22,8 +23,9 @@ from speedpix_pipe.files import ObjectUrl
 from speedpix_pipe.records import dataclass
 from speedpix_pipe.store.codec import to_stamp
 from speedpix_pipe.store.copying import copy_bytes, fit_name, reflink, sha256_of
-from speedpix_pipe.store.db import Hook, Reader, Writer, row_kind
+from speedpix_pipe.store.db import CALL, Hook, Reader, Writer, row_kind, write_rows
 from speedpix_pipe.store.digests import Digests
+from speedpix_pipe.store.locks import RunLocks
 from speedpix_pipe.store.object_outputs import ObjectOutputs, Wanted
 from speedpix_pipe.store.published import Published, PublishedKind, Record, standing
 from speedpix_pipe.store.syncing import Folders, Steps, SyncPool, make_folders
@@ -36,7 +38,7 @@ _RECORD = row_kind(
     distinct=True,
 )
 _FOLDER = row_kind("output.folder", 6, "INSERT OR IGNORE INTO output_folders (run_id, folder) VALUES {rows}")
-_SWEPT = row_kind("output.swept", 7, "DELETE FROM output_folders WHERE (run_id, folder) IN (VALUES {rows})")
+_SWEPT = "DELETE FROM output_folders WHERE (run_id, folder) IN (VALUES {rows})"
 # File systems without hard links: the name is then taken by a look and a rename.
 _NO_LINK = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES})
 
@@ -77,6 +79,7 @@ class Outputs:
         reader: Reader,
         writer: Writer | None,
         *,
+        locks: RunLocks,
         sync: SyncPool,
         now: Callable[[], datetime],
         hook: Hook | None,
@@ -85,6 +88,7 @@ class Outputs:
         self.objects = ObjectOutputs(digests, hook)
         self._reader = reader
         self._open_writer = writer
+        self._locks = locks
         self._sync = sync
         self._now = now
         self._hook = hook
@@ -256,24 +260,34 @@ class Outputs:
 
     # --- after a crash ---------------------------------------------------------------------------
 
-    def sweep(self, lives: Callable[[str], bool]) -> None:
+    def sweep(self) -> None:
         """Remove the parts that dead runs left, wherever they had written."""
         rows = self._reader.all("SELECT run_id, folder FROM output_folders")
-        dead = {run_id for run_id in {row[0] for row in rows} if not lives(run_id)}
-        for run_id, folder in rows:
-            if run_id in dead:
-                self.sweep_parts(Path(os.fsdecode(folder)), {run_id})
-                self._writer.put(_SWEPT, (run_id, folder))
+        dead = {run_id for run_id in {row[0] for row in rows} if not self._locks.lives(run_id)}
+        rows = [row for row in rows if row[0] in dead]
+        for folder in {row[1] for row in rows}:  # a watcher's runs, thousands of them, all write to one
+            self.sweep_parts(Path(os.fsdecode(folder)), dead)
+
+        def forget(connection: sqlite3.Connection) -> None:
+            # Who takes a run up again has its lock before it notes a folder: here, in the transaction, none is lost.
+            left = {run_id for run_id in dead if not self._locks.lives(run_id)}
+            write_rows(connection, _SWEPT, [row for row in rows if row[0] in left])
+
+        if rows:
+            self._writer.put(CALL, forget)
 
     def sweep_parts(self, folder: Path, run_ids: Collection[str]) -> int:
         """Remove the parts of these runs from one folder, and nothing else. Returns how many there were."""
-        endings = tuple(f".{run_id}.part" for run_id in run_ids)
         count = 0
         with contextlib.suppress(OSError):  # gone or closed to us: then there is nothing to sweep
             for entry in os.scandir(folder):
-                if entry.name.startswith(".") and entry.name.endswith(endings) and entry.is_file(follow_symlinks=False):
-                    Path(entry.path).unlink(missing_ok=True)
-                    count += 1
+                run_id = _run_of(entry.name)
+                if run_id not in run_ids or not entry.is_file(follow_symlinks=False):
+                    continue
+                with self._locks.dead(run_id) as is_dead:
+                    if is_dead:
+                        Path(entry.path).unlink(missing_ok=True)
+                        count += 1
         return count
 
 
@@ -297,6 +311,11 @@ def _untouched(target: Path, record: Record) -> bool:
 
 def _part_path(target: Path, run_id: str) -> Path:
     return target.with_name(fit_name(".", target.name, f".{run_id}.part"))
+
+
+def _run_of(name: str) -> str:
+    """The run that a part belongs to, by its name; none for anything else."""
+    return name[:-5].rpartition(".")[2] if name.startswith(".") and name.endswith(".part") else ""
 
 
 def _create(part: Path) -> int:

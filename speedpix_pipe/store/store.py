@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,7 +62,9 @@ class Store:
         self.blobs = Blobs(folder, sync=self._sync, now=now, hook=hook)
         self.seeds = ChosenSeeds(reader, writer, now=now)
         self.digests = Digests(reader, writer, now=now)
-        self.outputs = Outputs(reader, writer, sync=self._sync, now=now, hook=hook, digests=self.digests)
+        self.outputs = Outputs(
+            reader, writer, locks=self._locks, sync=self._sync, now=now, hook=hook, digests=self.digests
+        )
         self.uploads = Uploads(reader, writer, now=now)
         self.arrivals = Arrivals(reader, writer, now=now)
 
@@ -96,13 +99,24 @@ class Store:
         writer = Writer(folder / DATABASE, hook=hook, make_room=reserve.give_up)
         store = cls(folder, reader=reader, writer=writer, share=share, now=now, hook=hook)
         reserve.fill()
-        store.outputs.sweep(store._locks.lives)
-        store.blobs.sweep(store._locks.lives)
+        store.outputs.sweep()
+        store.blobs.sweep(store._locks.dead)
         return store
 
     def lock(self, spec: Path, *, run_id: str) -> AbstractContextManager[None]:
         """Be the one live process of a spec, or raise a `StoreError` that names the other."""
         return spec_lock(self.folder, spec, run_id=run_id, now=self._now())
+
+    @contextlib.contextmanager
+    def presence(self) -> Iterator[str]:
+        """A name for work of this process that is no run's. Its work folder is swept by nobody, and gone at the end."""
+        name = f"shared-{secrets.token_hex(8)}"
+        self._locks.take(name)
+        try:
+            yield name
+        finally:
+            self.blobs.clear(name)
+            self._locks.leave(name)
 
     def free_space_ok(self) -> bool:
         """Is there room for more results? If not, submissions stop."""

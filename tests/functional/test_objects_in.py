@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from speedpix_pipe.app.station import Station
+from speedpix_pipe.store import Store
+
 pytestmark = pytest.mark.slow
 
 SPEC = """
@@ -231,6 +234,30 @@ def test_image_steps_work_objects(cli, project, photos):
     assert {file["path"] for file in ran.json["files"]} == {"out/a.jpg", "out/b.jpg", "out/sheet.png"}
     assert list((project / ".speedpix" / "work").glob("*/objects-*")) == []
     assert cli("run", spec, "--local", "--json").json["tasks"]["cached"] == 5
+
+
+def test_other_commands_leave_the_copies_of_a_run_at_work_alone(cli, project, photos, monkeypatch):
+    """They open the same state folder, and sweep it."""
+    begin = Station.begin
+
+    async def begin_and_look_away(station: Station) -> None:
+        await begin(station)
+        Store.open(station.store.folder).close()
+
+    monkeypatch.setattr(Station, "begin", begin_and_look_away)
+    spec = written(
+        project,
+        """
+  small:
+    image: [{resize: {width: 24}}]
+    for_each: ${{ glob('s3://shop/inbox/*.jpg') }}
+    input: {image: "${{ item }}"}
+    save: out/${{ item.stem }}.${{ ext }}
+""",
+    )
+    ran = cli("run", spec, "--local", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["tasks"]["succeeded"] == 2
 
 
 # --- what goes wrong ---

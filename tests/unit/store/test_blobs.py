@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,8 @@ import pytest
 from speedpix_pipe.errors import StoreError
 from speedpix_pipe.events import TaskSucceeded
 from speedpix_pipe.model import KeptFile
-from speedpix_pipe.store import Pruned, Store
+from speedpix_pipe.store import Pruned, Store, blobs
+from speedpix_pipe.store.locks import RunLocks, run_lives
 
 from .conftest import House
 
@@ -137,6 +141,60 @@ def test_the_next_start_removes_the_work_of_dead_runs_only(house: House, folder:
     with Store.open(folder):
         pass
     assert [entry.name for entry in (folder / "work").iterdir()] == ["alive"]
+
+
+def test_work_that_is_no_runs_stays_while_its_process_is_there(house: House, folder: Path) -> None:
+    with house.store.presence() as name:
+        half = house.store.blobs.work_folder(name) / "half"
+        half.write_bytes(b"half")
+        with Store.open(folder), Store.open(folder):
+            pass
+        assert half.read_bytes() == b"half"
+    assert list((folder / "work").iterdir()) == []
+    assert not list((folder / "locks").glob("run-*"))
+
+
+def test_what_a_killed_process_left_goes_with_its_lock(house: House, folder: Path) -> None:
+    (house.store.blobs.work_folder("shared-0123") / "half").write_bytes(b"half")
+    (folder / "locks" / "run-shared-0123").touch()
+    with Store.open(folder):
+        pass
+    assert list((folder / "work").iterdir()) == []
+    assert not list((folder / "locks").glob("run-*"))
+
+
+def test_who_takes_a_run_up_again_waits_until_its_work_is_swept(
+    house: House, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.store.blobs.work_folder("run-1")
+    remove, seen = blobs._remove, []
+
+    def look(work: Path) -> None:
+        with (folder / "locks" / "run-run-1").open("rb") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as `RunLocks.take` does, which would wait
+        seen.append(run_lives(folder, "run-1"))
+        remove(work)
+
+    monkeypatch.setattr(blobs, "_remove", look)
+    with Store.open(folder):
+        pass
+    assert seen == [False], "and nobody who asks meanwhile takes it for alive"
+    assert not list((folder / "locks").glob("run-*"))
+
+
+def test_a_run_that_is_taken_up_in_the_moment_of_sweeping_keeps_its_work(house: House, folder: Path, run: Any) -> None:
+    half = house.store.blobs.work_folder("run-1") / "half"
+    half.write_bytes(b"half")
+    locks = RunLocks(folder)
+
+    @contextmanager
+    def just_before(run_id: str) -> Iterator[bool]:
+        run(house.begin(run_id))
+        with locks.dead(run_id) as dead:
+            yield dead
+
+    house.store.blobs.sweep(just_before)
+    assert half.read_bytes() == b"half"
 
 
 def test_the_digest_of_a_blob_is_that_of_its_bytes(house: House, run: Any) -> None:

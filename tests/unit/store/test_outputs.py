@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from speedpix_pipe.errors import StoreError, TaskError, TaskErrorKind
+from speedpix_pipe.events import RunFinished
+from speedpix_pipe.model import RunStatus
 from speedpix_pipe.store import Published, PublishedKind, Store, copying, outputs
 from speedpix_pipe.store.syncing import alone
 
@@ -334,3 +336,52 @@ def test_the_next_start_sweeps_what_a_dead_run_left_wherever_it_wrote(
     with Store.open(folder):
         pass
     assert names(out) == [".d.png.alive.part", "a.png", "b.png"]
+
+
+def test_a_run_that_is_taken_up_in_the_moment_of_sweeping_keeps_its_parts(
+    house: House, folder: Path, run: Any, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(house, run, b"one", out / "a.png", "again")
+    (out / ".b.png.again.part").write_bytes(b"half")
+    sweep_parts = outputs.Outputs.sweep_parts
+
+    def taken_up(self: Any, where: Path, run_ids: Any) -> int:
+        assert run_ids == {"again"}
+        run(house.begin("again"))
+        return sweep_parts(self, where, run_ids)
+
+    monkeypatch.setattr(outputs.Outputs, "sweep_parts", taken_up)
+    with Store.open(folder):
+        pass
+    assert names(out) == [".b.png.again.part", "a.png"]
+    run(
+        house.store.journal.finish_run(
+            RunFinished(
+                run_id="again", seq=2, at=house.clock(), status=RunStatus.CANCELLED, resumable=True, seconds=1.0
+            )
+        )
+    )
+    monkeypatch.undo()
+    with Store.open(folder):  # its folder was not forgotten
+        pass
+    assert names(out) == ["a.png"]
+
+
+def test_a_folder_that_many_runs_wrote_to_is_looked_at_once(
+    house: House, folder: Path, run: Any, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        publish(house, run, b"one", out / f"{number}.png", f"run-{number}")
+        (out / f".{number}.png.run-{number}.part").write_bytes(b"half")
+    looks = []
+    scandir = os.scandir
+
+    def look(path: Any) -> Any:
+        looks.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(outputs.os, "scandir", look)
+    with Store.open(folder):
+        pass
+    assert looks.count(out) == 1
+    assert names(out) == ["0.png", "1.png", "2.png"]
