@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from speedpix_pipe.errors import StoreError, TaskError, TaskErrorKind
 from speedpix_pipe.files import ObjectUrl
@@ -28,7 +29,7 @@ from speedpix_pipe.store.digests import Digests
 from speedpix_pipe.store.locks import RunLocks
 from speedpix_pipe.store.object_outputs import ObjectOutputs, Wanted
 from speedpix_pipe.store.published import Published, PublishedKind, Record, standing
-from speedpix_pipe.store.syncing import Folders, Steps, SyncPool, make_folders
+from speedpix_pipe.store.syncing import Folders, Steps, SyncPool, ended, make_folders
 
 _RECORD = row_kind(
     "output.record",
@@ -42,6 +43,7 @@ _SWEPT = "DELETE FROM output_folders WHERE (run_id, folder) IN (VALUES {rows})"
 # File systems without hard links: the name is then taken by a look and a rename.
 _NO_LINK = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES})
 
+_Done = tuple[Published, bytes | None]  # what became of a file, and the print to record if it is ours
 _TRIES = 10  # looks at a target that others write to at this very moment
 
 
@@ -95,6 +97,7 @@ class Outputs:
         self._folders: set[tuple[str, Path]] = set()  # those that our runs have written to
         self._unwritten: dict[bytes, Record] = {}  # records that are not on disk yet
         self._bytewise: set[Path] = set()  # folders into which bytes must be copied
+        self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()  # of targets under way
 
     @property
     def _writer(self) -> Writer:
@@ -121,22 +124,35 @@ class Outputs:
 
         Raises `TaskError` of kind `output` where the target cannot be written.
         """
-        # What is made anew where nothing stands is new, whatever stood there once: a look at the disk is quicker.
-        there = _bytes_there(target)
-        record = self._record(_key(target)) if verify or there is not None else None
-        if record is not None and record.sha256 == sha256 and isinstance(target, Path) and _untouched(target, record):
-            return Published(PublishedKind.SAME, target)  # the usual answer when all is done: no thread, no sync
-        if verify:
-            await self._sync.run(lambda _folders: _checking(blob, sha256), size)
-        if isinstance(target, ObjectUrl):
-            published, printed = await self.objects.publish(Wanted(blob, target, sha256, size, media_type), record)
-        else:
-            published, printed = await self._to_disk(
-                _Publication(blob, target, sha256, run_id, size, record), largest=max(size, there or 0)
-            )
-        if printed is not None and record != Record(sha256, printed):
-            return replace(published, written=self._write(target, Record(sha256, printed), run_id))
-        return published
+        key = _key(target)
+        async with self._turn(key):
+            # What is made anew where nothing stands is new, whatever stood there once: a look at the disk is quicker.
+            there = _bytes_there(target)
+            record = self._record(key) if verify or there is not None else None
+            if record is not None and self.current(target, sha256, record):
+                return Published(PublishedKind.SAME, target)  # the usual answer when all is done: no thread, no sync
+            if verify:
+                await self._sync.run(lambda _folders: _checking(blob, sha256), size)
+            if isinstance(target, ObjectUrl):
+                wanted = Wanted(blob, target, sha256, size, media_type)
+                return self._noted(await self.objects.publish(wanted, record), sha256, run_id, record)
+            publication = _Publication(blob, target, sha256, run_id, size, record)
+            return await self._to_disk(publication, largest=max(size, there or 0))
+
+    def _turn(self, key: bytes) -> asyncio.Lock:
+        """Held by whoever publishes there: until they are recorded, the next one would take its bytes for a user's."""
+        turn = self._turns.get(key)
+        if turn is None:
+            turn = self._turns[key] = asyncio.Lock()
+        return turn
+
+    def _noted(self, done: _Done, sha256: str, run_id: str, before: Record | None) -> Published:
+        """What became of it, with its record under way if there is something to record."""
+        published, printed = done
+        record = None if printed is None else Record(sha256, printed)
+        if record is None or record == before:
+            return published
+        return replace(published, written=self._write(published.path, record, run_id))
 
     def _write(self, target: Path | ObjectUrl, record: Record, run_id: str) -> asyncio.Future[None]:
         key = _key(target)
@@ -156,20 +172,26 @@ class Outputs:
         row = self._reader.one("SELECT sha256, stat FROM outputs WHERE path = ?", (key,))
         return None if row is None else Record(row[0], row[1])
 
-    async def _to_disk(self, publication: _Publication, *, largest: int) -> tuple[Published, bytes | None]:
+    async def _to_disk(self, publication: _Publication, *, largest: int) -> Published:
         """`largest`: the bytes of the largest file that may have to be read or written for it."""
-        run_id, target = publication.run_id, publication.target
+        sha256, run_id, target = publication.sha256, publication.run_id, publication.target
         if (run_id, target.parent) not in self._folders:
             # Known before the first part is written there, so that a later start can sweep what a crash leaves.
             await self._writer.ask(_FOLDER, (run_id, os.fsencode(target.parent)))
             self._folders.add((run_id, target.parent))
+        going = self._sync.begin(lambda folders: self._publishing(publication, folders), largest)
         try:
-            published: tuple[Published, bytes | None] = await self._sync.run(
-                lambda folders: self._publishing(publication, folders), largest
-            )
+            done: _Done = await asyncio.shield(going)
         except OSError as error:
             raise _refused(target, error) from error
-        return published
+        except asyncio.CancelledError:
+            # The thread goes on all the same: whoever is next there must find it done, and its bytes recorded as ours.
+            await ended(going)
+            if going.exception() is None:
+                with contextlib.suppress(StoreError):
+                    self._noted(going.result(), sha256, run_id, publication.record)
+            raise
+        return self._noted(done, sha256, run_id, publication.record)
 
     def records(self, targets: Iterable[Path | ObjectUrl]) -> dict[Path | ObjectUrl, Record]:
         """What we last wrote to each of these, as far as we did."""
@@ -192,8 +214,7 @@ class Outputs:
 
     # --- on a thread of the pool -----------------------------------------------------------------
 
-    def _publishing(self, publication: _Publication, folders: Folders) -> Steps[tuple[Published, bytes | None]]:
-        """What became of it, and the print to record if the file is ours."""
+    def _publishing(self, publication: _Publication, folders: Folders) -> Steps[_Done]:
         target, moved = publication.target, None
         for _ in range(_TRIES):
             kind, found = _standing(publication)

@@ -143,14 +143,25 @@ class SyncPool:
 
     async def run(self, job: Job, size: int = 0) -> Any:
         """Carry out a job that writes so many bytes, sync the folders that it changed, and return what it returned."""
+        return await self.begin(job, size)
+
+    def begin(self, job: Job, size: int = 0) -> asyncio.Future[Any]:
+        """What a job will have returned. It is carried out even if nobody waits for it any more."""
         future = asyncio.get_running_loop().create_future()
         line = self._small if size <= _SMALL else self._large
         line.put(_Going(job, future))
-        return await future
+        return future
 
     def close(self) -> None:
         self._small.close()
         self._large.close()
+
+
+async def ended(going: asyncio.Future[Any]) -> None:
+    """Return when a job has ended: for who was cancelled, heard it, and must see to what the job did."""
+    while not going.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({going})
 
 
 def alone(steps: Steps[T]) -> T:

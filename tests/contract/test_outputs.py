@@ -38,24 +38,29 @@ class Place:
     def publish(
         self, content: bytes, name: str = "out/a.png", run_id: str = "run-1", *, verify: bool = False
     ) -> Published:
-        sha256 = hashlib.sha256(content).hexdigest()
+        (published,) = self.publish_at_once(content, name=name, run_id=run_id, verify=verify)
+        return published
+
+    def publish_at_once(
+        self, *contents: bytes, name: str = "out/a.png", run_id: str = "run-1", verify: bool = False
+    ) -> list[Published]:
+        async def one(store: Store, content: bytes) -> Published:
+            sha256 = hashlib.sha256(content).hexdigest()
+            return await store.outputs.publish(
+                await store.blobs.keep(content, sha256, store.blobs.work_folder(run_id)),
+                self.address(name),
+                sha256=sha256,
+                run_id=run_id,
+                size=len(content),
+                media_type="image/png",
+                verify=verify,
+            )
+
+        async def all_of(store: Store) -> list[Published]:
+            return await asyncio.gather(*(one(store, content) for content in contents))
+
         with Store.open(self.state, hook=self.hook) as store:
-            part = store.blobs.work_folder(run_id) / "part"
-            part.write_bytes(content)
-
-            async def both() -> Published:
-                blob = await store.blobs.adopt(part, sha256, len(content))
-                return await store.outputs.publish(
-                    blob,
-                    self.address(name),
-                    sha256=sha256,
-                    run_id=run_id,
-                    size=len(content),
-                    media_type="image/png",
-                    verify=verify,
-                )
-
-            return asyncio.run(both())
+            return asyncio.run(all_of(store))
 
     def forget(self) -> None:
         """As if a crash had come before the record was written."""
@@ -192,6 +197,13 @@ def test_a_new_result_replaces_an_old_one(place):
     assert place.publish(b"two").kind is Kind.REPLACED
     assert place.names() == ["out/a.png"]
     assert place.get("out/a.png") == b"two"
+
+
+def test_of_results_that_come_at_once_none_is_taken_for_somebody_elses(place):
+    published = place.publish_at_once(b"one", b"three", b"fifteen")
+    assert sorted(one.kind for one in published) == [Kind.NEW, Kind.REPLACED, Kind.REPLACED]
+    assert [one.moved_aside for one in published] == [None] * 3
+    assert place.names() == ["out/a.png"]
 
 
 def test_an_odd_name_is_a_name(place):

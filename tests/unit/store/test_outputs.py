@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import errno
+import gc
 import hashlib
 import os
 import stat
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +271,110 @@ def test_a_program_that_never_stops_writing_there_wins(folder: Path, run: Any, o
         with pytest.raises(TaskError, match="another program keeps writing there"):
             publish(House(store, clock), run, b"one", out / "a.png")
     assert not [name for name in names(out) if name.endswith(".part")]
+
+
+# --- several at once -----------------------------------------------------------------------------
+
+
+class Gate:
+    """A hook that holds a thread at a durable step until it is opened."""
+
+    def __init__(self, point: str) -> None:
+        self._point = point
+        self._reached = threading.Event()
+        self._open = threading.Event()
+
+    def __call__(self, point: str) -> None:
+        if point == self._point and not self._open.is_set():
+            self._reached.set()
+            assert self._open.wait(30)
+
+    async def reached(self) -> None:
+        assert await asyncio.to_thread(self._reached.wait, 30)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate("output.synced")
+
+
+@pytest.fixture
+def held(folder: Path, clock: Any, gate: Gate) -> Iterator[House]:
+    """A store whose first publication waits at the gate."""
+    with Store.open(folder, now=clock, hook=gate) as store:
+        yield House(store, clock)
+
+
+def begun(house: House, content: bytes, target: Path) -> asyncio.Task[Published]:
+    blob, sha256, size = kept(house, content)
+    return asyncio.create_task(
+        house.store.outputs.publish(blob, target, sha256=sha256, run_id=f"run-{content.decode()}", size=size)
+    )
+
+
+def test_of_results_that_come_at_once_none_is_taken_for_a_users(house: House, run: Any, out: Path) -> None:
+    async def main() -> list[Published]:
+        return await asyncio.gather(*(begun(house, content, out / "a.png") for content in (b"one", b"two", b"three")))
+
+    for first in (Kind.NEW, Kind.REPLACED):
+        published = run(main())
+        assert [one.kind for one in published] == [first, Kind.REPLACED, Kind.REPLACED]
+        assert [one.moved_aside for one in published] == [None] * 3
+        assert names(out) == ["a.png"]
+        assert (out / "a.png").read_bytes() == b"three"
+    assert not house.store.outputs._turns, "nothing is remembered of them"
+
+
+def test_equal_results_that_come_at_once_are_one_file(house: House, run: Any, out: Path) -> None:
+    async def main() -> list[Published]:
+        return await asyncio.gather(*(begun(house, b"one", out / "a.png") for _ in range(3)))
+
+    assert [one.kind for one in run(main())] == [Kind.NEW, Kind.SAME, Kind.SAME]
+
+
+def test_who_is_cancelled_while_it_waits_for_another_lets_the_next_one_go_on(
+    held: House, gate: Gate, run: Any, out: Path
+) -> None:
+    async def main() -> Published:
+        first, second, third = (begun(held, content, out / "a.png") for content in (b"one", b"two", b"three"))
+        await gate.reached()
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        gate.open()
+        await first
+        return await third
+
+    published = run(main())
+    assert (published.kind, published.moved_aside) == (Kind.REPLACED, None)
+    assert (out / "a.png").read_bytes() == b"three"
+    gc.collect()  # an exception's frames
+    assert not held.store.outputs._turns
+
+
+def test_who_is_cancelled_while_it_writes_ends_that_and_its_bytes_are_known_as_ours(
+    held: House, gate: Gate, run: Any, out: Path
+) -> None:
+    async def main() -> Published:
+        first, second = (begun(held, content, out / "a.png") for content in (b"one", b"two"))
+        await gate.reached()
+        for _ in range(2):  # who is in a hurry may say so twice
+            first.cancel()
+            await asyncio.wait({first}, timeout=0)
+        gate.open()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        return await second
+
+    published = run(main())
+    assert (published.kind, published.moved_aside) == (Kind.REPLACED, None)
+    assert names(out) == ["a.png"]
+
+
+# --- what goes wrong -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
