@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import hashlib
 import os
 import sqlite3
 import stat
@@ -58,10 +59,22 @@ class _Publication:
 
 
 def _checking(blob: Path, sha256: str) -> Steps[None]:
-    if sha256_of(blob) != sha256:
-        blob.unlink(missing_ok=True)
-        raise StoreError(f"the kept file {sha256[:12]} has rotted on the disk", code="store.spoiled")
     yield from ()  # nothing is written
+    try:
+        with blob.open("rb", buffering=0) as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
+                return
+            _throw_away(blob, os.fstat(file.fileno()))
+    except FileNotFoundError as error:  # somebody else has read it, too
+        raise StoreError(f"the kept file {sha256[:12]} is gone from the disk", code="store.spoiled") from error
+    raise StoreError(f"the kept file {sha256[:12]} has rotted on the disk", code="store.spoiled")
+
+
+def _throw_away(blob: Path, read: os.stat_result) -> None:
+    """Remove what was read and is still open, and not what was fetched anew meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(blob.lstat(), read):
+            blob.unlink()
 
 
 def _key(target: Path | ObjectUrl) -> bytes:
@@ -120,7 +133,7 @@ class Outputs:
         when `written` of what it returns is done.
 
         `verify` is for a kept file that has lain there for long. It is read first: what its digest does not fit is
-        thrown away, with a StoreError `store.spoiled`, so that it is made or fetched again.
+        thrown away, with a StoreError `store.spoiled`, so that it is made or fetched again. So it is where it is gone.
 
         Raises `TaskError` of kind `output` where the target cannot be written.
         """

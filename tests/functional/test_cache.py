@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from speedpix_pipe.cli import main
-from tests.functional.faulty import Scene, emulator, hurried
+from tests.functional.faulty import SPEC, Scene, emulator, hurried
 from tests.functional.money import Shop, counts
 
 pytestmark = pytest.mark.slow
@@ -113,6 +113,24 @@ def test_a_blob_whose_bytes_have_rotted_is_not_given_out_as_the_result(tmp_path:
         assert output.read_bytes() == blob.read_bytes() == content
         assert scene.summary.resumed == 1
         assert scene.made == 1
+
+
+def test_tasks_that_find_their_common_blob_rotted_at_once_share_what_is_fetched_again(tmp_path: Path) -> None:
+    spec = SPEC.replace("    timeout", "    for_each: [a, b, c]\n    timeout").replace("result.", "${{ item }}.")
+    with hurried(), emulator() as running:
+        scene = Scene(tmp_path / "scene", running, spec)
+        scene.run()
+        outputs = sorted((scene.folder / "out").iterdir())
+        content = outputs[0].read_bytes()
+        for output in outputs:
+            output.unlink()
+        (blob,) = (scene.folder / ".speedpix" / "blobs").iterdir()
+        blob.write_bytes(content[:-1] + b"?")
+        scene.run()
+        assert scene.failure is None
+        assert [output.read_bytes() for output in outputs] == [content] * 3
+        assert blob.read_bytes() == content
+        assert (scene.summary.resumed, scene.made) == (1, 1)
 
 
 def test_results_of_the_emulator_never_answer_for_the_service(

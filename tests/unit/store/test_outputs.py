@@ -273,6 +273,54 @@ def test_a_program_that_never_stops_writing_there_wins(folder: Path, run: Any, o
     assert not [name for name in names(out) if name.endswith(".part")]
 
 
+# --- kept files that rot -------------------------------------------------------------------------
+
+
+def verified(house: House, blob: Path, sha256: str, *targets: Path) -> list[Any]:
+    """What comes of publishing a kept file to these, at once, after reading it."""
+
+    async def main() -> list[Any]:
+        publish = house.store.outputs.publish
+        works = [publish(blob, target, sha256=sha256, run_id="run-1", size=3, verify=True) for target in targets]
+        return await asyncio.gather(*works, return_exceptions=True)
+
+    return asyncio.run(main())
+
+
+def test_a_kept_file_that_has_rotted_is_thrown_away(house: House, out: Path) -> None:
+    blob, sha256, _ = kept(house, b"one")
+    blob.write_bytes(b"0ne")
+    (error,) = verified(house, blob, sha256, out / "a.png")
+    assert (type(error), error.code) == (StoreError, "store.spoiled")
+    assert not blob.exists()
+    assert not out.exists()
+
+
+def test_of_two_who_find_it_rotted_both_fetch_it_again(house: House, out: Path) -> None:
+    blob, sha256, _ = kept(house, b"one")
+    blob.write_bytes(b"0ne")
+    errors = verified(house, blob, sha256, out / "a.png", out / "b.png")
+    assert [(type(error), error.code) for error in errors] == [(StoreError, "store.spoiled")] * 2
+
+
+def test_what_was_fetched_anew_stays_while_somebody_still_reads_what_has_rotted(
+    house: House, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob, sha256, _ = kept(house, b"one")
+    blob.write_bytes(b"0ne")
+    file_digest = hashlib.file_digest
+
+    def slowly(file: Any, name: str) -> Any:
+        blob.unlink()
+        kept(house, b"one")
+        return file_digest(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", slowly)
+    (error,) = verified(house, blob, sha256, out / "a.png")
+    assert error.code == "store.spoiled"
+    assert blob.read_bytes() == b"one"
+
+
 # --- several at once -----------------------------------------------------------------------------
 
 
