@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,7 +27,7 @@ from speedpix_pipe.steps.image import (
     pictures_of,
     run_image,
 )
-from speedpix_pipe.steps.rendered import input_files, rendered_expect, shown
+from speedpix_pipe.steps.rendered import files_in, rendered_expect, shown
 from speedpix_pipe.steps.service import ChangedError
 
 Operations = Sequence[tuple[str, Mapping[str, Any]]]
@@ -55,7 +56,7 @@ class ImageKind:
             known_url=kit.service.digest_of,
             salt=salt,
         )
-        files = (*input_files(rendered), *input_files(dict(operations)))
+        files = tuple([(place, file.path, file.sha256) for place, file in _files_in(rendered, operations)])
         expect = rendered_expect(step, scope)
         return Prepared(fingerprint, rendered, shown(rendered), files, operations=operations, expect=expect)
 
@@ -153,6 +154,16 @@ class ImageKind:
 
     async def aclose(self) -> None:
         """The pool is the executor's."""
+
+
+def _files_in(rendered: Mapping[str, Any], operations: Operations) -> list[tuple[str, FileValue]]:
+    """Every file of a task with its place: those of its input, then those of its operations, whose names may repeat."""
+    found, names = files_in(rendered), Counter[str]()
+    for name, options in operations:
+        names[name] += 1
+        place = name if names[name] == 1 else f"{name}-{names[name]}"
+        found += files_in({place: options})
+    return found
 
 
 def _at_url(kept: KeptFile) -> KeptFile:

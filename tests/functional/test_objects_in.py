@@ -260,6 +260,28 @@ def test_other_commands_leave_the_copies_of_a_run_at_work_alone(cli, project, ph
     assert ran.json["tasks"]["succeeded"] == 2
 
 
+def test_an_image_step_may_lay_two_objects_over_its_picture(cli, project, photos, photo):
+    photos.put("logo.png", photo("logo"))
+    spec = written(
+        project,
+        """
+  marked:
+    image: [{composite: {over: s3://shop/logo.png}}, {composite: {over: s3://shop/inbox/b.jpg}}]
+    input: {image: "${{ file('s3://shop/inbox/a.jpg') }}"}
+    save: out/marked.${{ ext }}
+""",
+    )
+    ran = cli("run", spec, "--json")
+    assert ran.code == 0, ran.err
+    with Store.open(project / ".speedpix", write=False) as store:
+        (task,) = store.journal.tasks(ran.json["run_id"])
+    assert [(place, path) for place, path, _ in task.input_files] == [
+        ("image", "s3://shop/inbox/a.jpg"),
+        ("composite.over", "s3://shop/logo.png"),
+        ("composite-2.over", "s3://shop/inbox/b.jpg"),
+    ]
+
+
 # --- what goes wrong ---
 
 
