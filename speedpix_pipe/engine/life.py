@@ -33,7 +33,7 @@ from speedpix_pipe.steps.rendered import files_in, shown
 from speedpix_pipe.steps.service import ChangedError
 from speedpix_pipe.steps.together import unheard
 
-CHANGES = 2  # how often a task starts over because a file changed while it was uploaded
+CHANGES = 2  # how often a task starts over because a file changed meanwhile
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,11 @@ def _state(found: os.stat_result) -> tuple[int, int, int]:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
+def same_state(one: os.stat_result, other: os.stat_result) -> bool:
+    """Whether both are looks at one file that nobody wrote to in between, as far as its times tell."""
+    return (one.st_dev, one.st_ino, *_state(one)) == (other.st_dev, other.st_ino, *_state(other))
+
+
 def head_of(path: Path) -> bytes:
     """The beginning of a file. A buffered file object would cost five times as much as the read."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

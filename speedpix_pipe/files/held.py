@@ -9,6 +9,8 @@ import os
 import threading
 from pathlib import Path
 
+from speedpix_pipe.files.content import same_state
+
 BUDGET_BYTES = 2 << 20
 
 
@@ -50,10 +52,7 @@ class Held:
             now = path.stat()
         except OSError:
             return False
-        then = self.facts
-        return (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns) == (
-            then.st_ino, then.st_size, then.st_mtime_ns, then.st_ctime_ns
-        )  # fmt: skip
+        return same_state(now, self.facts)
 
 
 def hold(content: bytes, facts: os.stat_result) -> Held | None:

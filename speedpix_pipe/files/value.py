@@ -243,9 +243,13 @@ class FileValue:
     def sha256(self) -> str:
         facts = self._know()
         if facts.sha256 is None:
-            digests = self._home.digests
-            facts.sha256 = sha256_file(self.absolute) if digests is None else digests.digest(self.absolute)
+            facts.sha256 = self.digest_now()
         return facts.sha256
+
+    def digest_now(self) -> str:
+        """The digest of what a local file holds now. Blocks: it is read, unless what was read before holds still."""
+        digests = self._home.digests
+        return sha256_file(self.absolute) if digests is None else digests.digest(self.absolute)
 
     def study(self, *, to_send: bool = False) -> None:
         """Find out, by one reading, what sending it takes. Blocks. `to_send`: hold it until then, if it is small."""

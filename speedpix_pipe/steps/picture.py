@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from speedpix_pipe.errors import TaskError, TaskErrorKind
-from speedpix_pipe.files import Entry, FileValue, StorageError, names_object, resolve, sniff
+from speedpix_pipe.files import Entry, FileValue, FolderFiles, StorageError, names_object, resolve, sniff
 from speedpix_pipe.files.storage import ChangedObjectError
 from speedpix_pipe.model import Json, KeptFile, Result, Step
 from speedpix_pipe.plan.fingerprint import image_fingerprint, salt_of
@@ -21,6 +21,7 @@ from speedpix_pipe.steps.base import Job, Kit, Prepared
 from speedpix_pipe.steps.expect import ExpectedFile, InputFile, check_expect
 from speedpix_pipe.steps.image import (
     IMAGE_CODE_VERSION,
+    MadePicture,
     SourcePicture,
     check_rendered,
     file_options,
@@ -29,6 +30,7 @@ from speedpix_pipe.steps.image import (
 )
 from speedpix_pipe.steps.rendered import files_in, rendered_expect, shown
 from speedpix_pipe.steps.service import ChangedError
+from speedpix_pipe.steps.unchanged import check_unchanged, looks_before
 
 Operations = Sequence[tuple[str, Mapping[str, Any]]]
 
@@ -67,26 +69,16 @@ class ImageKind:
         for index, option in file_options(operations):
             value = ready[index][1][option]
             if isinstance(value, str) and not value.startswith(("http://", "https://")):
-                if names_object(value) and scope.files is not None:
-                    ready[index][1][option] = scope.files.file(value)
-                    continue
-                path = resolve(value, scope.folder)
-                if not path.is_file():
+                if not names_object(value) and not resolve(value, scope.folder).is_file():
                     raise TaskError(f"{ready[index][0]}: no file {value}", kind=TaskErrorKind.INPUT, code="task.file")
-                ready[index][1][option] = FileValue.local(path, scope.folder)
+                ready[index][1][option] = (scope.files or FolderFiles(scope.folder)).file(value)
         return ready
 
     async def run(self, job: Job) -> Result:
         work = self._kit.keeper.work / secrets.token_hex(16)
         work.mkdir(parents=True)
         try:
-            made = await run_image(
-                job.prepared.operations,
-                job.prepared.input,
-                locate=partial(self._locate, {sha256 for _, _, sha256 in job.prepared.files}),
-                folder=work,
-                pool=self._kit.executor,
-            )
+            made = await self._made(job.prepared, work)
             digest = await self._kit.executor.hash(made.path)
             size = made.path.stat().st_size
             sniffed = sniff(made.path)
@@ -110,6 +102,25 @@ class ImageKind:
             height=made.facts.height,
         )
         return Result({"image": {"sha256": digest}}, (kept,), None, self._kit.clock.now())
+
+    async def _made(self, prepared: Prepared, folder: Path) -> MadePicture:
+        """The picture, made of the bytes that the task was fingerprinted with: ChangedError if it may not be."""
+        files = [file for _, file in _files_in(prepared.input, prepared.operations)]
+        digests = [sha256 for _, _, sha256 in prepared.files]
+        before = looks_before(zip(files, digests, strict=True))
+        try:
+            made = await run_image(
+                prepared.operations,
+                prepared.input,
+                locate=partial(self._locate, frozenset(digests)),
+                folder=folder,
+                pool=self._kit.executor,
+            )
+        except TaskError:
+            await check_unchanged(before)  # a file that somebody was writing looks damaged
+            raise
+        await check_unchanged(before)
+        return made
 
     async def _locate(self, digests: Collection[str], value: Json) -> SourcePicture:
         """A file value, or the URL of a result of this run. `digests` are those that the fingerprint was made of."""

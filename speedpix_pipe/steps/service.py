@@ -39,7 +39,7 @@ _NONE_KNOWN: Mapping[str, str] = {}
 
 
 class ChangedError(Exception):
-    """A file had other bytes while it was uploaded than when it was fingerprinted. Nothing was submitted."""
+    """A file had other bytes while it was sent or worked on than when it was fingerprinted. Nothing was submitted."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"{path} keeps changing")

@@ -107,7 +107,7 @@ class Digests:
                     if self._writer is not None:
                         self._writer.put(_REMEMBER, (place, state, found.sha256))
                 break
-        return found  # of a file that keeps changing: the uploader will find out, from the bytes it sends
+        return found  # of a file that keeps changing: whoever sends it or works on it will find out
 
 
 def _key(found: os.stat_result) -> tuple[bytes, bytes]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from speedpix_pipe.emulator.faults import FaultKind, Where
 from speedpix_pipe.events import TaskStarted
+from speedpix_pipe.store import digests
 from tests.crash.scene import environment_for
 from tests.functional import fault_matrix
 from tests.functional.faulty import Scene, emulator, hurried
@@ -87,6 +91,95 @@ def test_a_file_that_changes_while_it_is_uploaded_starts_its_task_over(
     if "failed" in wanted:
         assert scene.failure.code == "task.file-changing"
         assert "keeps changing" in scene.failure.message
+
+
+PIXELS = """\
+apiVersion: speedpix-pipe/v1
+name: faults
+steps:
+  step:
+    image: [{resize: {width: 4}}, {composite: {over: logo.png, scale: 0.5}}]
+    input: {image: "${{ file('in.png') }}"}
+    save: out/result.png
+"""
+
+
+class Painting(Scene):
+    """Its pictures are of one colour, as old as they are said to be, and painted over once their task has begun."""
+
+    def __init__(self, folder: Path, service, *, age: float) -> None:
+        super().__init__(folder, service, PIXELS)
+        self.age = age
+        self.later: list[tuple[str, str]] = []
+        self.paint("in.png", "red")
+        self.paint("logo.png", "red")
+
+    def paint(self, name: str, colour: str) -> None:
+        """No colour: as far as a writer has come."""
+        path = self.folder / name
+        Image.new("RGB", (8, 8), colour or "red").save(path)
+        if not colour:
+            os.truncate(path, 50)
+        os.utime(path, (time.time() - self.age,) * 2)
+
+    def __call__(self, event: object) -> None:
+        super().__call__(event)
+        if isinstance(event, TaskStarted) and self.later:
+            self.paint(*self.later.pop(0))
+
+    def colours(self) -> tuple[tuple[int, ...], ...]:
+        """The colours in the corners of what was saved: of the picture, and of the logo in its middle."""
+        with Image.open(self.folder / "out" / "result.png") as image:
+            return image.getpixel((0, 0)), image.getpixel((2, 2))
+
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+@pytest.mark.parametrize("age", [0, 3600])
+@pytest.mark.parametrize(("name", "wanted"), [("in.png", (BLUE, RED)), ("logo.png", (RED, BLUE))])
+def test_a_picture_that_changes_before_it_is_worked_on_is_kept_as_what_it_is(
+    service, tmp_path: Path, name: str, wanted, age: float
+) -> None:
+    scene = Painting(tmp_path / "scene", service, age=age)
+    scene.later = [(name, "blue")]
+    assert scene.run().status == "succeeded"
+    assert scene.colours() == wanted
+    scene.paint(name, "red")
+    (scene.folder / "out" / "result.png").unlink()
+    assert scene.run().status == "succeeded"
+    assert scene.colours() == (RED, RED)
+
+
+def test_a_picture_that_changes_each_time_it_is_worked_on_fails_its_task(service, tmp_path: Path) -> None:
+    scene = Painting(tmp_path / "scene", service, age=0)
+    scene.later = [("in.png", colour) for colour in ("blue", "lime", "red")]
+    assert scene.run().status == "failed"
+    assert scene.failure is not None
+    assert (scene.failure.code, scene.failure.message) == ("task.file-changing", "in.png keeps changing")
+
+
+def test_a_picture_that_somebody_is_writing_is_worked_on_when_it_is_whole(service, tmp_path: Path) -> None:
+    scene = Painting(tmp_path / "scene", service, age=3600)
+    scene.later = [("in.png", ""), ("in.png", "blue")]
+    assert scene.run().status == "succeeded"
+    assert scene.colours() == (BLUE, RED)
+
+
+@pytest.mark.parametrize(("age", "reads"), [(0, 2), (3600, 1)])
+def test_only_a_young_file_is_read_twice_for_its_digest(
+    service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: float, reads: int
+) -> None:
+    real, read = digests.study_file, list[str]()
+
+    def noted(path: Path):
+        read.append(path.name)
+        return real(path)
+
+    monkeypatch.setattr(digests, "study_file", noted)
+    scene = Painting(tmp_path / "scene", service, age=age)
+    assert scene.run().status == "succeeded"
+    assert sorted(read) == ["in.png"] * reads + ["logo.png"] * reads
 
 
 def test_a_clock_that_jumps_hurries_and_delays_nothing(
