@@ -12,6 +12,8 @@ import os
 import re
 import stat
 import tempfile
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -176,6 +178,8 @@ class Sink:
 
     With `final`, they are written beside that name and appear under it when they are whole. With `hold`, a file of
     less than one block is not written at all: `content` has it in the end.
+
+    It may be discarded while a thread is at the file: that thread then closes and removes it.
     """
 
     def __init__(self, path: str | Path, *, final: bool = False, hold: bool = False) -> None:
@@ -188,7 +192,10 @@ class Sink:
         self._waiting: list[bytes] = []
         self._buffered = 0
         self._hash = hashlib.sha256()
-        self._closed = False
+        self._guard = threading.Lock()  # of what follows; never held while a file is touched
+        self._busy = False  # a thread is at the file
+        self._discarded = False
+        self._there = False  # a file that is to be removed if this is discarded
         self.size = 0
         """Bytes received so far, written or not."""
 
@@ -200,10 +207,28 @@ class Sink:
         return self._buffered >= BLOCK
 
     def flush(self) -> None:
+        self._while_wanted(self._write)
+
+    def _while_wanted(self, work: Callable[[], None]) -> None:
+        """Do what touches the file, if it is wanted. Discarded meanwhile, it is left to whoever is here."""
+        with self._guard:
+            wanted = not self._discarded
+            self._busy |= wanted
+        if not wanted:
+            return
+        try:
+            work()
+        finally:
+            with self._guard:
+                self._busy = False
+                left = self._discarded
+            if left:
+                self._remove()
+
+    def _write(self) -> None:
         if self._descriptor is None:
-            if self._closed:
-                return  # discarded while this was on its way to a thread
             self._descriptor = self._open()
+            self._there = True
         block = memoryview(self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting))
         self._waiting, self._buffered = [], 0
         self._hash.update(block)
@@ -234,24 +259,38 @@ class Sink:
         """Write what is left, close, give it its name, and return the digest."""
         if self.held:
             self.content = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
-            self._closed = True
             return hashlib.sha256(self.content).hexdigest()
-        self.flush()
-        self._close()
-        if self.final is not None:
-            self._path.replace(self.final)
-        self._closed = True
+        self._while_wanted(self._end)
         return self._hash.hexdigest()
+
+    def _end(self) -> None:
+        self._write()
+        self._close()
+        if self.final is not None and not self._discarded:
+            self._path.replace(self.final)
+            self._there = False
 
     def restart(self) -> None:
         self.discard()
         self._waiting, self._buffered, self.size, self._hash = [], 0, 0, hashlib.sha256()
-        self._closed = False
+        self._discarded = False
 
     def discard(self) -> None:
-        self._closed = True
-        if self._descriptor is not None:
-            self._close()
+        """Nothing of it is wanted. Waits for nobody, so that an event loop may call it."""
+        with self._guard:
+            self._discarded = True
+            if self._busy:
+                return
+        self._remove()
+
+    def _remove(self) -> None:
+        """Once, whoever comes."""
+        with self._guard:
+            descriptor, self._descriptor = self._descriptor, None
+            there, self._there = self._there, False
+        if descriptor is not None:
+            os.close(descriptor)
+        if there:
             self._path.unlink(missing_ok=True)
 
 

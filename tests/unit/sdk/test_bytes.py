@@ -1,6 +1,7 @@
 import hashlib
 import io
 import os
+import threading
 
 import pytest
 
@@ -91,6 +92,80 @@ def test_a_final_sink_shows_itself_when_it_is_whole(tmp_path):
     assert not (tmp_path / "deep" / "a").exists()
     assert sink.finish() == hashlib.sha256(b"abc").hexdigest()
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a"]
+
+
+class Aside:
+    """Work in a thread of its own, held up at a system call until it may go on."""
+
+    def __init__(self, patch, call):
+        self.came, self.go_on, self.failure = threading.Event(), threading.Event(), None
+        self._real, self._call = getattr(os, call), call
+        patch.setattr(os, call, self._held)
+
+    def begin(self, work):
+        self._thread = threading.Thread(target=self._noted, args=(work,))
+        self._thread.start()
+        assert self.came.wait(10)
+
+    def end(self):
+        self.go_on.set()
+        self._thread.join()
+
+    def _noted(self, work):
+        try:
+            work()
+        except OSError as error:
+            self.failure = error
+
+    def _held(self, *arguments, **options):
+        if threading.current_thread() is not self._thread:
+            return self._real(*arguments, **options)
+        made = self._real(*arguments, **options) if self._call == "open" else None
+        self.came.set()
+        assert self.go_on.wait(10)
+        return self._real(*arguments, **options) if made is None else made
+
+
+def open_files(folder):
+    found = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    return [path for path in found if path.startswith(str(folder))]
+
+
+@pytest.mark.parametrize("final", [False, True])
+@pytest.mark.parametrize(
+    ("call", "work"),
+    [("open", "flush"), ("write", "flush"), ("open", "finish"), ("write", "finish"), ("close", "finish")],
+)
+def test_what_is_discarded_while_a_thread_is_at_it_is_left_to_that_thread(tmp_path, monkeypatch, final, call, work):
+    sink, aside = Sink(tmp_path / "a", final=final), Aside(monkeypatch, call)
+    sink.take(b"abc")
+    aside.begin(getattr(sink, work))
+    sink.discard()  # waits for nobody
+    still_open = len(open_files(tmp_path))
+    sink.discard()
+    aside.end()
+    assert (still_open, aside.failure) == (1, None)  # its number is no other file's while that thread may write to it
+    assert (list(tmp_path.iterdir()), open_files(tmp_path)) == ([], [])
+
+
+def test_a_part_that_cannot_get_its_name_is_removed(tmp_path):
+    (tmp_path / "a" / "full").mkdir(parents=True)
+    sink = Sink(tmp_path / "a", final=True)
+    with pytest.raises(OSError, match="directory"):
+        sink.finish()
+    sink.discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_discarded_sink_may_begin_anew(tmp_path):
+    sink = Sink(tmp_path / "a", final=True)
+    sink.take(b"abc")
+    sink.flush()
+    sink.discard()
+    sink.restart()
+    sink.take(b"abcd")
+    sink.finish()
+    assert (tmp_path / "a").read_bytes() == b"abcd"
 
 
 def test_an_empty_file_is_a_file(tmp_path):
