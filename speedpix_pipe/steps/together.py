@@ -15,6 +15,8 @@ async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     if len(works) < 2:
         return [await work for work in works]  # alone it needs no task of its own
     tasks = [asyncio.ensure_future(work) for work in works]
+    for task in tasks:
+        unheard(task)  # one failure is raised; asyncio would complain of any other
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         return [task.result() for task in tasks if task.done() and _failed(task)] or [task.result() for task in tasks]
