@@ -72,9 +72,11 @@ class Connections:
         self._routes: dict[Origin, Proxy | None] = {}
         self._tls: ssl.SSLContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._generation = 0  # places are of one: closing the client takes back those of whoever waits or dials
         self._begin_anew()
 
     def _begin_anew(self) -> None:
+        self._generation += 1
         self._idle: dict[Origin, list[Connection]] = {}  # the youngest last
         self._idle_count = 0
         self._busy: set[Connection] = set()
@@ -101,17 +103,21 @@ class Connections:
             # The client lives on in another loop. The old connections went with theirs, which cannot be asked.
             self._loop = loop
             self._begin_anew()
+        generation = self._generation
         if self._taken < self._most:
             self._taken += 1
         else:
-            await self._place(pool_timeout)
+            await self._place(pool_timeout, generation)
         try:
             connection = self._young(origin)
             if connection is None:
                 self._make_room()
                 connection = await self._open(origin, connect_timeout)
+                if generation != self._generation:
+                    connection.abort()
+                    raise _closed()
         except BaseException:
-            self._free_place()
+            self._free_place(generation)
             raise
         self._busy.add(connection)
         return connection
@@ -125,7 +131,7 @@ class Connections:
             self._idle.setdefault(origin, []).append(connection)
             self._idle_count += 1
             self._set_sweep()
-        self._free_place()
+        self._free_place(self._generation)
 
     async def aclose(self) -> None:
         if self._loop is not asyncio.get_running_loop():
@@ -135,26 +141,30 @@ class Connections:
         closing = [*self._busy, *(one for kept in self._idle.values() for one in kept)]
         for waiter in self._waiting:
             if not waiter.done():
-                waiter.set_exception(httpx.ConnectError("the client was closed"))
+                waiter.set_exception(_closed())
         self._begin_anew()
         await asyncio.gather(*(connection.close() for connection in closing))
 
     # --- places ---
 
-    async def _place(self, seconds: float | None) -> None:
+    async def _place(self, seconds: float | None, generation: int) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         try:
             async with asyncio.timeout(seconds):
                 await waiter
         except BaseException as error:
-            if waiter.done() and not waiter.cancelled():
-                self._free_place()  # it was given in the very moment we left
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._free_place(generation)  # it was given in the very moment we left
             if isinstance(error, TimeoutError):
                 raise httpx.PoolTimeout(f"all {self._most} connections were busy for {seconds:g} s") from error
             raise
+        if generation != self._generation:
+            raise _closed()
 
-    def _free_place(self) -> None:
+    def _free_place(self, generation: int) -> None:
+        if generation != self._generation:
+            return
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -271,6 +281,10 @@ def _proxy_errors(at: str) -> Iterator[None]:
         raise
     except httpx.TransportError as error:
         raise httpx.ProxyError(f"{at}: {error}") from error
+
+
+def _closed() -> httpx.ConnectError:
+    return httpx.ConnectError("the client was closed")
 
 
 def _reason(error: OSError) -> str:

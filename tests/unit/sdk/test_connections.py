@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from speedpix_pipe.sdk._config import Proxies
-from speedpix_pipe.sdk._connections import Origin
+from speedpix_pipe.sdk._connections import Connections, Origin
 from speedpix_pipe.sdk._transport import StreamTransport
 from tests.unit.sdk.sockets import OK, SHORT, get, says
 
@@ -84,6 +84,73 @@ async def test_closing_the_client_ends_what_is_under_way(serve, transport):
     await transport.aclose()
     with pytest.raises(httpx.ReadError, match="the client was closed"):
         await waiting
+
+
+async def silent(server, reader, writer):
+    await reader.read()
+
+
+def of(connections, server):
+    """A way to take connections to this server."""
+    origin = Origin("http", "127.0.0.1", server.port)
+    return lambda: connections.take(origin, pool_timeout=0.05, connect_timeout=5.0)
+
+
+async def all_of(take):
+    """As many as there are to be had at once."""
+    taken = []
+    with contextlib.suppress(httpx.PoolTimeout):
+        while len(taken) < 10:
+            taken.append(await take())
+    return taken
+
+
+async def ended(work):
+    (outcome,) = await asyncio.gather(work, return_exceptions=True)
+    return f"{type(outcome).__name__}: {outcome}"
+
+
+CLOSED = "ConnectError: the client was closed"
+
+
+@pytest.mark.parametrize("given", [False, True])
+async def test_a_client_that_is_closed_while_somebody_waits_has_no_more_places_than_before(serve, given):
+    server, connections = await serve(silent), Connections(2, 15.0, Proxies(trust_env=False))
+    take = of(connections, server)
+    held = await all_of(take)
+    waiting = [asyncio.ensure_future(take()) for _ in range(5)]
+    await asyncio.sleep(0)
+    if given:  # one of them has its place, and has not heard of it yet
+        connections.give(held[0], Origin("http", "127.0.0.1", server.port))
+    await connections.aclose()
+    assert [await ended(one) for one in waiting] == [CLOSED] * 5
+    taken = await all_of(take)
+    assert len(taken) == 2
+    await connections.aclose()
+
+
+async def test_a_client_that_is_closed_while_somebody_dials_hands_out_no_connection(serve):
+    server, connections = await serve(silent), Connections(2, 15.0, Proxies(trust_env=False))
+    take = of(connections, server)
+    dialling = asyncio.ensure_future(take())
+    await asyncio.sleep(0)
+    await connections.aclose()
+    assert await ended(dialling) == CLOSED
+    assert not connections.open
+    assert len(await all_of(take)) == 2
+    await connections.aclose()
+
+
+async def test_whoever_gives_up_dialling_after_the_client_was_closed_frees_no_place(serve):
+    server, connections = await serve(silent), Connections(2, 15.0, Proxies(trust_env=False))
+    take = of(connections, server)
+    dialling = asyncio.ensure_future(take())
+    await asyncio.sleep(0)
+    await connections.aclose()
+    dialling.cancel()
+    assert (await ended(dialling)).startswith("CancelledError")
+    assert len(await all_of(take)) == 2
+    await connections.aclose()
 
 
 async def test_ipv6_addresses_work(serve, transport):
