@@ -84,7 +84,8 @@ class LocalExecutor:
             return await self._pool().run(function, args)
         from tempfile import TemporaryDirectory
 
-        with TemporaryDirectory(prefix="objects-", dir=self._folder) as folder:
+        # A thread whose waiter was cancelled may still write there. A later start sweeps what is left.
+        with TemporaryDirectory(prefix="objects-", dir=self._folder, ignore_cleanup_errors=True) as folder:
             copies = names_for(entries, Path(folder))
             await together([in_thread(partial(fetch_object, entry, copy)) for entry, copy in copies.items()])
             return await self._pool().run(function, with_copies(args, copies))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -88,9 +89,8 @@ class ImageKind:
         except StorageError as error:
             raise TaskError(str(error), kind=TaskErrorKind.INPUT, code="task.file", hint=error.hint) from error
         finally:
-            for left in work.iterdir():
-                left.unlink()
-            work.rmdir()
+            # Whoever is cancelled leaves a process behind that still writes here. A later start sweeps what is left.
+            shutil.rmtree(work, ignore_errors=True)
         kept = KeptFile(
             place="image",
             sha256=digest,

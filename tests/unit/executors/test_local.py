@@ -2,14 +2,16 @@
 
 import asyncio
 import hashlib
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from speedpix_pipe.errors import ExecutorError, UsageError
-from speedpix_pipe.executors import EXECUTORS, open_executor
+from speedpix_pipe.executors import EXECUTORS, local, open_executor
 from speedpix_pipe.executors.local import LocalExecutor
+from speedpix_pipe.files import Entry
 from speedpix_pipe.steps.base import Executor, Moved
 
 BODY = bytes(range(256)) * 5000
@@ -136,6 +138,37 @@ def test_files_are_hashed_beside_the_loop(tmp_path):
         return await asyncio.gather(*(executor.hash(tmp_path / "a") for _ in range(5)))
 
     assert with_executor(use) == [DIGEST] * 5
+
+
+def test_a_thread_that_still_fetches_does_not_turn_cancelled_work_into_an_error(tmp_path, monkeypatch):
+    begun, over = threading.Event(), threading.Event()
+
+    def fetch(_entry, copy):
+        copy.write_bytes(b"part")
+        begun.set()
+        over.wait(10)
+
+    real = os.rmdir
+
+    def rmdir(path, **options):
+        monkeypatch.undo()
+        next(tmp_path.iterdir()).joinpath("0.png").write_bytes(b"more")
+        real(path, **options)
+
+    async def use(executor):
+        await executor.open(tmp_path)
+        work = asyncio.ensure_future(executor.pixels("inspect", Entry("s3://shop/a.png", 3, 0.0)))
+        await asyncio.to_thread(begun.wait, 10)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    monkeypatch.setattr(local, "fetch_object", fetch)
+    monkeypatch.setattr(os, "rmdir", rmdir)
+    try:
+        with_executor(use)
+    finally:
+        over.set()
 
 
 @pytest.mark.slow
