@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from speedpix_pipe.errors import StoreError
@@ -195,10 +193,12 @@ class Writer:
         self._askers = 0  # items in the last group
         self._events_queued = 0
         self._events_written = 0
-        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # Not a SimpleQueue: before Python 3.13 its `get` with a time-out may wait for ever, once in some ten thousand
+        # calls, where somebody has just put and got.
+        self._bell = threading.Event()
         self._awake = False  # a group is due: true from the first item until the thread looks at the queues
         self._noticed = False  # the same for events, which may linger
-        self._closing = False
+        self._closing = threading.Event()
         self._connection = connect(path, write=True)
         self._thread = threading.Thread(target=self._work, name="speedpix-store", daemon=True)
         self._thread.start()
@@ -213,7 +213,7 @@ class Writer:
         self._events_queued += 1
         if not self._noticed:
             self._noticed = True
-            self._wake.put(None)
+            self._bell.set()
         elif not self._awake and len(self._events) >= _LAZY_ROWS:
             self._rouse()
 
@@ -252,8 +252,8 @@ class Writer:
 
     def close(self) -> None:
         """Write what is queued, then end. Safe to call twice."""
-        self._closing = True
-        self._wake.put(None)
+        self._closing.set()
+        self._bell.set()
         self._thread.join()
 
     def _queue(self, item: _Item) -> None:
@@ -265,7 +265,7 @@ class Writer:
 
     def _rouse(self) -> None:
         self._awake = True
-        self._wake.put(None)
+        self._bell.set()
 
     # --- the thread ------------------------------------------------------------------------------
 
@@ -280,29 +280,22 @@ class Writer:
 
     def _look(self) -> bool:
         """Wait for something to do and do it. False at the end."""
-        while not self._wake.empty():
-            self._wake.get()
+        self._bell.clear()
         self._awake = self._noticed = False  # before the look: who queues after it wakes us again
-        if self._items or len(self._events) >= _LAZY_ROWS or self._closing:
+        if self._items or len(self._events) >= _LAZY_ROWS or self._closing.is_set():
             if self._askers >= _COMPANY:
-                self._await_company()
+                self._closing.wait(
+                    _COMPANY_SECONDS
+                )  # who is about to ask comes along; a chain of tasks is alone, and pays nothing
             return self._step()
         if not self._events:
-            self._wake.get()
+            self._bell.wait()
             return True
-        try:
-            while not self._awake and not self._closing:
-                self._wake.get(timeout=_LINGER_SECONDS)
-        except queue.Empty:
-            return self._step()
+        while not self._awake and not self._closing.is_set():
+            if not self._bell.wait(_LINGER_SECONDS):
+                return self._step()
+            self._bell.clear()
         return True
-
-    def _await_company(self) -> None:
-        """Let those who are about to ask come along. Nobody waits who is alone: a chain of tasks pays nothing."""
-        until = monotonic() + _COMPANY_SECONDS
-        while not self._closing and (left := until - monotonic()) > 0:
-            with contextlib.suppress(queue.Empty):
-                self._wake.get(timeout=left)
 
     def _step(self) -> bool:
         """Write one group. False when there is nothing more to come."""
@@ -310,7 +303,7 @@ class Writer:
         items = self._group_items = [self._items.popleft() for _ in range(len(self._items))]
         rows = [self._events.popleft() for _ in range(waiting)]
         if not items and not rows:
-            return not self._closing
+            return not self._closing.is_set()
         self._askers = len(items)
         try:
             outcomes = self._commit(items, rows)

@@ -162,7 +162,8 @@ def test_a_file_that_was_cut_off_gives_back_what_lies_before_the_cut(full: Path,
     (full / "journal.db").write_bytes(data[: len(data) // 2])
     spoil(full, [page for page in pages_of(full, "CREATE ") if page])  # else the half that has it needs no help
     report = repair(full, now=clock)
-    assert 0 < report.rows["submissions"] + report.rebuilt < ROWS
+    # How many lie there depends on which rows came to share a commit: perhaps all, with their events.
+    assert 0 < report.rows["submissions"] + report.rebuilt <= ROWS
     in_doubt = {name: ("unknown", None) for name, (state, _) in whole().items() if state == "requested"}
     assert states(full).items() <= whole().items() | in_doubt.items()
 
