@@ -70,16 +70,6 @@ def test_a_blob_that_lost_bytes_does_not_count_and_is_replaced(house: House, run
     assert house.store.blobs.has(sha256, 3)
 
 
-def test_what_runs_left_in_their_work_folders_is_swept_unless_they_live(house: House, run: Any) -> None:
-    run(house.begin("run-1"))
-    for name in ("run-0", "run-1"):
-        left = house.store.blobs.work_folder(name) / "picture"
-        left.mkdir()
-        (left / "image.png").write_bytes(b"x")
-    with Store.open(house.store.folder):
-        assert [path.name for path in (house.store.folder / "work").iterdir()] == ["run-1"]
-
-
 def test_pruning_takes_the_longest_unused_beyond_the_budget(house: House, run: Any) -> None:
     old, middle, new = (
         adopt(house, run, content, idle=idle) for content, idle in ((b"old", 9e5), (b"mid", 8e5), (b"new", 7e5))
