@@ -84,6 +84,7 @@ SAYINGS: Mapping[str, str] = {
     "this system has no <function>": "本系统没有 <function>",
     "<kind> tells nothing of what other machines do": "<kind> 不会告知其他机器的改动",
     "the kept file <name> has rotted on the disk": "保存的文件 <name> 在磁盘上已损坏",
+    "the kept file <name> is gone from the disk": "保存的文件 <name> 已不在磁盘上",
     'no pixel work is called "<name>"': '没有名为 "<name>" 的像素操作',
     "write two composites, one after the other": "请写两个 composite，一个接一个",
     # tasks
