@@ -27,8 +27,8 @@ def test_a_run_that_is_killed_at_every_durable_step_pays_nothing_twice(
 ) -> None:
     scene = Scene(tmp_path / "scene", url)
     mode = "run"
-    for count, point in enumerate(points, start=1):
-        scene.killed_at(mode, point, count)
+    for point in points:
+        scene.killed_at(mode, point, 1)  # how often one is passed depends on how many rows a commit takes along
         mode = "resume"
     assert scene.kills >= len(points) - 2  # the last ones may have nothing left to do
     scene.check_resumed(scene.finish("resume"))
