@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from speedpix_pipe.emulator import EmulatorThread, Fault
-from tests.functional.watching import SPEC, Desk, emulator
+from tests.functional.watching import SPEC, Desk, created, emulator
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("watch_and_die.py")
@@ -43,19 +41,6 @@ def _watch(desk: Desk, step: str = "none", nth: int = 1) -> int:
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode
-
-
-def _created(folder: Path) -> int:
-    """Predictions whose id is on disk: who is killed before that has an unknown one."""
-    path = folder / ".speedpix/journal.db"
-    if not path.exists():
-        return 0
-    try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            (count,) = connection.execute("SELECT count(*) FROM submissions WHERE state = 'created'").fetchone()
-    except sqlite3.Error:
-        return 0
-    return int(count)
 
 
 def _all_is_well(desk: Desk, failed: str) -> None:
@@ -111,7 +96,7 @@ def test_a_watcher_killed_while_predictions_are_out_joins_them(tmp_path: Path) -
         environment = {**os.environ, **desk.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
         watcher = subprocess.Popen([sys.executable, str(SCRIPT), str(tmp_path), "none", "1"], env=environment)
         try:
-            while _created(tmp_path) < len(FILES):
+            while created(desk) < len(FILES):
                 assert watcher.poll() is None
         finally:
             watcher.kill()

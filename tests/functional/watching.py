@@ -7,10 +7,11 @@ import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -162,6 +163,19 @@ def ended(desk: Desk) -> int:
     """How many runs the journal knows that have come to an end, for now or for good."""
     with Store.open(desk.folder / ".speedpix", write=False) as store:
         return sum(row.finished_at is not None for row in store.journal.runs())
+
+
+def created(desk: Desk) -> int:
+    """Predictions whose id is on disk: who is killed before that has an unknown one."""
+    path = desk.folder / ".speedpix/journal.db"
+    if not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM submissions WHERE prediction_id IS NOT NULL").fetchone()
+    except sqlite3.Error:  # it is being made
+        return 0
+    return int(count)
 
 
 def sent(desk: Desk) -> list[str]:
