@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from speedpix_pipe.app.run import RunOutcome
+from speedpix_pipe.clock import SystemClock
+from speedpix_pipe.engine.pace import Pace
 from speedpix_pipe.errors import PlanError
 from tests.functional.money import Shop, counts
 
@@ -129,13 +133,23 @@ def test_after_three_unknown_in_a_row_submissions_go_one_at_a_time_until_one_is_
         assert outcome.summary.unknown_submissions == 4
 
 
-def test_a_rate_spaces_submissions(tmp_path: Path) -> None:
-    from speedpix_pipe.clock import SystemClock
+def test_a_rate_spaces_submissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a place in time, a tenth of a second after the one before, and none is made before its place."""
+    places, reserve = list[float](), Pace.reserve
 
+    def noted(pace: Pace) -> float:
+        wait = reserve(pace)
+        places.append(pace._recent[-1])
+        return wait
+
+    monkeypatch.setattr(Pace, "reserve", noted)
     with Shop(tmp_path, limits="concurrency: 8, rate: 10/s") as shop:
         shop.run(clock=SystemClock())
-        times = sorted(one["created_at"] for one in shop.emulator.predictions())
-        assert times[-1] - times[0] >= 0.1 * (len(times) - 1) * 0.9
+        began = time.time() - time.monotonic()
+        made = sorted(one["created_at"] - began for one in shop.emulator.predictions())
+    assert len(places) == len(made) == 8
+    assert all(later - earlier > 0.099 for earlier, later in itertools.pairwise(places))
+    assert all(at > place - 0.02 for at, place in zip(made, places, strict=True))
 
 
 def test_equal_tasks_that_wait_for_one_keep_no_others_from_starting(tmp_path: Path) -> None:
