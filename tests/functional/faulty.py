@@ -1,7 +1,7 @@
 """One task against a service that has a bad day, and what came of it: in that run, and in the run after it.
 
-Time is hurried: pauses of the engine and the SDK take milliseconds, unanswered calls are given up after half a
-second. Nothing else differs from a real run over loopback.
+Time is hurried: pauses of the engine and the SDK take milliseconds, calls that a test leaves unanswered are given up
+after half a second. Nothing else differs from a real run over loopback.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from speedpix_pipe.app.request import RunRequest, SpecRequest
 from speedpix_pipe.app.run import run
 from speedpix_pipe.clock import SystemClock
 from speedpix_pipe.emulator import EmulatorOptions, EmulatorThread, Fault
+from speedpix_pipe.emulator.faults import Where
 from speedpix_pipe.errors import PipeError
 from speedpix_pipe.events import TaskFailed, TaskRetrying
 from speedpix_pipe.sdk import AsyncSpeedPix, _sleep
@@ -30,6 +31,7 @@ from speedpix_pipe.store import Store
 from speedpix_pipe.summary import RunSummary
 
 UNANSWERED = 0.5
+PATIENT = 10.0  # where an answer comes: no pause of a busy machine may pass for one that does not
 SPEC = """\
 apiVersion: speedpix-pipe/v1
 name: faults
@@ -75,19 +77,25 @@ class Seen:
 
 
 @contextmanager
-def hurried() -> Iterator[None]:
-    """Back-off of the SDK in milliseconds, its time-outs in half seconds."""
+def hurried(swallowed: Where | None = None) -> Iterator[None]:
+    """Back-off of the SDK in milliseconds; half a second for the call that is not answered."""
+
+    def patience(*calls: Where) -> float:
+        return UNANSWERED if swallowed in calls else PATIENT
 
     async def sleep(_self: object, seconds: float) -> None:
         await asyncio.sleep(min(seconds, 0.002))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_sleep.AsyncClock, "sleep", sleep)
-        patch.setattr(_calls, "SUBMIT_READ_TIMEOUT", UNANSWERED)
-        patch.setattr(_transfer, "_TIMEOUTS", httpx.Timeout(UNANSWERED, connect=5.0).as_dict())
+        patch.setattr(_calls, "SUBMIT_READ_TIMEOUT", patience(Where.SUBMIT))
+        files = httpx.Timeout(patience(Where.UPLOAD, Where.DOWNLOAD), connect=PATIENT)
+        patch.setattr(_transfer, "_TIMEOUTS", files.as_dict())
         begin = AsyncSpeedPix.__init__
         assert begin.__defaults__ is not None
-        patch.setattr(begin, "__defaults__", (None, None, None, UNANSWERED, *begin.__defaults__[4:]))
+        # A submission is given no less than the other calls, so these have to be short with it
+        calls = patience(Where.UPLOAD_SIGN, Where.POLL, Where.RESULT, Where.SUBMIT)
+        patch.setattr(begin, "__defaults__", (None, None, None, calls, *begin.__defaults__[4:]))
         yield
 
 
