@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from speedpix_pipe.emulator import EmulatorThread
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 LONG = {"crash", "functional", "browser", "test_docs.py"}
-_OWN = ("SPEEDPIX_", "XDG_", "NO_COLOR", "FORCE_COLOR", "CLICOLOR")
+_OWN = ("SPEEDPIX_", "XDG_", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "AWS_", "OSS_")
+_PROXY = "_PROXY"  # for each kind of URL, in either spelling
 _SIZE = ("COLUMNS", "LINES")  # of the terminal where the tests were started: readline, which pytest loads, exports it
+
+
+# The same examples each time, however long a busy machine takes for one.
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +44,7 @@ def clean_surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: py
 
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(_OWN) or name in _SIZE:
+        if name.startswith(_OWN) or name in _SIZE or name.upper().endswith(_PROXY):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("TZ", "UTC")

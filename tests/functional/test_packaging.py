@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import tomllib
 import venv
 import zipfile
@@ -26,7 +27,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 NO_INDEX = re.compile(r"No matching distribution|NewConnectionError|Could not fetch|Temporary failure|ReadTimeoutError")
+BROKEN_OFF = re.compile(
+    r"HTTP error (429|5\d\d)|\b(429 Client|5\d\d Server) Error\b|too many (429|5\d\d) error responses"
+    r"|Connection aborted|ProtocolError|IncompleteRead|incomplete-download"
+)
 PIP = ("--disable-pip-version-check", "--quiet")
+SURROUNDINGS = dict(os.environ)  # of whoever runs the tests: how this machine reaches its index
 
 
 def copied(target):
@@ -87,11 +93,13 @@ def clean(made, tmp_path_factory):
 
 
 def install(place, *what):
-    done = subprocess.run(
-        [place / "bin" / "python", "-m", "pip", "install", *PIP, "--no-compile", *what],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode and NO_INDEX.search(done.stderr):
+    command = [place / "bin" / "python", "-m", "pip", "install", *PIP, "--no-compile", *what]
+    for pause in (2, 5, 0):  # pip does not begin every broken download and throttled call again
+        done = subprocess.run(command, env=SURROUNDINGS, capture_output=True, text=True, check=False)
+        if not done.returncode or not BROKEN_OFF.search(done.stderr):
+            break
+        time.sleep(pause)
+    if done.returncode and (NO_INDEX.search(done.stderr) or BROKEN_OFF.search(done.stderr)):
         told = f"the package index does not answer: {done.stderr.strip().splitlines()[-1]}"
         if os.environ.get("CI"):
             pytest.fail(told)

@@ -154,7 +154,9 @@ def naive(pattern: str) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{one})" for one in made), re.IGNORECASE)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(tree=trees, pattern=patterns)
 def test_patterns_find_what_a_plain_reading_finds(tmp_path_factory, tree, pattern):
     folder = tmp_path_factory.mktemp("tree")

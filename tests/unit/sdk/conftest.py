@@ -299,22 +299,6 @@ def wire():
     return Words
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch):
-    for name in (
-        "SPEEDPIX_APP_KEY",
-        "SPEEDPIX_APP_SECRET",
-        "SPEEDPIX_ENDPOINT",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-        "ALL_PROXY",
-    ):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 async def serve():
     made = []

@@ -30,7 +30,9 @@ ENVELOPES = st.one_of(JSON, JSON.map(lambda data: {"status": 10, "data": data, "
 ANSWERS = st.fixed_dictionaries(
     {path: ENVELOPES for path in ("comfy_prompt", "comfy_get_progress", "comfy_get_result", "upload_sign")}
 )
-MANY = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 OPTIONS = {"trust_env": False, "retry": RetryPolicy(attempts=2, backoff=0.0)}
 
 

@@ -136,7 +136,16 @@ async def test_a_connection_lost_after_the_request_is_not_a_connect_error(opened
         assert not isinstance(caught.value, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
 
 
-async def test_a_refused_connection_and_an_unknown_host_are_connect_errors(opened):
+async def test_a_refused_connection_and_an_unknown_host_are_connect_errors(opened, monkeypatch):
+    asked, real = [], socket.getaddrinfo
+
+    def look_up(host, *arguments, **options):
+        if host != "nowhere.invalid":
+            return real(host, *arguments, **options)
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     face, transport = opened()
@@ -144,6 +153,7 @@ async def test_a_refused_connection_and_an_unknown_host_are_connect_errors(opene
         await ask(face, transport, "POST", f"http://127.0.0.1:{port}")
     with pytest.raises(httpx.ConnectError):
         await ask(face, transport, "POST", "http://nowhere.invalid")
+    assert asked
 
 
 async def test_a_silent_server_is_a_read_timeout(opened, service, wire):
