@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 
 import pytest
@@ -47,13 +47,17 @@ def failure(code=None, text=None, sub_code=None, sub_text=None, **fields):
 
 @dataclass
 class Reply:
-    """A whole HTTP answer, or a fault: `drop` closes the connection before, or half-way through, the answer."""
+    """A whole HTTP answer, or a fault: `drop` closes the connection before, or half-way through, the answer.
+
+    `company` is how many requests of its kind there have to be at once before it is given; or five seconds pass.
+    """
 
     body: object = b""
     status: int = 200
     headers: dict = field(default_factory=dict)
     drop: str | None = None
     delay: float = 0.0
+    company: int = 1
 
 
 @dataclass
@@ -80,6 +84,8 @@ class Service:
     def __init__(self):
         self.seen: list[Seen] = []
         self.objects: dict[str, tuple[bytes, str]] = {}
+        self.most = Counter()  # requests of a kind that were there at once
+        self._now = Counter()
         self._scripts = defaultdict(deque)
         self.estimate = 0.01
         self.url = ""
@@ -166,7 +172,15 @@ class Service:
             request.rel_url.raw_query_string,
         )
         self.seen.append(seen)
-        answer = self._next(what)
+        self._now[what] += 1
+        self.most[what] = max(self.most[what], self._now[what])
+        try:
+            return await self._answer(request, seen)
+        finally:
+            self._now[what] -= 1
+
+    async def _answer(self, request, seen):
+        answer = self._next(seen.what)
         if callable(answer):
             answer = answer(seen)
         if answer is ...:
@@ -175,6 +189,10 @@ class Service:
             answer = Reply(answer)
         if answer.delay:
             await asyncio.sleep(answer.delay)
+        for _ in range(500):
+            if self.most[seen.what] >= answer.company:
+                break
+            await asyncio.sleep(0.01)
         return await self._send(request, answer)
 
     async def _send(self, request, answer):
