@@ -233,12 +233,15 @@ class OneRun:
         if self._before_end is not None:
             await self._before_end(self)
         stop = self.lanes.stop
+        outputs, wrong = await seen(self.driver.outputs)
+        for message in wrong:
+            self.bus.emit(Warned(code="output.null", message=message))
         finished = self.bus.stamp(
             RunFinished(
                 status=self._status(stop, left),
                 resumable=stop is not None and stop.resumable,
                 seconds=self.clock.monotonic() - self._began,
-                outputs=await seen(self.driver.outputs),
+                outputs=outputs,
                 reason=stop.reason if stop else "",
             )
         )

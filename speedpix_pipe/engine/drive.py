@@ -412,16 +412,17 @@ class Driver:
 
     # --- the end ---
 
-    def outputs(self) -> dict[str, Json]:
-        """The pipeline's own `outputs`; null where a task they need has no output."""
+    def outputs(self) -> tuple[dict[str, Json], list[str]]:
+        """The pipeline's own `outputs`, null where a task they need has no output; and why any other is null."""
         template = self.walk.graph.pipeline.outputs
-        if template is None:
-            return {}
-        scope = self.scopes.of_outputs()
         found: dict[str, Json] = {}
-        for entry in template.entries:
+        wrong: list[str] = []
+        for entry in template.entries if template else ():
+            scope, steps = self.scopes.of_output()
             try:
                 found[entry.name] = shown(render(entry.value, scope))
-            except ExpressionError:
+            except ExpressionError as error:
                 found[entry.name] = None
-        return found
+                if not steps.lacking:
+                    wrong.append(f"{error.message}: outputs.{entry.name} is null")
+        return found, wrong

@@ -141,7 +141,7 @@ class StaticChecks:
                     error = ExpressionError(f"`{name}` outside a fan-out: outputs have none", code=f"spec.no-{name}")
                     self._add(pipeline, error, expression.mark)
             if _is_known(entry.value) and not any(_OF_TASKS & e.names for e in expressions_in(entry.value)):
-                self._try(node, entry.value.mark, partial(render, entry.value, self._scopes.of_outputs()))
+                self._try(node, entry.value.mark, partial(render, entry.value, self._scopes.of_output()[0]))
 
     def task(self, task: Task) -> None:
         self._lose_patience()

@@ -72,11 +72,12 @@ class Scopes:
             scope.matrix = source.matrix
         return scope
 
-    def of_outputs(self) -> Scope:
-        """For the pipeline's own `outputs`: seen from no fan-out, when all is over."""
+    def of_output(self) -> tuple[Scope, AtEnd]:
+        """For one of the pipeline's own `outputs`: seen from no fan-out, when all is over."""
         space = self.walk.graph.spaces[0]
         node = self.walk.graph.nodes[0]
-        return self._scope(space, None, _Seen(self, space, Unit(node, None, ()), ()))
+        steps = AtEnd(self, space, Unit(node, None, ()), ())
+        return self._scope(space, None, steps), steps
 
     def _scope(self, space: Space, task: Task | None, steps: _Seen) -> Scope:
         number = self._spaces[id(space)]
@@ -126,6 +127,24 @@ class _Seen:
     def many(self, step: str) -> Sequence[TaskView]:
         link = self.scopes.link(self.dims, self.space.nodes[step], many=True)
         return [view_of(task) for task in self.scopes.walk.many(self.asker, link)]
+
+
+@dataclass(slots=True)
+class AtEnd(_Seen):
+    """`steps` when all is over. Notes whether a task would have been skipped, had it asked for the same."""
+
+    lacking: bool = False
+
+    def one(self, step: str) -> TaskView | None:
+        view = _Seen.one(self, step)
+        self.lacking = self.lacking or view is None or view.output is ABSENT
+        return view
+
+    def many(self, step: str) -> Sequence[TaskView]:
+        link = self.scopes.link(self.dims, self.space.nodes[step], many=True)
+        effects = {task.effect for task in self.scopes.walk.members(self.asker, link)}
+        self.lacking = self.lacking or Effect.OK not in effects or not effects <= {Effect.OK, Effect.ABSENT}
+        return _Seen.many(self, step)
 
 
 def view_of(task: Task) -> TaskView:

@@ -42,6 +42,7 @@ SAYINGS: Mapping[str, str] = {
     ),
     "<name>: is empty": "<name>：是空的",
     "<name>: is no picture in a format we know": "<name>：不是能识别的图片格式",
+    "<why*>: outputs.<name> is null": "<why>：outputs.<name> 为 null",
     # objects
     "no credentials for S3 were found": "没有找到 S3 的凭证",
     "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use the machine's own role": (
