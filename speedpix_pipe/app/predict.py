@@ -40,8 +40,19 @@ class Predicted:
     files: tuple[Path, ...]
 
 
+class NotSavedError(TaskError):
+    """The prediction is made and paid for, but not all of its files could be saved. `made` is what there is of it."""
+
+    def __init__(self, made: Predicted, why: str) -> None:
+        message = f"prediction {made.prediction_id} has succeeded, but its files could not be saved: {why}"
+        super().__init__(message, kind=TaskErrorKind.DOWNLOAD, prediction_id=made.prediction_id)
+        self.made = made
+
+
 def predict(request: PredictRequest, progress: Progress | None = None) -> Predicted:
     """Submit, wait, fetch. Raises PipeErrors only."""
+    if request.folder is not None:
+        _make(request.folder)
     try:
         with _client(request) as client:
             prediction = client.predictions.create(
@@ -52,10 +63,28 @@ def predict(request: PredictRequest, progress: Progress | None = None) -> Predic
             )
             prediction.wait(request.timeout_seconds, on_progress=progress)
             prediction.raise_for_failure()
-            files = _saved(prediction.output, request.folder, request.workflow) if request.folder else ()
-            return Predicted(prediction.id, _plain(prediction.output), tuple(files))
+            return _fetched(prediction, request)
     except sdk.SpeedPixError as error:
         raise _translated(error) from error
+
+
+def _fetched(prediction: Prediction, request: PredictRequest) -> Predicted:
+    output = _plain(prediction.output)
+    files: list[Path] = []
+    try:
+        if request.folder is not None:
+            files.extend(_saved(prediction.output, request.folder, request.workflow))
+    except (sdk.SpeedPixError, OSError) as error:
+        raise NotSavedError(Predicted(prediction.id, output, tuple(files)), str(error)) from error
+    return Predicted(prediction.id, output, tuple(files))
+
+
+def _make(folder: Path) -> None:
+    """Before anything is paid for."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"nothing can be saved to {folder}: {error.strerror}", code="usage.output") from None
 
 
 @contextmanager
@@ -89,12 +118,14 @@ def _plain(value: Any) -> Json:
 
 
 def _files(value: Any) -> Iterator[FileOutput]:
+    """All files of an output, in its order. A `preview` is none."""
     match value:
         case FileOutput():
             yield value
         case Mapping():
-            for inner in value.values():
-                yield from _files(inner)
+            for name, inner in value.items():
+                if name != "preview":
+                    yield from _files(inner)
         case list() | tuple():
             for inner in value:
                 yield from _files(inner)
@@ -102,7 +133,6 @@ def _files(value: Any) -> Iterator[FileOutput]:
 
 def _saved(output: Any, folder: Path, workflow: str) -> Iterator[Path]:
     """Every file under a free name in the folder: the workflow's, a number, the extension that its bytes ask for."""
-    folder.mkdir(parents=True, exist_ok=True)
     stem = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in workflow).lstrip(".") or "result"
     for file in _files(output):
         part = folder / f".{uuid4().hex}.part"

@@ -2,7 +2,8 @@
 
 A value is JSON where it reads as JSON (numbers, true, false, null, lists, objects, quoted text), otherwise text;
 @FILE, or a path that begins with ./ ../ / or ~/, is a file that is uploaded. stdout carries the output as JSON, or
-with -o the paths of the saved files; with --json one object: prediction_id, output, files.
+with -o the paths of the saved files; with --json one object: prediction_id, output, files. Where the files cannot be
+saved, exit 1: stdout has the output all the same, and the object of --json has errors beside it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from speedpix_pipe.errors import UsageError
 from speedpix_pipe.settings import load_settings
 
 if TYPE_CHECKING:
+    from speedpix_pipe.app.predict import NotSavedError, Predicted
     from speedpix_pipe.sdk import Prediction
 
 PATHS = ("./", "../", "/", "~/")
@@ -43,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     given = inputs(args.inputs)
-    from speedpix_pipe.app.predict import PredictRequest, predict
+    from speedpix_pipe.app.predict import NotSavedError, PredictRequest, predict
 
     request = PredictRequest(
         workflow=args.workflow,
@@ -55,16 +57,36 @@ def run(args: argparse.Namespace) -> int:
         timeout_seconds=args.timeout,
         folder=args.folder,
     )
-    made = predict(request, _told if terminal().live else None)
+    try:
+        made = predict(request, _told if terminal().live else None)
+    except NotSavedError as error:
+        return _not_saved(error, args)
     if args.json:
-        files = [str(path) for path in made.files]
-        print_json({"prediction_id": made.prediction_id, "output": made.output, "files": files})
+        print_json(_shown(made))
     elif args.folder is not None:
         for path in made.files:
             print(path)
     else:
         print(json.dumps(made.output, ensure_ascii=False, indent=2))
     return 0
+
+
+def _shown(made: Predicted) -> dict[str, Any]:
+    files = [str(path) for path in made.files]
+    return {"prediction_id": made.prediction_id, "output": made.output, "files": files}
+
+
+def _not_saved(error: NotSavedError, args: argparse.Namespace) -> int:
+    """What was paid for is told all the same: its URLs can be fetched for a while."""
+    from speedpix_pipe.cli.failures import show
+    from speedpix_pipe.summary import refusal
+
+    show(error)
+    if args.json:
+        print_json(_shown(error.made) | {"errors": refusal(error).to_json()["errors"]})
+    else:
+        print(json.dumps(error.made.output, ensure_ascii=False, indent=2))
+    return error.exit_code
 
 
 def _told(prediction: Prediction) -> None:

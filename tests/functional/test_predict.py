@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from speedpix_pipe.cli.predict import inputs
-from speedpix_pipe.emulator import Fault
+from speedpix_pipe.emulator import Artifact, EmulatorOptions, EmulatorThread, Fault
 from speedpix_pipe.errors import UsageError
 
 SMALL = ("-i", "width=64", "-i", "height=64")
@@ -61,6 +61,45 @@ def test_files_go_up_and_come_down_and_replace_nothing(cli, project):
     for path in (first, second):
         with Image.open(path) as picture:
             assert picture.size == (64, 32)
+
+
+@pytest.mark.slow
+def test_a_preview_is_no_file(cli, project, monkeypatch):
+    picture = Artifact.picture(Image.new("RGB", (8, 8)))
+    answer = {"images": {"image": picture, "preview": picture}, "preview": [picture]}
+    with EmulatorThread(EmulatorOptions(workflows={"draw": lambda _inputs: answer})) as emulator:
+        monkeypatch.setenv("SPEEDPIX_ENDPOINT", emulator.url)
+        monkeypatch.setenv("SPEEDPIX_APP_KEY", "local")
+        monkeypatch.setenv("SPEEDPIX_APP_SECRET", "local")
+        ran = cli("predict", "draw", "-o", "out", "--json")
+    assert [str(path) for path in Path("out").iterdir()] == ran.json["files"]
+    assert len(ran.json["files"]) == 1
+
+
+@pytest.mark.slow
+def test_what_was_paid_for_is_told_where_its_files_cannot_be_saved(cli, project, emulator):
+    call = ("predict", "text-to-image", "-i", "prompt=hat", *SMALL, "-o", "out")
+    emulator.add_fault(Fault("result-gone", "download", times=0))
+    ran = cli(*call, "--json")
+    (prediction,) = emulator.predictions()
+    assert ran.code == 1
+    assert list(ran.json) == ["prediction_id", "output", "files", "errors"]
+    assert (ran.json["prediction_id"], ran.json["files"]) == (prediction["id"], [])
+    assert ran.json["output"]["images"]["url"].startswith(emulator.url)
+    (error,) = ran.json["errors"]
+    assert (list(error), error["type"]) == (["step", "key", "type", "message"], "task.download")
+    assert prediction["id"] in error["message"]
+    again = cli(*call)
+    assert again.code == 1
+    assert emulator.predictions()[-1]["id"] in again.err
+    assert json.loads(again.out)["images"]["url"].startswith(emulator.url)
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_paid_for(cli, project, emulator):
+    Path("out").touch()
+    ran = cli("predict", "text-to-image", "-i", "prompt=hat", "-o", "out", "--json")
+    assert (ran.code, ran.json["errors"][0]["type"]) == (2, "usage.output")
+    assert emulator.predictions() == []
 
 
 @pytest.mark.slow

@@ -32,6 +32,9 @@ SAYINGS: Mapping[str, str] = {
     "<path> cannot be read (<why>)": "无法读取 <path>（<why>）",
     "has a name that is not valid UTF-8; rename it and move it back": "文件名不是有效的 UTF-8；请改名后再移回来",
     # results
+    "prediction <id> has succeeded, but its files could not be saved: <why*>": (
+        "调用 <id> 已成功，但它的文件无法保存：<why>"
+    ),
     "the result file is empty": "结果文件是空的",
     "the result should be a picture (<kind>) and is <type>": "结果应当是图片（<kind>），实际是 <type>",
     "the result should be a video (<kind>) and is <type>": "结果应当是视频（<kind>），实际是 <type>",
