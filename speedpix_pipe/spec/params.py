@@ -180,7 +180,7 @@ class _Resolution:
         if param.type == "files":
             return self._find(param, texts, self._cwd)
         if param.type == "array" and len(texts) > 1:
-            return [_element(text) for text in texts]
+            return list(texts) if _holds_texts(param) else [_element(text) for text in texts]
         if len(texts) > 1:
             article = "an" if param.type[0] in "aio" else "a"
             raise _WrongError(f"is given {len(texts)} times, and {article} {param.type} has one value")
@@ -354,6 +354,12 @@ def _json(param: Param, text: str) -> Json:
         hint = f"write -p {param.name}={meant or _EXAMPLES[param.type]}"
         raise _WrongError(f"must be {kind_in_words(param.type)} as JSON, not `{text[:60]}`", hint) from None
     return value
+
+
+def _holds_texts(param: Param) -> bool:
+    """Whether the elements of an array are strings, which are taken as they are: `1` may be an id."""
+    items = param.schema.get("items")
+    return isinstance(items, Mapping) and items.get("type") == "string"
 
 
 def _element(text: str) -> Json:

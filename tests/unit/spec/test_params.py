@@ -92,6 +92,8 @@ def room(tmp_path: Path) -> Room:
         ("{type: boolean}", ["p=true"], True),
         ("{type: array}", ['p=["a", 1]'], ["a", 1]),
         ("{type: array}", ["p=a", "p=b,c", "p=1"], ["a", "b,c", 1]),
+        ("{type: array, items: {type: string}}", ["p=1", "p=true", 'p="x"', "p=b"], ["1", "true", '"x"', "b"]),
+        ("{type: array, items: {type: integer}}", ["p=1", "p=2"], [1, 2]),
         ("{type: object}", ['p={"a": [1]}'], {"a": [1]}),
         ("{type: string, default: x}", [], "x"),
         ("{type: string, default: null}", [], None),
