@@ -212,12 +212,12 @@ def _not_listed_in_union(node: Node, label: str, schema: Mapping[str, Any]) -> P
     keys = [key for branch in branches for key in branch.get("properties", ())]
     if not keys:
         return _not_listed(node, label, listing)
-    options = dict.fromkeys([*keys, *listing["enum"]])
-    hint = did_you_mean(node.value, options)
     if node.value in keys:
-        hint = f"write `{as_yaml(_example_of(node.value, branches))}`, with its options"
+        hint = f"write `{as_yaml(_example_of(node.value, branches))}`"
+        return node.problem("spec.value", f"{node.value} needs options", hint=hint)
+    options = dict.fromkeys([*keys, *listing["enum"]])
     message = f"{label} must be {listed(options)}, not {kind_of(node.value)}"
-    return node.problem("spec.enum", message, hint=hint)
+    return node.problem("spec.enum", message, hint=did_you_mean(node.value, options))
 
 
 def _example_of(key: str, branches: Sequence[Mapping[str, Any]]) -> Json:

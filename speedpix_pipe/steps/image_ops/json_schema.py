@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from speedpix_pipe.model import Json
+from speedpix_pipe.steps.image import check_rendered
 from speedpix_pipe.steps.image_ops import OPERATIONS
 
 _EXPRESSION = {"type": "string", "pattern": r"\$\{\{"}
@@ -21,7 +22,7 @@ def image_schema() -> dict[str, Json]:
         "minItems": 1,
         "items": {
             "anyOf": [
-                {"enum": [name for name, operation in OPERATIONS.items() if not operation.OPTIONS]},
+                {"enum": [name for name in OPERATIONS if not check_rendered([(name, {})])]},
                 {
                     "type": "object",
                     "minProperties": 1,

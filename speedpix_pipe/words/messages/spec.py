@@ -98,7 +98,7 @@ SAYINGS: Mapping[str, str] = {
     "write `<text>`": "写 `<text>`",
     "for example `<text>`": "例如 `<text>`",
     "for a list of one, write <text>": "只有一个元素的列表写作 <text>",
-    "write `<text>`, with its options": "写 `<text>`，并带上它的选项",
+    "<operation> needs options": "<operation> 需要选项",
     "write <seconds>s for seconds, <minutes>m for minutes": "秒写作 <seconds>s，分钟写作 <minutes>m",
     "write <rate>/s for so many a second": "每秒这么多写作 <rate>/s",
     "leave it out: a param without a default must be given": "请去掉：没有 default 的参数本来就必须给出",

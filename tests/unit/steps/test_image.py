@@ -128,6 +128,10 @@ def test_the_schema_for_editors_is_made_from_the_same_tables():
     [
         ([{"resize": {"width": 800}}, "strip", {"contact-sheet": None}], True),
         ([{"resize": {"width": "${{ params.w }}"}}], True),
+        (["contact-sheet"], True),
+        (["composite"], True),
+        (["text"], False),
+        (["crop"], False),
         ([{"crop": {"box": [0, 0, 10, 10]}}], True),
         ([{"resize": {"width": "wide"}}], False),
         ([{"resize": {"widht": 8}}], False),
