@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +27,7 @@ from speedpix_pipe.words.messages import translated
 
 T = TypeVar("T")
 MOST_RUNS = 100
-MOST_FOLLOWED = 4
+MOST_FOLLOWED = 4  # beside those that a page shows
 EDGE = 320
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -40,11 +42,21 @@ class Desk:
         self._pictures = ThreadPoolExecutor(2, "live-pictures")
         self._store: Store | None = None
         self._followed: dict[str, Follower] = {}
+        self._watched = Counter[str]()
         self._small = lru_cache(maxsize=600)(self._make_small)
 
     async def ask(self, question: Callable[..., T], *values: Any) -> T:
         """A question of this desk, answered on its thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, question, *values)
+
+    @contextmanager
+    def watching(self, run_id: str) -> Iterator[None]:
+        """While a page shows a run, what was read of it is kept: who begins anew at each look never gets far."""
+        self._watched[run_id] += 1
+        try:
+            yield
+        finally:
+            self._watched[run_id] -= 1
 
     def close(self) -> None:
         self._pictures.shutdown()
@@ -90,8 +102,9 @@ class Desk:
         if follower is None:
             journal = self._require()
             follower = Follower(journal, journal.run(run_id).id, journal.started(run_id).steps, self.language)
-            while len(self._followed) >= MOST_FOLLOWED:  # the one that was asked for longest ago
-                del self._followed[next(iter(self._followed))]
+            idle = [known for known in self._followed if not self._watched[known]]
+            for known in idle[: max(0, len(idle) + 1 - MOST_FOLLOWED)]:  # those that were asked for longest ago
+                del self._followed[known]
         self._followed[run_id] = follower
         return follower
 

@@ -57,7 +57,6 @@ class Follower:
     def __init__(self, journal: Journal, run_id: str, steps: Sequence[str], language: str = "en") -> None:
         self.run_id = run_id
         self._language = language
-        self.version = 0
         self.caught_up = False
         self._journal = journal
         self._seq = 0
@@ -79,7 +78,11 @@ class Follower:
             elif kind == "RunResumed":
                 self._begin_again()
         self.caught_up = count < PIECE
-        self.version += bool(count)
+
+    @property
+    def version(self) -> int:
+        """The last event that was read: the same for every follower of the run that has come as far."""
+        return self._seq
 
     def _begin_again(self) -> None:
         """A resumed run finds its items anew."""

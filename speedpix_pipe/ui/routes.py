@@ -118,8 +118,9 @@ class Site:
 
     async def _until_trouble(self, run_id: str) -> AsyncIterator[str]:
         try:
-            async for message in self._changes(run_id):
-                yield message
+            with self._desk.watching(run_id):
+                async for message in self._changes(run_id):
+                    yield message
         except PipeError:  # a run that is not, a state folder that went away: the browser asks again by itself
             return
 

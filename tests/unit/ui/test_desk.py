@@ -1,0 +1,67 @@
+"""What the live page asks of the state folder, for as many runs as are shown."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+
+from speedpix_pipe.events import ItemFound
+from speedpix_pipe.ui import desk as desks
+from speedpix_pipe.ui import follow
+from speedpix_pipe.ui.desk import Desk
+
+from .conftest import RUN, wait
+
+RUNS = [f"run-{number}" for number in range(desks.MOST_FOLLOWED + 2)]
+
+
+@pytest.fixture
+def runs(studio):
+    """More runs than are followed unasked, each with its first event."""
+    studio.begin()
+    studio.flush()
+    first = studio.store.journal.started(RUN)
+    for run in RUNS:
+        wait(studio.store.journal.begin_run(replace(first, run_id=run)))
+    return studio
+
+
+@pytest.fixture
+def desk(runs):
+    made = Desk(runs.folder)
+    yield made
+    made.close()
+
+
+def grow(studio, run, seq):
+    item = ItemFound(run_id=run, seq=seq, at=studio.at, step="white", key=str(seq), item=None, order=(seq,))
+    studio.store.journal.record(item)
+    studio.flush()
+
+
+def test_of_many_runs_in_turn_each_change_is_told(runs, desk):
+    seen = {run: wait(desk.ask(desk.now, run, -1))[0] for run in RUNS}
+    for run in RUNS:
+        grow(runs, run, 2)
+    for run in RUNS:
+        version, state = wait(desk.ask(desk.now, run, seen[run]))
+        assert state is not None
+        assert state["steps"]["white"]["total"] == 1
+        assert wait(desk.ask(desk.now, run, version)) == (version, None)
+
+
+def test_of_many_long_runs_in_turn_each_is_read_to_its_end_while_a_page_shows_it(runs, desk, monkeypatch):
+    monkeypatch.setattr(follow, "PIECE", 4)
+    for run in RUNS:
+        for seq in range(2, 8):
+            grow(runs, run, seq)
+    with ExitStack() as pages:
+        for run in RUNS:
+            pages.enter_context(desk.watching(run))
+        for _look in range(2):
+            states = [wait(desk.ask(desk.now, run, -1))[1] for run in RUNS]
+    assert [(state["caught_up"], state["steps"]["white"]["total"]) for state in states] == [(True, 6)] * len(RUNS)
+    wait(desk.ask(desk.now, RUN, -1))
+    assert len(desk._followed) == desks.MOST_FOLLOWED  # nobody shows them any more
