@@ -53,12 +53,25 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     return connection
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class Reader:
     """Looks at what is committed, each in a short transaction of its own, with SQLite's complaints in our words."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file = _identity(path)  # while it is open, no other file gets its number
         self._connection = connect(path, write=False)
+
+    def is_current(self) -> bool:
+        """Is the file still the one at its path? A folder may be deleted, a journal mended, while somebody reads."""
+        return self._file is not None and self._file == _identity(self._path)
 
     def all(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         try:

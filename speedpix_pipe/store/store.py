@@ -122,6 +122,10 @@ class Store:
         """Is there room for more results? If not, submissions stop."""
         return has_room(self.folder)
 
+    def is_current(self) -> bool:
+        """Is what is read still what stands in the folder?"""
+        return self._reader.is_current()
+
     @property
     def failure(self) -> StoreError | None:
         """Why nothing can be written any more; None while all is well."""

@@ -66,6 +66,8 @@ class Desk:
     def _close(self) -> None:
         if self._store is not None:
             self._store.close()
+        self._store = None
+        self._followed.clear()
 
     # --- on the desk's thread ---
 
@@ -98,9 +100,9 @@ class Desk:
         return tell(self._require().events_of(run_id, task), self.language)
 
     def _follow(self, run_id: str) -> Follower:
+        journal = self._require()
         follower = self._followed.pop(run_id, None)
         if follower is None:
-            journal = self._require()
             follower = Follower(journal, journal.run(run_id).id, journal.started(run_id).steps, self.language)
             idle = [known for known in self._followed if not self._watched[known]]
             for known in idle[: max(0, len(idle) + 1 - MOST_FOLLOWED)]:  # those that were asked for longest ago
@@ -115,6 +117,8 @@ class Desk:
         return journal
 
     def _journal(self) -> Journal | None:
+        if self._store is not None and not self._store.is_current():
+            self._close()
         if self._store is None:
             try:
                 self._store = Store.open(self.folder, write=False)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 
+from speedpix_pipe.errors import UsageError
 from speedpix_pipe.events import ItemFound
+from speedpix_pipe.store import Store
 from speedpix_pipe.ui import desk as desks
 from speedpix_pipe.ui import follow
 from speedpix_pipe.ui.desk import Desk
@@ -65,3 +68,27 @@ def test_of_many_long_runs_in_turn_each_is_read_to_its_end_while_a_page_shows_it
     assert [(state["caught_up"], state["steps"]["white"]["total"]) for state in states] == [(True, 6)] * len(RUNS)
     wait(desk.ask(desk.now, RUN, -1))
     assert len(desk._followed) == desks.MOST_FOLLOWED  # nobody shows them any more
+
+
+def test_a_state_folder_that_is_made_anew_is_read_anew(runs, desk):
+    first = runs.store.journal.started(RUN)
+    wait(desk.ask(desk.now, RUN, -1))
+    runs.store.close()
+    shutil.rmtree(runs.folder)
+    assert wait(desk.ask(desk.runs)) == []
+    with pytest.raises(UsageError, match="no run yet"):
+        wait(desk.ask(desk.now, RUN, -1))
+    with Store.open(runs.folder) as store:
+        wait(store.journal.begin_run(replace(first, run_id="new")))
+        assert [run["id"] for run in wait(desk.ask(desk.runs))] == ["new"]
+
+
+def test_a_journal_that_was_mended_is_read_anew(runs, desk, tmp_path):
+    wait(desk.ask(desk.now, RUN, -1))
+    with Store.open(tmp_path / "mended") as store:
+        wait(store.journal.begin_run(replace(runs.store.journal.started(RUN), steps=("other",))))
+    (tmp_path / "mended" / "journal.db").replace(runs.folder / "journal.db")
+    for beside in ("journal.db-wal", "journal.db-shm"):
+        (runs.folder / beside).unlink(missing_ok=True)
+    _, state = wait(desk.ask(desk.now, RUN, -1))
+    assert list(state["steps"]) == ["other"]
