@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 from markupsafe import Markup
 
@@ -113,7 +114,7 @@ def _chunks(thumbnails: Iterable[Thumbnail]) -> Iterator[tuple[int, Markup]]:
 
 
 def _write(target: Path, pieces: Iterable[str]) -> None:
-    part = target.with_name(f".{target.name}.part")
+    part = target.with_name(f".{uuid4().hex}.part")  # whoever else writes this page just now has one of its own
     try:
         # a name that is no Unicode becomes a character reference rather than an error
         with part.open("w", encoding="utf-8", errors="xmlcharrefreplace", newline="\n") as page:

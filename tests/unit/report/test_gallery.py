@@ -157,6 +157,20 @@ def test_the_caller_brings_the_pool(studio):
     assert len(asked) == 4
 
 
+def test_two_reports_of_a_run_at_once_do_not_disturb_each_other(studio):
+    studio.product("a.png", "red")
+    target = studio.folder / "report" / "r.html"
+
+    def meanwhile(work, paths):
+        """The pool of the first, which is in the middle of its page when the second is made and done."""
+        studio.build(target)
+        yield from map(work, paths)
+
+    studio.build(target, map_thumbnails=meanwhile)
+    assert target.read_text("utf-8").rstrip().endswith("</html>")
+    assert list(target.parent.iterdir()) == [target]
+
+
 @pytest.mark.parametrize("place", ["name", "step", "key", "message", "pipeline", "param", "value", "reason", "spec"])
 def test_hostile_text_stays_text(studio, hostile, place, read_page):
     studio.task(
