@@ -220,10 +220,11 @@ class AsyncPredictions:
         pace = Pace(born, state.estimated_duration, random=self.calls.random, interval=polling_interval)
         due = clock.monotonic() if state.status is Status.UNKNOWN and polling_interval is None else pace.first()
         while not prediction.done:
-            late = deadline is not None and due >= deadline
+            # The last look is at the deadline, whatever the hints say: no wait ends without having asked.
+            last = deadline is not None and due >= deadline
             try:
                 await self.calls.turns.turn(
-                    deadline if late and deadline is not None else due,
+                    deadline if last and deadline is not None else due,
                     # unasync: insert cancel_event,
                 )
             except WaitCanceledError as error:
@@ -231,8 +232,6 @@ class AsyncPredictions:
                 raise
             if prediction.given_up():
                 break
-            if late:
-                raise self._too_late(prediction, timeout)
             try:
                 seen = await self.look(prediction.snapshot, deadline=deadline, patient=True, on_success=on_success)
             except SpeedPixError as error:
@@ -244,6 +243,8 @@ class AsyncPredictions:
             prediction._update(seen)
             if on_progress is not None:
                 _tell("on_progress", prediction.id, on_progress, prediction)
+            if last and not prediction.done:
+                raise self._too_late(prediction, timeout)
             due = pace.after(clock.monotonic(), seen)
 
     def _too_late(self, prediction: AsyncPrediction, timeout: float | None) -> SpeedPixTimeoutError:

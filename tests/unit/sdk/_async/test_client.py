@@ -11,6 +11,7 @@ from speedpix_pipe.sdk import (
     File,
     InputError,
     PredictionError,
+    RateLimitError,
     SpeedPixTimeoutError,
     Status,
 )
@@ -128,6 +129,37 @@ async def test_wait_ends_at_its_timeout_and_the_task_can_be_picked_up(client, se
     assert async_clock.now == pytest.approx(1005, abs=0.1)
     service.answer("progress", ...)
     assert (await client.predictions.wait(prediction.id)).done
+
+
+async def test_a_wait_that_is_shorter_than_the_estimate_looks_at_its_end(client, service, async_clock):
+    service.estimate = 60
+    prediction = await client.predictions.create("wf", {})
+    assert (await prediction.wait(timeout=5)).status is Status.SUCCEEDED
+    assert async_clock.now == pytest.approx(1005, abs=0.1)
+    assert service.order == ["submit", "progress", "result"]
+
+
+async def test_the_last_look_of_a_wait_is_a_single_one(client, service, wire, async_clock):
+    service.estimate = 60
+    prediction, seen = await client.predictions.create("wf", {}), []
+    service.answer("progress", wire.progress())
+    with pytest.raises(SpeedPixTimeoutError):
+        await prediction.wait(timeout=5, on_progress=lambda p: seen.append(p.progress))
+    service.answer("progress", wire.gateway(429, "T429PA"))
+    with pytest.raises(SpeedPixTimeoutError) as caught:
+        await prediction.wait(timeout=5)
+    assert isinstance(caught.value.__cause__, RateLimitError)
+    assert service.order == ["submit", "progress", "progress"]
+    assert seen == [0.5]
+    assert async_clock.now == pytest.approx(1010, abs=0.1)
+
+
+async def test_a_wait_of_no_time_asks_once(client, service, wire):
+    assert (await client.predictions.wait("t9", timeout=0)).done
+    service.answer("progress", wire.progress())
+    with pytest.raises(SpeedPixTimeoutError):
+        await client.predictions.wait("t9", timeout=0)
+    assert service.order == ["progress", "result", "progress"]
 
 
 async def test_a_fixed_interval_is_kept(client, service, wire, async_clock):

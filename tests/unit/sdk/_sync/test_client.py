@@ -11,6 +11,7 @@ from speedpix_pipe.sdk import (
     FileOutput,
     InputError,
     PredictionError,
+    RateLimitError,
     SpeedPix,
     SpeedPixTimeoutError,
     Status,
@@ -129,6 +130,37 @@ def test_wait_ends_at_its_timeout_and_the_task_can_be_picked_up(client, service,
     assert clock.now == pytest.approx(1005, abs=0.1)
     service.answer("progress", ...)
     assert (client.predictions.wait(prediction.id)).done
+
+
+def test_a_wait_that_is_shorter_than_the_estimate_looks_at_its_end(client, service, clock):
+    service.estimate = 60
+    prediction = client.predictions.create("wf", {})
+    assert (prediction.wait(timeout=5)).status is Status.SUCCEEDED
+    assert clock.now == pytest.approx(1005, abs=0.1)
+    assert service.order == ["submit", "progress", "result"]
+
+
+def test_the_last_look_of_a_wait_is_a_single_one(client, service, wire, clock):
+    service.estimate = 60
+    prediction, seen = client.predictions.create("wf", {}), []
+    service.answer("progress", wire.progress())
+    with pytest.raises(SpeedPixTimeoutError):
+        prediction.wait(timeout=5, on_progress=lambda p: seen.append(p.progress))
+    service.answer("progress", wire.gateway(429, "T429PA"))
+    with pytest.raises(SpeedPixTimeoutError) as caught:
+        prediction.wait(timeout=5)
+    assert isinstance(caught.value.__cause__, RateLimitError)
+    assert service.order == ["submit", "progress", "progress"]
+    assert seen == [0.5]
+    assert clock.now == pytest.approx(1010, abs=0.1)
+
+
+def test_a_wait_of_no_time_asks_once(client, service, wire):
+    assert (client.predictions.wait("t9", timeout=0)).done
+    service.answer("progress", wire.progress())
+    with pytest.raises(SpeedPixTimeoutError):
+        client.predictions.wait("t9", timeout=0)
+    assert service.order == ["progress", "result", "progress"]
 
 
 def test_a_fixed_interval_is_kept(client, service, wire, clock):
