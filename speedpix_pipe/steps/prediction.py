@@ -356,7 +356,8 @@ class Predictions:
                 # The client has asked as often as it may; but throttling does not count, only the time-out does.
                 tries += 1
                 job.gates.throttled(error.retry_after)
-                pause = error.retry_after or self._backoff(tries, 1.0, min(left, BETWEEN_LOOKS_SECONDS))
+                pause = error.retry_after or self._backoff(tries, 1.0, BETWEEN_LOOKS_SECONDS)
+                pause = min(pause, max(0.0, ends - self._clock.monotonic()))  # the last look is at the end
                 self._retrying(job, str(error), TaskErrorKind.GATEWAY, pause)
                 with job.gates.waiting():
                     await self._clock.sleep(pause)
