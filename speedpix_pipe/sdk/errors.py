@@ -117,6 +117,19 @@ class SpeedPixError(Exception):
         text = self.message + (f" ({', '.join(facts)})" if facts else "")
         return f"{text}. {self.remedy}" if self.remedy else text
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python would call the class with `args` alone, which no class with keywords of its own bears: a process pool
+        # then hangs or breaks. A prediction has a client, which does not travel: what is known of it does.
+        state = {**self.__dict__, "args": self.args}
+        if "prediction" in state:
+            state["prediction"] = getattr(state["prediction"], "snapshot", state["prediction"])
+        return _unpickled, (type(self),), state
+
+
+def _unpickled(kind: type[SpeedPixError]) -> SpeedPixError:
+    """An error without its facts, which are set next."""
+    return kind.__new__(kind)
+
 
 SpeedPixException = SpeedPixError
 
