@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -162,6 +163,12 @@ class _FileThread:
     HANGS = 0.05
 
     def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Without a thread, which comes with the first file: a forked process has the pool of its parent, and nobody
+        in it.
+        """
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="speedpix-files")
         self._since: float | None = None
 
@@ -178,6 +185,7 @@ class _FileThread:
 
 
 _file_thread = _FileThread()
+os.register_at_fork(after_in_child=_file_thread.renew)
 
 
 async def async_in_thread(function: Callable[..., T], *arguments: Any) -> T:

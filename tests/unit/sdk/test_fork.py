@@ -1,0 +1,36 @@
+"""A process that forks after the SDK was used: its child works, and neither harms the other."""
+
+import subprocess
+import sys
+
+FILES = """
+import asyncio, os
+from speedpix_pipe.sdk._sleep import async_in_thread
+
+async def whose():
+    return await asyncio.wait_for(async_in_thread(os.getpid), 5)
+
+assert asyncio.run(whose()) == os.getpid()
+child = os.fork()
+if not child:
+    ok = False
+    try:
+        ok = asyncio.run(whose()) == os.getpid()
+    finally:
+        os._exit(0 if ok else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+def runs(script, *arguments):
+    # In a process of its own: this one has threads, with which no test should fork.
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script, *arguments],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_child_has_a_thread_for_files():
+    runs(FILES)
