@@ -7,7 +7,9 @@ lane of their own so that a download of two gigabytes holds up no poll. No lane 
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -82,6 +84,13 @@ class HttpcoreTransport(httpx.BaseTransport):
             max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=keep_alive
         )
         self._proxies = proxies
+        self.forget()
+        _all.add(self)
+
+    def forget(self) -> None:
+        """In a forked process: what was made is the parent's, who goes on using it. Closed here, TLS would say goodbye
+        in its name.
+        """
         self._made: dict[tuple[bool, str | None], httpx.HTTPTransport] = {}
         self._lock = threading.Lock()
 
@@ -106,3 +115,14 @@ class HttpcoreTransport(httpx.BaseTransport):
             made, self._made = list(self._made.values()), {}
         for transport in made:
             transport.close()
+
+
+_all: weakref.WeakSet[HttpcoreTransport] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for transport in list(_all):
+        transport.forget()
+
+
+os.register_at_fork(after_in_child=_forked)

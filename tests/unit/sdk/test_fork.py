@@ -21,6 +21,25 @@ if not child:
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """
 
+CONNECTIONS = """
+import os, sys
+from speedpix_pipe.sdk import SpeedPix
+
+client = SpeedPix("key", "secret", sys.argv[1], trust_env=False)
+client.predictions.get("parent")
+child = os.fork()
+if not child:
+    ok = False
+    try:
+        client.predictions.get("child")
+        client.close()
+        ok = True
+    finally:
+        os._exit(0 if ok else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+client.predictions.get("parent")
+"""
+
 
 def runs(script, *arguments):
     # In a process of its own: this one has threads, with which no test should fork.
@@ -34,3 +53,10 @@ def runs(script, *arguments):
 
 def test_a_child_has_a_thread_for_files():
     runs(FILES)
+
+
+def test_a_child_has_connections_of_its_own_and_its_parent_keeps_its_own(service):
+    runs(CONNECTIONS, service.url)
+    peers = {who: {seen.peer for seen in service.calls() if seen.json["taskId"] == who} for who in ("parent", "child")}
+    assert len(peers["parent"]) == 1
+    assert not peers["parent"] & peers["child"]
