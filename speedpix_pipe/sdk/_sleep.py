@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from speedpix_pipe.sdk._polling import ReadCeiling
-from speedpix_pipe.sdk.errors import WaitCanceledError
+from speedpix_pipe.sdk.errors import ConfigurationError, WaitCanceledError
 
 T = TypeVar("T")
 
@@ -153,6 +153,45 @@ class AsyncLock:
 
 
 Lock = threading.Lock
+
+
+class AsyncHome:
+    """The event loop that a client is used in. It may move to another one, but not out of one that still runs: whoever
+    waits there would wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = os.getpid()
+        self._guard = threading.Lock()
+
+    def enter(self) -> None:
+        """The client is used in the running loop from now on."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop and not self.move_to(loop):
+            raise ConfigurationError(
+                "this client is being used in another event loop, which still runs",
+                remedy="Make one AsyncSpeedPix for each loop, or one SpeedPix for all of them.",
+            )
+
+    def is_of(self, loop: asyncio.AbstractEventLoop | None) -> bool:
+        return loop is self._loop
+
+    def move_to(self, loop: asyncio.AbstractEventLoop | None) -> bool:
+        """Move, if it may; say whether it is there now."""
+        with self._guard:
+            here = self._process == os.getpid()  # a forked process sees its parent's loop run for ever
+            if here and self._loop is not None and loop is not self._loop and self._loop.is_running():
+                return False
+            self._loop, self._process = loop, os.getpid()
+            return True
+
+
+class Home:
+    """A client for threads is at home everywhere."""
+
+    def enter(self) -> None:
+        pass
 
 
 class _FileThread:

@@ -5,6 +5,8 @@ A twin is thin: it asks an asynchronous client made with the same settings, and 
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -114,9 +116,10 @@ class SpeedPix(Threaded):
 
     predictions: TwinPredictions
     files: TwinFiles
-    _face: AsyncSpeedPix | None = None
 
     def _assemble(self) -> None:
+        self._faces: list[AsyncSpeedPix] = []  # one for each event loop that runs
+        self._faces_guard = threading.Lock()
         self.files = TwinFiles(self._calls, max_uploads=self._max_uploads)
         self.predictions = TwinPredictions(
             self._calls,
@@ -128,29 +131,42 @@ class SpeedPix(Threaded):
         self.files.face = self.predictions.face = self.asynchronous
 
     def asynchronous(self) -> AsyncSpeedPix:
-        """The asynchronous client with the same settings; made when first asked for.
+        """The asynchronous client with the same settings; made when first asked for, and anew for each event loop that
+        runs beside others.
 
         A transport or a clock belongs to one face; the other one gets its own.
         """
-        if self._face is None:
-            config, calls = self._config, self._calls
-            self._face = AsyncSpeedPix(
-                config.app_key,
-                config.app_secret.reveal(),
-                str(config.endpoint),
-                config.timeout,
-                config.user_agent,
-                use_file_output=self._use_file_output,
-                file_encoding_strategy=config.file_encoding.value,
-                detect_paths=self._detect_paths,
-                retry=calls.retry,
-                max_reads_per_second=self._max_reads_per_second,
-                max_uploads=self._max_uploads,
-                trust_env=self._trust_env,
-                nonce=calls.auth.nonce,
-                random=calls.random,
-            )
-        return self._face
+        loop = _running_loop()
+        with self._faces_guard:
+            for face in self._faces:
+                if face._calls.home.is_of(loop):
+                    return face
+            for face in self._faces:
+                if face._calls.home.move_to(loop):
+                    return face
+            face = self._another_face()
+            face._calls.home.move_to(loop)
+            self._faces.append(face)
+            return face
+
+    def _another_face(self) -> AsyncSpeedPix:
+        config, calls = self._config, self._calls
+        return AsyncSpeedPix(
+            config.app_key,
+            config.app_secret.reveal(),
+            str(config.endpoint),
+            config.timeout,
+            config.user_agent,
+            use_file_output=self._use_file_output,
+            file_encoding_strategy=config.file_encoding.value,
+            detect_paths=self._detect_paths,
+            retry=calls.retry,
+            max_reads_per_second=self._max_reads_per_second,
+            max_uploads=self._max_uploads,
+            trust_env=self._trust_env,
+            nonce=calls.auth.nonce,
+            random=calls.random,
+        )
 
     async def async_run(self, workflow_id: str, input: Any, **options: Any) -> Any:  # noqa: A002  # as run
         """`run` for coroutines, with the same options except `cancel_event`: cancel the task instead."""
@@ -172,13 +188,20 @@ class SpeedPix(Threaded):
         return prediction.output
 
     async def aclose(self) -> None:
-        """Close both faces' connections."""
+        """Close both faces' connections; those of another event loop are that loop's."""
         self.close()
-        if self._face is not None:
-            await self._face.aclose()
+        for face in list(self._faces):
+            await face.aclose()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -19,7 +19,7 @@ from speedpix_pipe.sdk._config import Config, Proxies
 from speedpix_pipe.sdk._lanes import DRIP_FACTOR, Lanes, Posted, async_lane
 from speedpix_pipe.sdk._policy import RetryPolicy
 from speedpix_pipe.sdk._polling import ReadCeiling
-from speedpix_pipe.sdk._sleep import AsyncClock, AsyncTurns
+from speedpix_pipe.sdk._sleep import AsyncClock, AsyncHome, AsyncTurns
 from speedpix_pipe.sdk._wire import Envelope, Operation
 from speedpix_pipe.sdk.errors import ClockSkewError, ConnectError, RateLimitError, SignatureError, SpeedPixError
 
@@ -53,6 +53,7 @@ class AsyncCalls:
         self._policies: dict[int, RetryPolicy] = {}  # for callers that want another number of attempts
         self.ceiling = ReadCeiling(max_reads_per_second)
         self.turns = AsyncTurns(clock, self.ceiling)
+        self.home = AsyncHome()
         self.auth = _auth.SpeedPixAuth(config.app_key, config.app_secret.reveal(), clock=clock.time, nonce=nonce)
         self.submissions = transport or async_lane(Lanes.SUBMIT.value, proxies)
         self.reads = transport or async_lane(Lanes.API.value, proxies)
@@ -84,6 +85,7 @@ class AsyncCalls:
         deadline: float | None = None,
     ) -> T:
         """Make one call, as often as it takes and the policy allows. `deadline` is monotonic."""
+        self.home.enter()
         policy = self.retry if attempts is None else self._with_attempts(attempts)
         paid, corrected, attempt = operation is Operation.SUBMIT, False, 0
         began = self.clock.monotonic()

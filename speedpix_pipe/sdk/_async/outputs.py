@@ -91,6 +91,7 @@ class AsyncFileOutput(str):
             sink.take(content)
             return Moved(await async_in_thread(sink.finish), sink.size, kind)
         calls = self._owner.calls
+        calls.home.enter()
         http = AsyncTransferClient(calls.files)
         try:
             return await async_download_into(http, self._fresh, sink, retry=calls.retry, clock=calls.clock)
@@ -138,6 +139,7 @@ class AsyncFileOutput(str):
 
     async def _open(self) -> AsyncAnswer:
         calls = self._owner.calls
+        calls.home.enter()
         http = AsyncTransferClient(calls.files)
         try:
             return await async_open_body(http, self._fresh, retry=calls.retry, clock=calls.clock)

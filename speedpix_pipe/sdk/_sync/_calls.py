@@ -20,7 +20,7 @@ from speedpix_pipe.sdk._config import Config, Proxies
 from speedpix_pipe.sdk._lanes import DRIP_FACTOR, Lanes, Posted, lane
 from speedpix_pipe.sdk._policy import RetryPolicy
 from speedpix_pipe.sdk._polling import ReadCeiling
-from speedpix_pipe.sdk._sleep import Clock, Turns
+from speedpix_pipe.sdk._sleep import Clock, Home, Turns
 from speedpix_pipe.sdk._wire import Envelope, Operation
 from speedpix_pipe.sdk.errors import ClockSkewError, ConnectError, RateLimitError, SignatureError, SpeedPixError
 
@@ -54,6 +54,7 @@ class Calls:
         self._policies: dict[int, RetryPolicy] = {}  # for callers that want another number of attempts
         self.ceiling = ReadCeiling(max_reads_per_second)
         self.turns = Turns(clock, self.ceiling)
+        self.home = Home()
         self.auth = _auth.SpeedPixAuth(config.app_key, config.app_secret.reveal(), clock=clock.time, nonce=nonce)
         self.submissions = transport or lane(Lanes.SUBMIT.value, proxies)
         self.reads = transport or lane(Lanes.API.value, proxies)
@@ -85,6 +86,7 @@ class Calls:
         deadline: float | None = None,
     ) -> T:
         """Make one call, as often as it takes and the policy allows. `deadline` is monotonic."""
+        self.home.enter()
         policy = self.retry if attempts is None else self._with_attempts(attempts)
         paid, corrected, attempt = operation is Operation.SUBMIT, False, 0
         began = self.clock.monotonic()

@@ -92,6 +92,7 @@ class FileOutput(str):
             sink.take(content)
             return Moved(in_thread(sink.finish), sink.size, kind)
         calls = self._owner.calls
+        calls.home.enter()
         http = TransferClient(calls.files)
         try:
             return download_into(http, self._fresh, sink, retry=calls.retry, clock=calls.clock)
@@ -138,6 +139,7 @@ class FileOutput(str):
 
     def _open(self) -> Answer:
         calls = self._owner.calls
+        calls.home.enter()
         http = TransferClient(calls.files)
         try:
             return open_body(http, self._fresh, retry=calls.retry, clock=calls.clock)

@@ -79,6 +79,7 @@ class Predictions:
         """
         if randomise_seeds is None:
             randomise_seeds = randomize_seeds
+        self.calls.home.enter()
         # All that can be refused here is refused before a file is uploaded.
         _wire.submit_body(workflow_id, {}, alias_id=alias_id, version_id=version_id)
         pools = _wire.resource_header(resource_config_id)
@@ -215,6 +216,7 @@ class Predictions:
         for name, seconds in (("timeout", timeout), ("polling_interval", polling_interval)):
             if seconds is not None and seconds < 0:
                 raise InputError(f"{name} is a number of seconds, not {seconds}")
+        self.calls.home.enter()
         clock, state = self.calls.clock, prediction.snapshot
         deadline = None if timeout is None else clock.monotonic() + timeout
         born = prediction._born if state.estimated_duration is not None else clock.monotonic()

@@ -1,7 +1,9 @@
 """`Client`, the module's functions, and what only one face has."""
 
 import asyncio
+import contextlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -65,6 +67,72 @@ def test_the_modules_run_uses_the_environment(environment, service):
     assert asyncio.run(sdk.async_run("wf", {}))["images"]
     assert asyncio.run(sdk.async_run("wf", {}))["images"]
     assert len(service.calls("submit")) == 3
+
+
+@pytest.fixture
+def waits(service, wire):
+    """Runs in event loops of other threads, each begun when those before it wait for their predictions."""
+    done = threading.Event()
+    service.answer("progress", lambda _: ... if done.is_set() else wire.progress())
+
+    class Waits:
+        def __init__(self, threads):
+            self._threads, self._runs = threads, []
+
+        def begin(self, run, client=None):
+            looked = threading.Event()
+
+            async def one():
+                async with asyncio.timeout(5), client or contextlib.nullcontext():
+                    return await run("wf", {}, polling_interval=0.02, on_progress=lambda _: looked.set())
+
+            self._runs.append(self._threads.submit(asyncio.run, one()))
+            assert looked.wait(5)
+
+        def finish(self):
+            done.set()
+            return [run.result()["images"]["type"] for run in self._runs]
+
+    with ThreadPoolExecutor(3) as threads:
+        yield Waits(threads)
+        done.set()
+
+
+def test_one_client_may_be_used_in_several_event_loops_at_once(service, wire, waits):
+    with SpeedPix(wire.KEY, wire.SECRET, service.url, trust_env=False) as client:
+        for _ in range(3):
+            waits.begin(client.async_run, client)
+        assert waits.finish() == ["image"] * 3
+        waits.begin(client.async_run, client)
+        assert waits.finish() == ["image"] * 4
+        assert len(client._faces) == 3  # one of the three has moved
+
+
+def test_so_may_the_modules_run(environment, waits):
+    for _ in range(3):
+        waits.begin(sdk.async_run)
+    assert waits.finish() == ["image"] * 3
+
+
+def test_an_asynchronous_client_refuses_a_second_loop_and_sends_nothing(service, wire, waits, tmp_path):
+    client = AsyncSpeedPix(wire.KEY, wire.SECRET, service.url, trust_env=False)
+    file = client.predictions.file_output(f"{service.url}/a.png", "t", ())
+    waits.begin(client.run, client)
+    for call in (
+        lambda: client.predictions.create("wf", {"image": wire.PNG}),
+        lambda: client.predictions.wait("t"),
+        lambda: client.predictions.get("t"),
+        lambda: client.files.create(wire.PNG),
+        lambda: file.save(tmp_path / "a.png"),
+        file.read,
+    ):
+        with pytest.raises(ConfigurationError, match="another event loop, which still runs"):
+            asyncio.run(call())
+    assert waits.finish() == ["image"]
+    waits.begin(client.run, client)
+    assert waits.finish() == ["image"] * 2
+    assert {seen.what for seen in service.calls()} == {"submit", "progress", "result"}
+    assert len(service.calls("submit")) == 2
 
 
 def test_another_client_can_be_passed_or_set(service, wire):
