@@ -274,7 +274,7 @@ class _Download:
         self._etag = etag if etag and not etag.startswith("W/") else None
         length = response.headers.get("content-length", "")
         expected = self.sink.size + int(length) if length.isdigit() else None
-        encoded = response.headers.get("content-encoding", "identity") != "identity"
+        encoded = is_packed(response)
         try:
             async for chunk in response.aiter_bytes() if encoded else _plain(response):
                 if self.sink.take(chunk):
@@ -286,6 +286,11 @@ class _Download:
         sink = self.sink
         digest = sink.finish() if sink.held else await async_in_thread(sink.finish)
         return Moved(digest, sink.size, response.headers.get("content-type", ""), sink.content)
+
+
+def is_packed(response: AsyncAnswer) -> bool:
+    """Whether it came compressed, which we never ask for: its length is then not the file's."""
+    return response.headers.get("content-encoding", "identity") != "identity"
 
 
 def _plain(response: AsyncAnswer) -> Any:

@@ -17,6 +17,7 @@ from speedpix_pipe.sdk._async._transfer import (
     Moved,
     async_download_into,
     async_open_body,
+    is_packed,
 )
 from speedpix_pipe.sdk._broken import broken_off
 from speedpix_pipe.sdk._sleep import async_in_thread
@@ -165,9 +166,9 @@ class AsyncFileOutput(str):
 
 async def _whole(response: AsyncAnswer) -> AsyncGenerator[bytes]:
     """A body in pieces, to its very end."""
-    received = 0
+    received, packed = 0, is_packed(response)
     try:
-        async for chunk in response.aiter_raw():
+        async for chunk in response.aiter_bytes() if packed else response.aiter_raw():
             received += len(chunk)
             yield chunk
     except httpx.HTTPError as error:
@@ -175,5 +176,5 @@ async def _whole(response: AsyncAnswer) -> AsyncGenerator[bytes]:
     finally:
         await response.aclose()
     length = response.headers.get("content-length", "")
-    if length.isdigit() and received != int(length):
+    if not packed and length.isdigit() and received != int(length):
         raise DownloadError(f"{received} of {length} bytes arrived", retryable=True)

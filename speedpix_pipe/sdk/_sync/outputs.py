@@ -19,6 +19,7 @@ from speedpix_pipe.sdk._sync._transfer import (
     Moved,
     TransferClient,
     download_into,
+    is_packed,
     open_body,
 )
 from speedpix_pipe.sdk.errors import DownloadError
@@ -165,9 +166,9 @@ class FileOutput(str):
 
 def _whole(response: Answer) -> Generator[bytes]:
     """A body in pieces, to its very end."""
-    received = 0
+    received, packed = 0, is_packed(response)
     try:
-        for chunk in response.iter_raw():
+        for chunk in response.iter_bytes() if packed else response.iter_raw():
             received += len(chunk)
             yield chunk
     except httpx.HTTPError as error:
@@ -175,5 +176,5 @@ def _whole(response: Answer) -> Generator[bytes]:
     finally:
         response.close()
     length = response.headers.get("content-length", "")
-    if length.isdigit() and received != int(length):
+    if not packed and length.isdigit() and received != int(length):
         raise DownloadError(f"{received} of {length} bytes arrived", retryable=True)

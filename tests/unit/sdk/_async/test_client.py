@@ -1,5 +1,6 @@
 """The everyday path on both faces: what is called, in which order, and what comes back."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from speedpix_pipe.sdk import (
     AsyncFileOutput,
     AsyncSpeedPix,
+    DownloadError,
     File,
     InputError,
     PredictionError,
@@ -295,6 +297,20 @@ async def test_reading_and_iterating_a_file_output(client, wire):
     assert await output.read() == wire.PNG
     assert b"".join([chunk async for chunk in output]) == wire.PNG
     assert b"".join([chunk async for chunk in output.iter_bytes()]) == wire.PNG
+
+
+async def test_a_file_that_storage_sends_packed_is_unpacked_however_it_is_read(client, service, wire, tmp_path):
+    packed = wire.Reply(
+        gzip.compress(wire.PNG * 100), headers={"Content-Encoding": "gzip", "Content-Type": "image/png"}
+    )
+    service.answer("get", packed)
+    output = (await client.run("wf", {}))["images"]["url"]
+    assert (await output.save(tmp_path / "a.png")).read_bytes() == wire.PNG * 100
+    assert await output.read() == wire.PNG * 100
+    assert b"".join([chunk async for chunk in output.iter_bytes()]) == wire.PNG * 100
+    service.answer("get", wire.Reply(b"not packed", headers=packed.headers))
+    with pytest.raises(DownloadError):
+        await output.read()
 
 
 async def test_data_uris_are_file_outputs_too(client, service, wire, tmp_path):

@@ -1,12 +1,14 @@
 # Written by _tools/unasync.py from tests/unit/sdk/_async/test_client.py; edit that and run it again.
 """The everyday path on both faces: what is called, in which order, and what comes back."""
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
 
 from speedpix_pipe.sdk import (
+    DownloadError,
     File,
     FileOutput,
     InputError,
@@ -296,6 +298,20 @@ def test_reading_and_iterating_a_file_output(client, wire):
     assert output.read() == wire.PNG
     assert b"".join([chunk for chunk in output]) == wire.PNG
     assert b"".join([chunk for chunk in output.iter_bytes()]) == wire.PNG
+
+
+def test_a_file_that_storage_sends_packed_is_unpacked_however_it_is_read(client, service, wire, tmp_path):
+    packed = wire.Reply(
+        gzip.compress(wire.PNG * 100), headers={"Content-Encoding": "gzip", "Content-Type": "image/png"}
+    )
+    service.answer("get", packed)
+    output = (client.run("wf", {}))["images"]["url"]
+    assert (output.save(tmp_path / "a.png")).read_bytes() == wire.PNG * 100
+    assert output.read() == wire.PNG * 100
+    assert b"".join([chunk for chunk in output.iter_bytes()]) == wire.PNG * 100
+    service.answer("get", wire.Reply(b"not packed", headers=packed.headers))
+    with pytest.raises(DownloadError):
+        output.read()
 
 
 def test_data_uris_are_file_outputs_too(client, service, wire, tmp_path):
