@@ -295,8 +295,11 @@ class Sink:
 
 
 def part_of(path: Path) -> Path:
-    """A name beside `path`, on the same file system, that nobody else uses."""
-    return path.with_name(f".{path.name[:200]}.{os.getpid()}-{os.urandom(4).hex()}.part")
+    """A name beside `path`, on the same file system, that nobody else uses. File systems count bytes: a name of 80
+    Chinese characters has 240 of the 255 they take.
+    """
+    name = os.fsencode(path.name)[:200].decode(errors="ignore")
+    return path.with_name(f".{name}.{os.getpid()}-{os.urandom(4).hex()}.part")
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,11 @@ class AsyncFileOutput(str):
         if self._inline():
             content, kind = _bytes.decode_data_uri(self.url)
             sink.take(content)
-            return Moved(await async_in_thread(sink.finish), sink.size, kind)
+            try:
+                return Moved(await async_in_thread(sink.finish), sink.size, kind)
+            except BaseException:
+                sink.discard()
+                raise
         calls = self._owner.calls
         calls.home.enter()
         http = AsyncTransferClient(calls.files)

@@ -91,7 +91,11 @@ class FileOutput(str):
         if self._inline():
             content, kind = _bytes.decode_data_uri(self.url)
             sink.take(content)
-            return Moved(in_thread(sink.finish), sink.size, kind)
+            try:
+                return Moved(in_thread(sink.finish), sink.size, kind)
+            except BaseException:
+                sink.discard()
+                raise
         calls = self._owner.calls
         calls.home.enter()
         http = TransferClient(calls.files)

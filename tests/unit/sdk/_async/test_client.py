@@ -321,6 +321,26 @@ async def test_data_uris_are_file_outputs_too(client, service, wire, tmp_path):
     assert (await output.save(tmp_path / "a.png")).read_bytes() == b"\x89PNG\r\n\x1a\n"
 
 
+@pytest.mark.parametrize("url", [None, "data:image/png;base64,iVBORw0KGgo="])
+async def test_a_file_that_cannot_get_its_name_leaves_no_part(client, service, wire, tmp_path, url):
+    if url is not None:
+        service.answer("result", wire.envelope({"status": "succeeded", "result": {"images": {"url": url}}}))
+    output = (await client.run("wf", {}))["images"]["url"]
+    (tmp_path / "taken" / "by a folder").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        await output.save(tmp_path / "taken")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize(
+    "name", [f"{'图' * 83}a.png", f"{'a' * 251}.png", "😀" * 63], ids=["Chinese", "ASCII", "faces"]
+)
+async def test_a_file_may_have_any_name_that_the_file_system_takes(client, wire, tmp_path, name):
+    output = (await client.run("wf", {}))["images"]["url"]
+    assert (await output.save(tmp_path / name)).read_bytes() == wire.PNG
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 async def test_a_failed_task_raises_with_the_prediction(client, service, wire):
     service.answer("progress", wire.progress("failed", message="node 7 ran out of memory"))
     service.answer("result", wire.failure("B_API_ServiceError", "失败", "OOM", "显存不足"))
