@@ -6,6 +6,7 @@ Blocking, on purpose; the asynchronous face calls these from a thread.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import io
 import os
@@ -21,7 +22,7 @@ from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 from speedpix_pipe.sdk import _media
-from speedpix_pipe.sdk.errors import InputError
+from speedpix_pipe.sdk.errors import DownloadError, InputError
 
 BLOCK = 1024 * 1024
 _SPOOL = 4 * BLOCK
@@ -168,9 +169,18 @@ def data_uri(source: Source, content_type: str) -> str:
     return f"data:{content_type};base64,{base64.b64encode(source.load().content or b'').decode()}"
 
 
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+
+
 def decode_data_uri(uri: str) -> tuple[bytes, str]:
+    """Either alphabet of base64, padded or not; what is neither is refused and not skipped."""
     head, _, payload = uri.partition(",")
-    return base64.b64decode(unquote_to_bytes(payload), altchars=None, validate=False), head[5:].partition(";")[0]
+    letters = unquote_to_bytes(payload).translate(_STANDARD, b" \t\r\n").rstrip(b"=")
+    try:
+        content = base64.b64decode(letters + b"=" * (-len(letters) % 4), validate=True)
+    except binascii.Error as error:
+        raise DownloadError(f"the data URI holds no base64: {error}") from error
+    return content, head[5:].partition(";")[0]
 
 
 class Sink:

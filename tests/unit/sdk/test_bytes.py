@@ -1,3 +1,4 @@
+import base64
 import hashlib
 import io
 import os
@@ -5,8 +6,8 @@ import threading
 
 import pytest
 
-from speedpix_pipe.sdk import InputError, url_expiry
-from speedpix_pipe.sdk._bytes import BLOCK, Sink, open_source, storage_words
+from speedpix_pipe.sdk import DownloadError, InputError, url_expiry
+from speedpix_pipe.sdk._bytes import BLOCK, Sink, decode_data_uri, open_source, storage_words
 
 
 class Unseekable(io.RawIOBase):
@@ -195,3 +196,18 @@ def test_storage_says_why():
     words = storage_words(b"<?xml?><Error><Code>AccessDenied</Code><Message>Request has expired.</Message></Error>")
     assert (words.code, words.message) == ("AccessDenied", "Request has expired.")
     assert storage_words(b"<html>").code is None
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("size", [0, 254, 255, 256])
+def test_a_data_uri_may_use_either_alphabet_and_leave_its_padding_out(encode, size):
+    data = bytes(range(256))[:size]
+    text = encode(data).decode()
+    for written in (text, text.rstrip("="), text.replace("+", "%2B").replace("=", "%3D")):
+        assert decode_data_uri(f"data:image/png;base64,{written}") == (data, "image/png")
+
+
+@pytest.mark.parametrize("text", ["a", "abcde", "ab!d", "ab=cdefg", "图图图图"])
+def test_a_data_uri_that_holds_no_base64_is_refused(text):
+    with pytest.raises(DownloadError, match="holds no base64"):
+        decode_data_uri(f"data:image/png;base64,{text}")
