@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import io
 import os
@@ -98,9 +99,15 @@ class Source:
         return self.digest()
 
     def close(self) -> None:
-        if self._owned and not self.closed:
-            self._stream.close()
+        """A stream of somebody else's stands where it stood: given again, it is sent again."""
+        if self.closed:
+            return
         self.closed = True
+        if self._owned:
+            self._stream.close()
+        else:
+            with contextlib.suppress(OSError, ValueError):  # it has been closed meanwhile
+                self._stream.seek(self._start)
 
 
 def open_source(file: Any, name: str | None = None) -> Source:

@@ -44,6 +44,25 @@ def test_a_stream_is_taken_from_where_it_stands():
     assert not stream.closed
 
 
+@pytest.mark.parametrize("size", [10, 2 * BLOCK])
+def test_a_stream_stands_where_it_stood_afterwards(size):
+    stream = io.BytesIO(b"head" + bytes(size))
+    stream.seek(4)
+    for _ in range(2):
+        source = open_source(stream).load()
+        source.measure()
+        source.close()
+        assert (source.size, stream.tell()) == (size, 4)
+
+
+def test_a_stream_that_its_owner_closes_meanwhile_is_left(tmp_path):
+    stream = io.BytesIO(bytes(2 * BLOCK))
+    source = open_source(stream)
+    stream.close()
+    source.close()
+    assert source.closed
+
+
 def test_a_file_that_shrinks_is_refused(tmp_path):
     (tmp_path / "a").write_bytes(bytes(2 * BLOCK))
     source = open_source(tmp_path / "a")

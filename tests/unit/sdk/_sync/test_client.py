@@ -2,7 +2,9 @@
 """The everyday path on both faces: what is called, in which order, and what comes back."""
 
 import gzip
+import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -284,6 +286,17 @@ def test_small_files_travel_inline_when_asked(client, service, wire):
     assert first == second
     assert first.startswith("data:image/png;base64,")
     assert third.startswith("http")
+
+
+@pytest.mark.parametrize("size", [10, 2 * 1024 * 1024])
+def test_a_stream_may_be_given_again(client, service, size):
+    stream, data = io.BytesIO(), os.urandom(size)
+    stream.write(b"head" + data)
+    stream.seek(4)
+    first, second = [client.files.create(stream) for _ in range(2)]
+    client.predictions.create("wf", {"image": stream})
+    assert (first.size, second.size) == (size, size)
+    assert [seen.body for seen in service.calls("put")] == [data] * 3
 
 
 def test_base64_refuses_a_mebibyte_with_words(client, service):
