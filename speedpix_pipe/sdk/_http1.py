@@ -210,6 +210,9 @@ class Connection(asyncio.Protocol):
             garbled = httpx.RemoteProtocolError(f"the answer is not HTTP: {error}")
             self._fail(ours if isinstance(ours, httpx.TransportError) else garbled)
             return
+        except httptools.HttpParserUpgrade:  # no kin of the other
+            self._fail(httpx.RemoteProtocolError("the server changes to another protocol, which nobody asked for"))
+            return
         if answer.complete:
             self._silence = self._ends = None
             self._resume()

@@ -84,6 +84,16 @@ async def test_half_an_answer_is_an_error(serve, transport, half):
         await transport.post(server.url, [], b"{}", SHORT)
 
 
+async def test_a_server_that_changes_the_protocol_is_not_followed(serve, transport, caplog):
+    server = await serve(says(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n\0\0\0"))
+    with pytest.raises(httpx.RemoteProtocolError, match="another protocol"):
+        await get(transport, server.url + "/")
+    with pytest.raises(httpx.RemoteProtocolError, match="another protocol"):
+        await transport.post(server.url, [], b"{}", SHORT)
+    assert server.opened == 2
+    assert not caplog.records  # asyncio tells of what a protocol does not catch
+
+
 async def test_a_head_stands_though_its_body_breaks_off(serve, transport):
     """Storage has an upload when it says 200, whatever becomes of the words after it."""
 
