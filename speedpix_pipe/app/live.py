@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from speedpix_pipe.ui.routes import Again
     from speedpix_pipe.ui.server import LivePage
 
-REFUSED_WITHIN_SECONDS = 4.0  # who has not refused by then has begun
+BEGINS_WITHIN_SECONDS = 120.0  # who has neither begun nor refused by then prepares something large
+REFUSED_WITHIN_SECONDS = 4.0  # what has begun ends by then, if the service refuses the account
+LOOK_SECONDS = 0.1
 
 
 def live_page(folder: Path, *, port: int = 0, language: str = "en") -> LivePage:
@@ -58,7 +62,8 @@ def start_redo(
         raise UsageError("tasks are written STEP@KEY", code="usage.redo")
     asked = ["--failed"] * failed + ["--new-seed"] * new_seed
     command = [sys.executable, "-m", "speedpix_pipe", "runs", "redo", "--yes", *asked, "--", run_id, *tasks]
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as said, Store.open(folder, write=False) as past:
+        known = max((row.number for row in past.journal.runs(limit=1)), default=0)
         started = subprocess.Popen(
             command,
             env=inherited({STATE_DIR: str(folder)}),
@@ -67,12 +72,26 @@ def start_redo(
             stderr=said,
             start_new_session=True,
         )
-        try:
-            code = started.wait(REFUSED_WITHIN_SECONDS)
-        except subprocess.TimeoutExpired:
+
+        def has_begun() -> bool:
+            rows = past.journal.runs(limit=20)
+            return any(row.number > known and row.pid == started.pid for row in rows)
+
+        code = _exit_code(started, has_begun)
+        if code is None:
             threading.Thread(target=started.wait, name="redo", daemon=True).start()  # so that it leaves no zombie
-            return
-        if code in {2, 3}:  # it never began
+        elif code in {2, 3}:  # it never began
             said.seek(0)
             words = said.read(4000).decode("utf-8", "replace").strip().splitlines()
             raise UsageError((words or ["it did not begin"])[0].removeprefix("error: "), code="usage.redo")
+
+
+def _exit_code(started: subprocess.Popen[bytes], has_begun: Callable[[], bool]) -> int | None:
+    """None while it is at work: its run stands in the journal, and it does not end at once."""
+    patience = time.monotonic() + BEGINS_WITHIN_SECONDS
+    while not has_begun() and time.monotonic() < patience:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return started.wait(LOOK_SECONDS)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return started.wait(REFUSED_WITHIN_SECONDS)
+    return None
