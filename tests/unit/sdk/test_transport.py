@@ -168,12 +168,12 @@ async def test_a_silent_server_is_a_read_timeout(opened, service, wire):
         )
 
 
-@pytest.mark.parametrize(("pause", "connections"), [(0.0, 1), (0.25, 2)])
+@pytest.mark.parametrize(("pause", "keep_alive", "connections"), [(0.0, 15.0, 1), (0.25, 0.1, 2)])
 async def test_a_connection_idle_for_longer_than_its_lane_allows_is_not_used_again(
-    opened, wire_server, pause, connections
+    opened, wire_server, pause, keep_alive, connections
 ):
     server = wire_server()
-    face, transport = opened(LaneShape(4, 0.1))
+    face, transport = opened(LaneShape(4, keep_alive))
     for _ in range(2):
         await ask(face, transport, "POST", server.url)
         await asyncio.sleep(pause)
