@@ -231,7 +231,7 @@ def test_a_file_that_changes_after_its_claim_is_taken_again_with_a_warning(tmp_p
 
 def test_a_rename_between_watched_folders_is_one_arrival(tmp_path: Path, service: EmulatorThread) -> None:
     head, _, _ = SPEC.partition("watch:")
-    entry = "  - {{folder: {}, param: photos, settle: 300ms}}\n"
+    entry = "  - {{folder: {}, param: photos, settle: 2s}}\n"
     desk = Desk(tmp_path, service, head + "watch:\n" + entry.format("inbox") + entry.format("other"))
     (tmp_path / "other").mkdir()
 

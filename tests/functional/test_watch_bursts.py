@@ -71,9 +71,11 @@ def test_of_two_watchers_one_is_killed_and_the_other_takes_over_and_every_file_i
             typed(tmp_path, "hot.yaml", **desk.environment) as one,
             typed(tmp_path / "second", "../other.yaml", **other) as two,
         ):
+            for folder in (tmp_path, tmp_path / "second"):
+                _until(lambda: "watching" in _text(folder / "stderr"))  # noqa: B023 - waited for here
             for number in range(MANY):
                 desk.drop(f"{number}.dat")
-            _until(lambda: len(desk.names(desk.done)) >= MANY // 4)
+            _until(lambda: len(desk.names(desk.done)) >= MANY // 4 and not _idle(desk, "hot-"))
             one.kill()
             _until(lambda: _whole(desk.done) + len(desk.claims) == MANY and _idle(desk, "other-"))
             _stop(two)

@@ -92,7 +92,7 @@ def test_files_that_meet_in_a_step_wait_for_each_other(tmp_path: Path) -> None:
     from tests.functional.watching import answer
 
     with emulator(workflows={"work": answer, "sheet": lambda inputs: {"v": len(inputs["all"])}}) as service:
-        desk = Desk(tmp_path, service, GATHER.replace("settle: 100ms", "settle: 300ms"))
+        desk = Desk(tmp_path, service, GATHER.replace("settle: 100ms", "settle: 2s"))
 
         async def work() -> None:
             async with desk.watching():
