@@ -38,11 +38,11 @@ def _until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> Non
     raise AssertionError("not within 30 s")
 
 
-def _rewrite(spec: Path, text: str) -> None:
-    """As editors do: a half-written spec would be one more broken one."""
-    fresh = spec.with_suffix(".new")
-    fresh.write_text(text)
-    fresh.replace(spec)
+def _rewrite(path: Path, content: str | bytes) -> None:
+    """As editors do: what is half written would be one more change."""
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(content.encode() if isinstance(content, str) else content)
+    fresh.replace(path)
 
 
 class Loop:
@@ -87,7 +87,7 @@ def test_what_changed_runs_again_and_a_broken_spec_is_waited_on(tmp_path: Path) 
         try:
             assert loop.turns(1) == 2
 
-            (tmp_path / "in/2.jpg").write_bytes(jpeg(2))
+            _rewrite(tmp_path / "in/2.jpg", jpeg(2))
             assert loop.turns(2) == 3, "the other two came from the cache"
 
             _rewrite(spec, SPEC.replace("steps:", "stepz:"))
@@ -97,7 +97,7 @@ def test_what_changed_runs_again_and_a_broken_spec_is_waited_on(tmp_path: Path) 
             _rewrite(spec, SPEC.replace("default: one", "default: two"))
             assert loop.turns(4) == 6
 
-            (tmp_path / "in/1.jpg").write_bytes(jpeg(7))
+            _rewrite(tmp_path / "in/1.jpg", jpeg(7))
             assert loop.turns(5) == 7, "one file has other bytes"
         finally:
             loop.end()
@@ -134,9 +134,9 @@ def test_sub_pipelines_tables_and_named_files_count_too_and_a_broken_part_is_wai
         loop = Loop(tmp_path, service)
         try:
             assert loop.turns(1) == 2
-            (tmp_path / "rows.csv").write_text("name\na\nb\nc\n")
+            _rewrite(tmp_path / "rows.csv", "name\na\nb\nc\n")
             assert loop.turns(2) == 3
-            (tmp_path / "wall.txt").write_text("plaster")
+            _rewrite(tmp_path / "wall.txt", "plaster")
             assert loop.turns(3) == 6
             _rewrite(inner, INNER.replace("} one", "} two"))
             assert loop.turns(4) == 9
