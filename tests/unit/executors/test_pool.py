@@ -2,11 +2,13 @@
 
 import asyncio
 import fcntl
+import gc
 import os
 import select
 import signal
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,39 @@ def test_a_process_that_could_not_be_started_is_not_the_picture_s_fault(monkeypa
 
     assert with_pool(use) == 640
     assert len(refused) == 3  # in the pool, and twice alone
+
+
+def test_a_job_that_fails_as_its_waiter_is_cancelled_is_heard():
+    """Both in one turn of the loop: asyncio would complain of a failure that nobody took."""
+    told = []
+
+    class Full:
+        _broken = False
+
+        def __init__(self):
+            self.job = Future()
+
+        def submit(self, *_):
+            return self.job
+
+    async def cancelled(pool):
+        full = Full()
+        task = asyncio.create_task(pool._submit(full, "verify", (PHOTO,)))
+        while not full.job._done_callbacks:
+            await asyncio.sleep(0.001)
+        full.job.set_exception(PictureError("no picture"))
+        await asyncio.sleep(0)  # the loop knows that it failed, and the task does not yet
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled()
+
+    async def use(pool):
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+        await cancelled(pool)
+        gc.collect()
+
+    with_pool(use)
+    assert told == []
 
 
 def test_a_killed_worker_costs_nobody_a_job():
