@@ -17,7 +17,7 @@ import pytest
 from speedpix_pipe.app import watch as watch_module
 from speedpix_pipe.emulator import EmulatorThread, Fault
 from speedpix_pipe.store import ArrivalState, Store, Verdict
-from tests.functional.watching import HEAD, SPEC, Desk, arrivals, emulator, ended, jpeg, sent, typed, until
+from tests.functional.watching import HEAD, SPEC, Desk, Noon, arrivals, emulator, ended, jpeg, sent, typed, until
 
 pytestmark = pytest.mark.slow
 
@@ -137,7 +137,7 @@ def test_once_ends_where_the_claims_of_a_life_before_are_lost(tmp_path: Path) ->
         asyncio.run(first())
         shutil.move(desk.inbox / ".speedpix-claims", desk.folder / "kept")
         desk.drop("b.dat")
-        outcome = asyncio.run(asyncio.wait_for(desk.watch(once=True), 20))
+        outcome = asyncio.run(asyncio.wait_for(desk.watch(once=True, clock=Noon()), 60))
         assert outcome.exit_code == 1
         assert any("has lost 1 file" in line for line in desk.lines)
         assert (desk.inbox / "b.dat").exists()
@@ -147,7 +147,7 @@ def test_once_ends_when_the_budget_of_the_day_is_spent(desk: Desk) -> None:
     desk.rewrite(SPEC.replace("steps:", "limits: {per_day: 2}\nsteps:", 1))
     for number in range(5):
         desk.drop(f"{number}.dat")
-    outcome = asyncio.run(asyncio.wait_for(desk.watch(once=True), 20))
+    outcome = asyncio.run(asyncio.wait_for(desk.watch(once=True, clock=Noon()), 60))
     assert (outcome.exit_code, outcome.done, outcome.left) == (1, 2, 3)
     assert any("per_day" in line for line in desk.lines)
 

@@ -10,7 +10,7 @@ import pytest
 
 from speedpix_pipe.emulator import EmulatorThread, Fault
 from speedpix_pipe.errors import SpecError, UsageError
-from tests.functional.watching import SPEC, Desk, emulator, jpeg, until
+from tests.functional.watching import SPEC, Desk, Noon, emulator, jpeg, until
 
 pytestmark = pytest.mark.slow
 
@@ -147,7 +147,7 @@ def test_the_budget_of_a_day_pauses_claims(desk: Desk) -> None:
     desk.rewrite(SPEC.replace("steps:", "limits: {per_day: 2}\nsteps:", 1))
 
     async def work() -> None:
-        async with desk.watching():
+        async with desk.watching(clock=Noon()):
             for number in range(5):
                 desk.drop(f"{number}.dat")
             await until(lambda: len(desk.names(desk.done)) == 2)

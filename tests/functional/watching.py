@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ from PIL import Image
 
 from speedpix_pipe.app.request import RunRequest, SpecRequest
 from speedpix_pipe.app.watch import WatchOutcome, WatchRequest, watch
+from speedpix_pipe.clock import SystemClock
 from speedpix_pipe.emulator import EmulatorOptions, EmulatorThread
 from speedpix_pipe.settings import load_settings
 from speedpix_pipe.store import Store
@@ -151,6 +153,22 @@ class Desk:
         """All that is claimed now; folders may vanish while one looks."""
         found = os.walk(self.inbox / ".speedpix-claims")
         return sorted(Path(folder, name) for folder, _, names in found for name in names)
+
+
+class Noon(SystemClock):
+    """It is noon when it is made, so that no day ends during a test."""
+
+    def __init__(self) -> None:
+        self._ahead = until_noon()
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead
+
+
+def until_noon() -> timedelta:
+    """From now to noon of today where this machine stands; negative in the afternoon."""
+    here = datetime.now().astimezone()
+    return here.replace(hour=12, minute=0, second=0, microsecond=0) - here
 
 
 def arrivals(desk: Desk) -> list[Any]:
