@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.watching import SPEC, Desk, created, emulator, jpeg, until
+from tests.functional.watching import SPEC, Desk, created, emulator, jpeg, until, until_noon
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 pytestmark = [
@@ -226,15 +226,17 @@ def test_files_of_any_time_are_taken(desk: Desk, library: Path, at: int) -> None
 def test_the_budget_of_a_day_is_that_of_the_day_that_the_clock_says(desk: Desk, library: Path) -> None:
     desk.rewrite(desk.spec.replace("steps:", "limits: {per_day: 1}\nsteps:", 1))
     clock = Clock(desk, library)
+    noon = round(until_noon().total_seconds())
+    clock.set(noon)  # so that the day does not end in between
     with clock.watching():
         desk.drop("a.dat")
         placed(desk, "a.dat")
         desk.drop("b.dat")
         health = desk.folder / "health.json"
         asyncio.run(until(lambda: health.exists() and "per_day" in health.read_text(), 30))
-        clock.set(DAY)
+        clock.set(noon + DAY)
         placed(desk, "b.dat")
-        clock.set(0)
+        clock.set(noon)
         desk.drop("c.dat")
         asyncio.run(until(lambda: "per_day" in health.read_text(), 30))
         assert (desk.inbox / "c.dat").exists()
