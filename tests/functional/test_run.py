@@ -272,6 +272,10 @@ def until(true, seconds: float = 30.0) -> None:
         time.sleep(0.01)
 
 
+def asleep(process: subprocess.Popen[str]) -> bool:
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_before_anything_was_begun_exits_130_with_json(cli, project, number):
     Path("words.yaml").write_text(one_step())
@@ -286,7 +290,8 @@ def test_a_signal_before_anything_was_begun_exits_130_with_json(cli, project, nu
         return bool(held)
 
     until(reading)
-    time.sleep(0.3)  # it waits in its read by now: between Python's last look for signals and that, one is lost
+    time.sleep(0.3)
+    until(lambda: asleep(process))  # in its read: between Python's last look for signals and that, one is lost
     process.send_signal(number)
     try:
         out, err = process.communicate(timeout=30)
