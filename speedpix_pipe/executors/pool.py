@@ -12,6 +12,7 @@ import contextlib
 import multiprocessing
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from speedpix_pipe.errors import ExecutorError
@@ -37,6 +38,7 @@ class PixelPool:
         self._one_suspect = asyncio.Lock()
         self._pool: ProcessPoolExecutor | None = None
         self._suspects: set[ProcessPoolExecutor] = set()
+        self._broken: set[ProcessPoolExecutor] = set()
         self._closed = False
 
     async def run(self, function: str, arguments: tuple[Any, ...]) -> Any:
@@ -48,6 +50,10 @@ class PixelPool:
             except BrokenExecutor:
                 if self._pool is pool:
                     self._pool = None
+                    self._broken.add(pool)
+                # A pool that breaks ends its workers and waits for them, also for one that was born in between, which
+                # nobody has told: without this the program could not end.
+                _terminate(_workers(pool))
                 self._refuse_if_closed()
         async with self._one_suspect:
             return await self._run_alone(function, arguments)
@@ -108,11 +114,19 @@ class PixelPool:
     async def aclose(self) -> None:
         """End the workers now. What they were doing is not needed any more, and leaves no half files behind."""
         self._closed = True
-        pools = [pool for pool in (self._pool, *self._suspects) if pool is not None]
+        pools = [pool for pool in (self._pool, *self._suspects, *self._broken) if pool is not None]
         self._pool = None
         for pool in pools:
-            processes = list((pool._processes or {}).values())  # shutdown forgets them
+            workers = _workers(pool)  # shutdown forgets them
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
-                process.terminate()
+            _terminate(workers)
             await asyncio.to_thread(pool.shutdown, wait=True)
+
+
+def _workers(pool: ProcessPoolExecutor) -> list[BaseProcess]:
+    return list((pool._processes or {}).values())
+
+
+def _terminate(workers: list[BaseProcess]) -> None:
+    for process in workers:
+        process.terminate()

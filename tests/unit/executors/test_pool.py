@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -82,6 +84,7 @@ def test_a_process_that_could_not_be_started_is_not_the_picture_s_fault(monkeypa
         """Its fork server has just died."""
 
         _broken = False
+        _processes = None
 
         def submit(self, *_):
             refused.append(1)
@@ -130,6 +133,35 @@ def test_a_job_that_fails_as_its_waiter_is_cancelled_is_heard():
 
     with_pool(use)
     assert told == []
+
+
+def test_a_worker_that_is_born_while_its_pool_breaks_is_ended_too(monkeypatch):
+    """The pool has ended the others by then, and waits for this one, which waits for work."""
+    ended = []
+
+    class Born:
+        def terminate(self):
+            ended.append(self)
+
+    class Breaking:
+        _broken = False
+        _processes = MappingProxyType({1: Born()})
+
+        def submit(self, *_):
+            job = Future()
+            job.set_exception(BrokenProcessPool("broken"))
+            return job
+
+        def shutdown(self, **_):
+            return
+
+    async def use(pool):
+        whole = pool._open
+        monkeypatch.setattr(pool, "_open", lambda workers: Breaking() if workers > 1 else whole(workers))
+        assert (await pool.run("verify", (PHOTO,))).width == 640
+        assert len(ended) == 1
+
+    with_pool(use)
 
 
 def test_a_killed_worker_costs_nobody_a_job():
