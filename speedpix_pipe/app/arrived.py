@@ -19,15 +19,9 @@ def arguments_of_batch(watch: Watch) -> dict[str, Any]:
     return {"watch": watch.folder, "watch_param": watch.param}
 
 
-def watched_folder(row: RunRow) -> str | None:
-    """The watched folder whose batch a run took; None for any other run."""
-    arguments = row.arguments
-    return arguments.get("watch") if isinstance(arguments, dict) else None
-
-
 def _entry(pipeline: Pipeline, row: RunRow) -> Watch | None:
     """The entry of `watch` whose batch it was. Several may share a folder, each with a param of its own."""
-    folder = watched_folder(row)
+    folder = row.watched_folder
     found = [watch for watch in pipeline.watch if watch.folder == folder]
     param = row.arguments.get("watch_param") if isinstance(row.arguments, dict) else None
     return next((watch for watch in found if watch.param == param), found[0] if found else None)
@@ -45,7 +39,7 @@ def empty_params(pipeline: Pipeline) -> dict[str, Any]:
 def with_arrivals(loaded: Loaded, row: RunRow, store: Store) -> Loaded:
     """The spec with the files of a past batch as its param, as far as they are still what they were."""
     pipeline = loaded.pipeline
-    folder, watch = watched_folder(row), _entry(pipeline, row)
+    folder, watch = row.watched_folder, _entry(pipeline, row)
     if watch is None:
         raise UsageError(f"run {row.id} took files from {folder}, which is not watched any more", code="usage.redo")
     files = list(_still_there(pipeline, watch, row, store))

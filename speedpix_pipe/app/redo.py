@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import field, replace
 from pathlib import Path
 
-from speedpix_pipe.app.arrived import watched_folder, with_arrivals
+from speedpix_pipe.app.arrived import with_arrivals
 from speedpix_pipe.app.one_run import OneRun, RunOutcome, Subscribe, new_run_id
 from speedpix_pipe.app.redo_rest import Named, remembered, rest_of
 from speedpix_pipe.app.resuming import asked_again
@@ -70,7 +70,7 @@ async def redo(request: RedoRequest, subscribe: Subscribe) -> RunOutcome:
         clock=request.clock,
     )
     with ExitStack() as stack:
-        watched = watched_folder(row) is not None
+        watched = row.watched_folder is not None
         digests = LateDigests()
         loaded = await required(asked.spec, Objects(digests), skip_watched=watched)
         store = stack.enter_context(Store.open(request.state_folder, now=request.clock.now))

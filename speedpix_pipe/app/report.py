@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from speedpix_pipe.app.arrived import watched_folder
 from speedpix_pipe.app.object_pictures import ObjectPictures
 from speedpix_pipe.executors import worker
 from speedpix_pipe.files import names_object, sha256_file
@@ -42,7 +41,7 @@ def write_report(
     folder = Path(row.spec_path).parent
     with TemporaryDirectory(prefix="speedpix-report-") as brought:
         objects = ObjectPictures(Path(brought))
-        inputs = _Inputs(folder, objects, store if watched_folder(row) is not None else None)
+        inputs = _Inputs(folder, objects, store if row.watched_folder is not None else None)
         tasks = [_task_view(task, folder, inputs) for task in store.journal.tasks(row.id)]
         return build_report(
             _run_view(store, row, folder),

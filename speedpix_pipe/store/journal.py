@@ -73,6 +73,11 @@ class RunRow:
     def died(self) -> bool:
         return self.status == "running" and not self.lives
 
+    @property
+    def watched_folder(self) -> str | None:
+        """The watched folder whose batch it took; None for any run that no watcher began."""
+        return self.arguments.get("watch") if isinstance(self.arguments, dict) else None
+
 
 class Journal:
     """Runs and their events."""
@@ -275,14 +280,15 @@ class Journal:
     def last_unfinished(self, spec_path: Path | str) -> RunRow | None:
         """The newest run of a spec that can be resumed: nobody carries it out, and it did not come to its end.
 
-        A redo is none of them: it goes on with `runs redo --rest`.
+        A redo is none of them: it goes on with `runs redo --rest`. Nor is a batch: the next `watch` takes it up.
         """
         rows = self._reader.all(
             f"SELECT {_RUN_COLUMNS} FROM runs WHERE spec_path = ? AND resumable AND origin IS NULL "
             "ORDER BY number DESC",
             (text_in(str(spec_path)),),
         )
-        return next((run for run in map(self._run_row, rows) if not run.lives), None)
+        runs = map(self._run_row, rows)
+        return next((run for run in runs if not run.lives and run.watched_folder is None), None)
 
     def unfinished(self) -> list[RunRow]:
         """Runs that are being carried out or may be resumed: what must find its files again."""

@@ -132,6 +132,21 @@ def test_a_run_whose_process_died_is_unfinished_and_can_be_taken_up(house: House
         run(second(again))
 
 
+def test_a_batch_of_a_watcher_is_not_what_a_resume_goes_on_with(house: House, folder: Any, run: Any) -> None:
+    async def both() -> None:
+        await house.begin("typed", arguments={"local": False})
+        await house.begin("batch", arguments={"local": True, "watch": "inbox", "watch_param": "photos"})
+
+    run(both())
+    house.store.close()
+    with Store.open(folder) as again:
+        row = again.journal.last_unfinished("/specs/shots.yaml")
+        assert row is not None
+        assert row.id == "typed"
+        run(again.journal.give_up("typed", "enough"))
+        assert again.journal.last_unfinished("/specs/shots.yaml") is None, "not its emulator either"
+
+
 def test_a_stop_is_asked_for_from_another_process(house: House, folder: Any, run: Any) -> None:
     run(house.begin())
     assert not house.store.journal.cancel_requested("run-1")
