@@ -125,11 +125,14 @@ class Batches:
         await self._reloader.look()
         if self._over.is_set():
             return False
+        resumed = self._earlier(batch)
+        if resumed is not None and resumed.given_up:
+            await self._end(batch, resumed)
+            return True
         self._divide(batch)
         objects = Objects(self._store.digests)  # each batch looks for itself
         objects.begun = True
         loaded = replace(self._reloader.loaded, params=self._params(batch), warnings=[], objects=objects)
-        resumed = self._earlier(batch)
         if batch.run_id is None:
             batch.run_id = new_run_id(self._clock)
         # Queued before the run's first row, so that it is on disk before or with it, at the price of one sync.
@@ -173,6 +176,12 @@ class Batches:
             return self._store.journal.run(batch.run_id)
         except (UsageError, StoreError):
             return None  # it died before its first event
+
+    async def _end(self, batch: Batch, run: RunRow) -> None:
+        """`runs cancel` came while nobody carried it out: no more is paid for its files."""
+        judged = Judgement(Verdict.FAILED, run.reason, run_id=run.id)
+        await batch.folder.judge(batch, {guest.id: judged for guest in batch.guests})
+        batch.folder.placing.place(batch.guests)
 
     def _params(self, batch: Batch) -> dict[str, Any]:
         """The batch as its param; params of the other folders are empty, not whatever lies there."""

@@ -74,6 +74,11 @@ class RunRow:
         return self.status == "running" and not self.lives
 
     @property
+    def given_up(self) -> bool:
+        """Whether `runs cancel` has ended it for good."""
+        return self.status == "cancelled" and not self.resumable
+
+    @property
     def watched_folder(self) -> str | None:
         """The watched folder whose batch it took; None for any run that no watcher began."""
         return self.arguments.get("watch") if isinstance(self.arguments, dict) else None

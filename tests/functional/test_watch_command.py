@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from speedpix_pipe.app.runs import cancel
 from speedpix_pipe.emulator import EmulatorThread, Fault
 from speedpix_pipe.emulator.photos import render_product_photos
 from speedpix_pipe.store import Store
@@ -252,6 +253,30 @@ def test_runs_cancel_fails_the_files_of_that_run_and_the_watcher_goes_on(tmp_pat
 
         asyncio.run(work())
         assert "runs cancel" in desk.note("a.dat")["message"]
+
+
+def test_runs_cancel_of_a_batch_that_waits_for_the_next_start_fails_its_files_and_pays_no_more(tmp_path: Path) -> None:
+    with emulator(latency=1.0) as service:
+        second = (
+            "  second: {workflow: work, for_each: '${{ steps.work }}', input: {name: '2 ${{ item.name }}'}}\nwatch:"
+        )
+        desk = Desk(tmp_path, service, SPEC.replace("watch:", second))
+
+        async def first() -> None:
+            async with desk.watching(grace_seconds=0.01):
+                desk.drop("a.dat")
+                await until(lambda: desk.predictions == 1)
+
+        asyncio.run(first())
+        with Store.open(tmp_path / ".speedpix") as store:
+            assert not cancel(store, store.journal.run())
+            cancelled = store.journal.run()
+        assert desk.once().failed == 1
+        assert desk.predictions == 1, "the second step was never asked for"
+        assert desk.note("a.dat")["run_id"] == cancelled.id
+        assert "runs cancel" in desk.note("a.dat")["message"]
+        with Store.open(tmp_path / ".speedpix", write=False) as store:
+            assert store.journal.runs() == [cancelled]
 
 
 # --- verdicts ---
