@@ -225,8 +225,9 @@ class Watcher:
         room = max(widest, 2 * limits.concurrency + lookahead(limits.concurrency)) - held
         if self.station.roads.slots.crowded and held >= widest:
             room = min(room, 0)
-        taken = sum(folder.taken for folder in self.folders)
-        allowed, why = self._budget.allows(self.loaded, held=held, taken=taken)
+        reaching = sum(folder.reaching for folder in self.folders)
+        taken = reaching + sum(folder.taken for folder in self.folders)
+        allowed, why = self._budget.allows(self.loaded, held=held + reaching, taken=taken)
         self.health.trouble("budget", why)
         full = None if self.store.free_space_ok() else "the disk is nearly full: nothing is taken until there is space"
         self.health.trouble("disk", full)

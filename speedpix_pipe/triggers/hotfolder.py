@@ -58,6 +58,7 @@ class HotFolder:
         self._refused: dict[str, str] = {}  # names that could not be claimed, and why
         self._ready_since: float | None = None
         self.claiming = False  # whether files are between the inbox and the journal
+        self.reaching = 0  # how many files we may have in a moment: no other folder may spend what they need
         self.claims = ClaimsFolder(places.root, around.watcher, step=around.step)
         self.inbox = Inbox(
             watch,
@@ -201,13 +202,20 @@ class HotFolder:
             self._ready_since = None
             self.claiming = True
             try:
-                guests = await self._claim_all(waiting.take(min(most, room)))
+                guests = await self._reach(waiting.take(min(most, room)))
                 written = self.enter(guests)
                 self._hand_out(guests)  # its first commit comes after this one, or with it
                 await written
             finally:
                 self.claiming = False
             self.inbox.advance()
+
+    async def _reach(self, sightings: Sequence[Sighting]) -> list[Guest]:
+        self.reaching = len(sightings)
+        try:
+            return await self._claim_all(sightings)
+        finally:
+            self.reaching = 0
 
     def _may(self, name: str) -> bool:
         if name in self._busy:
@@ -216,7 +224,9 @@ class HotFolder:
 
     def _waits_for_room(self, ready: int, most: int, room: int) -> bool:
         """Whether a batch would be cut short by what is at work now, where it matters which files are together."""
-        return self._patient and room < min(ready, most) and any(folder.held for folder in self._around.folders)
+        if not self._patient or room >= min(ready, most):
+            return False
+        return any(folder.held or folder.reaching for folder in self._around.folders)
 
     def _waits_for_more(self, ready: int, most: int) -> bool:
         """Whether the batch should wait for files on their way.

@@ -10,7 +10,7 @@ import pytest
 
 from speedpix_pipe.emulator import EmulatorThread, Fault
 from speedpix_pipe.errors import SpecError, UsageError
-from tests.functional.watching import SPEC, Desk, Noon, emulator, jpeg, until
+from tests.functional.watching import HEAD, SPEC, Desk, Noon, emulator, jpeg, until
 
 pytestmark = pytest.mark.slow
 
@@ -157,6 +157,26 @@ def test_the_budget_of_a_day_pauses_claims(desk: Desk) -> None:
     asyncio.run(work())
     assert desk.predictions == 2
     assert len([name for name in desk.names(desk.inbox) if name.endswith(".dat")]) == 3
+
+
+def test_the_budget_of_a_day_is_one_for_folders_that_claim_at_the_same_time(desk: Desk) -> None:
+    head = HEAD.replace("photos: {type: files}", "photos: {type: files}\n  more: {type: files}")
+    head = head.replace("${{ params.photos }}", '"${{ params.photos + params.more }}"')
+    entries = [
+        f"  - {{folder: {folder}, patterns: ['*.dat'], param: {param}, settle: 100ms}}\n"
+        for folder, param in (("inbox", "photos"), ("other", "more"))
+    ]
+    desk.rewrite(head.replace("steps:", "limits: {per_day: 4}\nsteps:", 1) + "watch:\n" + "".join(entries))
+    for number in range(6):
+        desk.drop(f"a{number}.dat")
+        desk.drop(f"../other/b{number}.dat")
+
+    def slowly(step: str) -> None:
+        if step == "claim.renamed":
+            time.sleep(0.1)
+
+    desk.once(step=slowly)
+    assert desk.predictions == 4
 
 
 def test_a_spec_without_watch_is_refused(desk: Desk) -> None:
