@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 
 from speedpix_pipe.app.specs import Loaded
 from speedpix_pipe.clock import Clock
@@ -62,4 +62,5 @@ class DayBudget:
 
 def midnight(now: datetime) -> datetime:
     """When today began where this machine stands."""
-    return now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    # Not `now` with its hour changed: it may have another offset than midnight had.
+    return datetime.combine(now.astimezone().date(), time.min).astimezone(UTC)

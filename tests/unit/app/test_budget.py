@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from speedpix_pipe.app.budget import DayBudget
+import pytest
+
+from speedpix_pipe.app.budget import DayBudget, midnight
 from speedpix_pipe.model import StepKind
 
 
@@ -90,6 +94,27 @@ def test_the_next_day_has_its_own_budget_also_after_the_clock_was_set_back() -> 
     clock.start -= timedelta(days=1)
     clock.seconds += 1
     assert budget.allows(loaded, held=0, taken=2)[0] == 0
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize(
+    ("began", "hours"),
+    [(datetime(2026, 10, 24, 22, tzinfo=UTC), 25), (datetime(2026, 3, 28, 23, tzinfo=UTC), 23)],
+    ids=["set back", "set forward"],
+)
+def test_a_day_on_which_the_clocks_change_is_one_day(began: datetime, hours: int) -> None:
+    seen = {midnight(began + timedelta(minutes=minutes)) for minutes in range(0, 60 * hours, 30)}
+    assert seen == {began}
+    assert midnight(began + timedelta(hours=hours)) == began + timedelta(hours=hours)
 
 
 def test_each_row_of_the_ledger_is_counted_once_a_day() -> None:
