@@ -106,7 +106,8 @@ class Health:
             return
         part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         try:
-            part.write_text(json.dumps(self.to_json(alive=alive), ensure_ascii=False, indent=2) + "\n", "utf-8")
+            text = json.dumps(self.to_json(alive=alive), ensure_ascii=False, indent=2) + "\n"
+            part.write_text(text, "utf-8", "backslashreplace")  # a name in a sentence may be any bytes
             part.replace(self._path)
             self._unwritable = False
         except OSError as error:

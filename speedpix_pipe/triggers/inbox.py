@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.model import Watch
-from speedpix_pipe.triggers.health import FolderHealth, Health
+from speedpix_pipe.triggers.health import FolderHealth, Health, plain
 from speedpix_pipe.triggers.places import Places
 from speedpix_pipe.triggers.scan import Found, Tree
 from speedpix_pipe.triggers.vetting import Verify, Vetting
@@ -201,10 +201,10 @@ class Inbox:
 
     def _report(self, found: Found) -> None:
         shown = self.places.shown
-        devices = ", ".join(found.other_devices[:3])
+        devices = plain(", ".join(found.other_devices[:3]))
         sentence = f"{devices} in {shown} lies on another file system and is not watched: give it an entry of its own"
         self._board.trouble("device", sentence if devices else None, of=self.health)
-        locked = ", ".join(found.unreadable[:3])
+        locked = plain(", ".join(found.unreadable[:3]))
         sentence = f"{locked} in {shown} cannot be read: files in it are not seen"
         self._board.trouble("unreadable", sentence if locked else None, of=self.health)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from speedpix_pipe.store import Verdict
 from speedpix_pipe.triggers import moving
 from speedpix_pipe.triggers.base import Guest, Judgement, Surroundings
+from speedpix_pipe.triggers.health import plain
 from speedpix_pipe.triggers.notes import in_words, is_foreign, remove_notes, write_note
 from speedpix_pipe.triggers.settle import Signature
 
@@ -194,7 +195,7 @@ class Placing:
 
     def _complaint(self, target: Path, error: OSError) -> str:
         shown = self._folder.places.shown
-        return f"finished files of {shown} cannot be moved to {target.parent}: {error.strerror or error}"
+        return f"finished files of {shown} cannot be moved to {plain(str(target.parent))}: {error.strerror or error}"
 
     def _move_one(self, guest: Guest, target: Path) -> None:
         judged = guest.judgement

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,24 @@ def test_a_destination_that_cannot_be_written_keeps_the_file_claimed_and_turns_r
     last = json.loads(health.read_text())
     assert last["alive"] is False
     assert last["last_verdicts"][0]["file"] == "inbox/shoe.dat"
+
+
+def test_a_trouble_with_a_name_that_is_no_utf_8_is_shown_and_ends_nobody(desk: Desk) -> None:
+    desk.rewrite(SPEC.replace('"*.dat"', '"**/*.dat"'))
+    health, odd = desk.folder / "health.json", os.fsdecode(b"caf\xe9")
+    desk.failed.mkdir()
+    (desk.failed / odd).write_bytes(b"a file where the folder should be")
+
+    async def work() -> None:
+        async with desk.watching(health=health):
+            desk.drop(f"{odd}/shoe.dat")
+            await until(lambda: health.exists() and json.loads(health.read_text())["status"] == "red")
+            (desk.failed / odd).unlink()
+            await until((desk.failed / odd / "shoe.dat").exists)
+            await until(lambda: json.loads(health.read_text())["status"] == "green")
+
+    asyncio.run(work())
+    assert any("cannot be moved to" in line and line.encode() and "caf\\xe9" in line for line in desk.lines)
 
 
 def test_a_result_that_would_start_itself_again_fails_before_submission(desk: Desk) -> None:

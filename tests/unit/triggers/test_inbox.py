@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from speedpix_pipe.triggers import inbox as inbox_module
 from speedpix_pipe.triggers.health import Health
 from speedpix_pipe.triggers.inbox import ADOPT_SECONDS, LONGEST, QUICKEST, SHORTEST, Inbox
 from speedpix_pipe.triggers.places import Places
-from speedpix_pipe.triggers.scan import Tree
+from speedpix_pipe.triggers.scan import Found, Tree
 
 
 class Clock:
@@ -302,3 +303,16 @@ def test_pictures_are_decoded_many_at_once_and_an_answer_about_an_older_one_coun
 
 def test_the_module_keeps_to_what_the_contract_says_of_its_pace() -> None:
     assert (inbox_module.SHORTEST, inbox_module.LONGEST) == (0.05, 5.0)
+
+
+@pytest.mark.parametrize("kind", ["unreadable", "other_devices"])
+def test_a_name_that_is_no_utf_8_can_be_told_and_written_whatever_is_wrong_with_it(folder: Path, kind: str) -> None:
+    async def work() -> None:
+        root = Root(folder)
+        await root.find()
+        root.inbox.tree.scan = lambda: Found(**{kind: [os.fsdecode(b"caf\xe9")]})  # type: ignore[method-assign]
+        await root.look(0)
+        await root.inbox.close()
+        assert root.lines[-1].encode().startswith(rb"caf\xe9 in root ")
+
+    carry_out(work)
