@@ -364,8 +364,7 @@ class Watcher:
     async def _drain(self, loops: Sequence[asyncio.Future[None]]) -> None:
         """Until all that was there at the start has its verdict, or has kept changing for too long."""
         began = self.clock.monotonic()
-        for folder in self.folders:
-            await folder.first_look()
+        await self._looked()
         while not self._over.is_set():
             now = self.clock.monotonic()
             if all(self._drained(folder, now - began) for folder in self.folders) and not self._batches.busy:
@@ -373,6 +372,21 @@ class Watcher:
             if all(loop.done() for loop in loops):
                 return
             await self.clock.sleep(0.02)
+
+    async def _looked(self) -> None:
+        """Until it has been seen what there is, or nobody looks any more."""
+        looks = asyncio.create_task(self._first_looks())
+        looks.add_done_callback(self._watch_over)
+        over = asyncio.create_task(self._over.wait())
+        try:
+            await asyncio.wait({looks, over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            looks.cancel()
+            over.cancel()
+
+    async def _first_looks(self) -> None:
+        for folder in self.folders:
+            await folder.first_look()
 
     def _drained(self, folder: HotFolder, seconds: float) -> bool:
         """Whether nothing more will become of what lies there, or has been claimed, in this life."""

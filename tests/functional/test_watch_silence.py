@@ -135,6 +135,30 @@ def test_a_bug_elsewhere_ends_it_too(desk: Desk, monkeypatch: pytest.MonkeyPatch
     assert desk.predictions == 1
 
 
+def test_a_bug_in_the_very_first_look_ends_once_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("speedpix_pipe.triggers.hotfolder.HotFolder._look", broken)
+    with pytest.raises(KeyError, match="a bug"):
+        asyncio.run(asyncio.wait_for(desk.watch(once=True), 20))
+
+
+def test_a_signal_ends_once_while_the_first_look_has_not_come_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stuck(_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("speedpix_pipe.triggers.hotfolder.HotFolder._look", stuck)
+
+    async def work() -> None:
+        async with desk.watching(once=True):
+            pass
+
+    asyncio.run(asyncio.wait_for(work(), 20))
+    assert desk.outcome is not None
+    assert desk.outcome.exit_code == 130
+
+
 def test_a_service_that_cannot_be_reached_is_waited_for_and_nobody_is_blamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
