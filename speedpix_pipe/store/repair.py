@@ -25,7 +25,7 @@ from typing import Any
 from speedpix_pipe.errors import StoreError
 from speedpix_pipe.model import SubmissionState
 from speedpix_pipe.records import dataclass
-from speedpix_pipe.store.codec import text_out
+from speedpix_pipe.store.codec import text_in, text_out
 from speedpix_pipe.store.db import connect
 from speedpix_pipe.store.folder import DATABASE, MENDING, journal_is_gone
 from speedpix_pipe.store.locks import alone, entrance
@@ -344,7 +344,7 @@ def _insert_lost(
                 state,
                 made["run_id"],
                 step,
-                key,
+                text_in(key),
                 made.get("price"),
                 prediction,
                 made["at"],

@@ -308,6 +308,27 @@ def test_a_repair_that_died_is_told_and_done_again_from_the_kept_file(full: Path
     assert states(full) == whole()
 
 
+def test_a_lost_submission_of_a_file_whose_name_is_no_utf_8_is_made_again(house: House, folder: Path, run: Any) -> None:
+    odd = os.fsdecode(b"caf\xe9.jpg")
+
+    async def main() -> None:
+        await house.begin()
+        for seq, key in ((2, "a.jpg"), (3, odd)):
+            task: dict[str, Any] = {"run_id": "run-1", "at": house.clock(), "step": "white", "key": key}
+            asked = PredictionRequested(**task, seq=seq, submission=0, fingerprint=f"f{seq}")
+            await house.intend(f"f{seq}", key=key, event=asked)
+
+    run(main())
+    house.store.close()
+    with contextlib.closing(sqlite3.connect(folder / "journal.db")) as connection, connection:
+        connection.execute("DELETE FROM submissions WHERE fingerprint = 'f3'")
+    (folder / "journal.db").rename(folder / "kept.db")
+    (folder / MENDING).write_text("kept.db")
+    repair(folder, now=house.clock)
+    with Store.open(folder) as store:
+        assert [(row.state, row.key) for row in store.ledger.rows("f3")] == [(SubmissionState.UNKNOWN, odd)]
+
+
 def test_what_stands_only_in_the_log_is_saved_too(
     house: House, folder: Path, tmp_path: Path, run: Any, clock: Any
 ) -> None:
