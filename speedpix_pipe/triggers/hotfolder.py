@@ -361,6 +361,13 @@ class HotFolder:
         self.taken += 1
         if guest.judgement is None:
             self._busy.add(guest.name)
+        else:
+            self._pass_on(guest, guest.judgement)
+
+    def _pass_on(self, guest: Guest, judged: Judgement) -> None:
+        """A verdict of a life before, which ended before anybody could rely on having heard it."""
+        name = f"{self.places.shown.rstrip('/')}/{guest.name}"
+        self._around.health.judged(name, judged.verdict, judged.run_id, judged.reason)
 
     def _row(self, guest: Guest) -> Arrival:
         return Arrival(

@@ -40,6 +40,23 @@ def test_a_watcher_that_is_stopped_leaves_its_claims_and_the_next_start_joins(tm
         assert desk.claims == []
 
 
+@pytest.mark.parametrize(("name", "ends"), [("a.dat", (0, 1, 0)), (os.fsdecode(b"caf\xe9.dat"), (1, 0, 1))])
+def test_a_verdict_of_a_life_before_counts_where_its_file_is_placed(
+    desk: Desk, name: str, ends: tuple[int, int, int]
+) -> None:
+    def die(step: str) -> None:
+        if step == "move.journaled":
+            raise StoreError("a bug", code="store.full")
+
+    desk.drop(name)
+    with pytest.raises(StoreError, match="a bug"):
+        desk.once(step=die)
+    assert len(desk.claims) == 1
+    outcome = desk.once()
+    assert (outcome.exit_code, outcome.done, outcome.failed) == ends
+    assert desk.claims == []
+
+
 def test_claims_stop_while_the_engine_is_full_and_the_rest_waits_in_place(tmp_path: Path) -> None:
     with emulator(latency=1.0) as service:
         desk = Desk(tmp_path, service, SPEC.replace("settle: 100ms", "settle: 50ms\n  batch: {max_files: 5}"))
