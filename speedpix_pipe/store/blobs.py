@@ -63,7 +63,7 @@ class Blobs:
             if found.st_size != size:
                 return False
             now = self._now().timestamp()
-            if now - found.st_mtime > _TOUCH.total_seconds():
+            if abs(now - found.st_mtime) > _TOUCH.total_seconds():
                 os.utime(path, (now, now))  # fails if `prune` has just taken it: then it is not here
         except FileNotFoundError:
             return False
@@ -157,6 +157,9 @@ class Blobs:
         files = freed = 0
         for blob in blobs:
             idle = now - blob.used
+            if -idle > _IN_USE.total_seconds():
+                self._date(blob, now)
+                continue
             too_old = max_age is not None and idle > max_age.total_seconds()
             too_much = max_bytes is not None and total - freed > max_bytes
             if not (too_old or too_much) or idle < _IN_USE.total_seconds() or blob.sha256 in needed:
@@ -164,6 +167,11 @@ class Blobs:
             if self._remove(blob):
                 files, freed = files + 1, freed + blob.size
         return Pruned(files, freed, len(blobs) - files, total - freed)
+
+    def _date(self, blob: _Blob, now: float) -> None:
+        """It was used while the clock was ahead, nobody knows when: from now on it ages like any other."""
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(self.path(blob.sha256), (now, now))
 
     def _remove(self, blob: _Blob) -> bool:
         """Take a blob away unless somebody used it since we looked: `has` touches first, and so shows up here."""
@@ -190,7 +198,7 @@ class Blobs:
 
     def _bury(self, entry: os.DirEntry[str], found: os.stat_result) -> None:
         """Finish the removal that another prune died in."""
-        if self._now().timestamp() - found.st_mtime > _IN_USE.total_seconds():
+        if abs(self._now().timestamp() - found.st_mtime) > _IN_USE.total_seconds():
             Path(entry.path).unlink(missing_ok=True)
 
     def _pass(self, point: str) -> None:

@@ -98,6 +98,20 @@ def test_what_was_used_within_the_hour_is_never_pruned(house: House, run: Any) -
     assert house.store.prune(max_bytes=0).files == 0
 
 
+def test_what_was_used_while_the_clock_was_ahead_is_pruned_an_hour_after_that_is_seen(house: House, run: Any) -> None:
+    ahead = adopt(house, run, b"one", idle=-365 * 86400)
+    assert house.store.prune(max_bytes=0).files == 0, "it may be in use this very moment"
+    house.clock.pass_seconds(3601)
+    assert house.store.prune(max_bytes=0).files == 1
+    assert not house.store.blobs.has(ahead, 3)
+
+
+def test_a_use_after_the_clock_was_put_right_has_the_right_time(house: House, run: Any) -> None:
+    ahead = adopt(house, run, b"one", idle=-365 * 86400)
+    assert house.store.blobs.has(ahead, 3)
+    assert house.store.blobs.path(ahead).stat().st_mtime == pytest.approx(house.clock().timestamp())
+
+
 def test_what_an_unfinished_run_needs_is_never_pruned(house: House, run: Any) -> None:
     sha256 = adopt(house, run, b"one", idle=9e5)
     file = KeptFile(place="", sha256=sha256, size=3, media_type="", extension="png")
@@ -130,6 +144,13 @@ def test_a_removal_that_another_prune_died_in_is_finished(house: House, run: Any
     sha256 = adopt(house, run, b"one", idle=9e5)
     path = house.store.blobs.path(sha256)
     path.rename(path.with_name(f"{path.name}.1.2"))
+    assert house.store.prune() == Pruned(0, 0, 0, 0)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_so_it_is_where_the_clock_was_ahead(house: House, run: Any) -> None:
+    path = house.store.blobs.path(adopt(house, run, b"one", idle=-7200))
+    path.rename(path.with_name(f"{path.name}.1.1"))
     assert house.store.prune() == Pruned(0, 0, 0, 0)
     assert list(path.parent.iterdir()) == []
 
