@@ -209,9 +209,12 @@ class Saver:
     async def _keep_value(self, value: Json) -> tuple[str, int, str]:
         """A value that is no file becomes one: text as it is, anything else as JSON."""
         if isinstance(value, str):
-            data, extension = value.encode("utf-8"), "txt"
+            text, extension = value, "txt"
         else:
-            data, extension = json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n", "json"
+            text, extension = json.dumps(value, ensure_ascii=False, indent=2) + "\n", "json"
+        data = text.encode(
+            "utf-8", "backslashreplace"
+        )  # half a character, as JSON may hold it, is shown as JSON has it
         digest = hashlib.sha256(data).hexdigest()
         try:
             await self._keeper.keep(data, digest)

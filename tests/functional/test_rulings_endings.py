@@ -321,6 +321,18 @@ def test_branches_of_which_only_one_will_run_may_save_to_one_path(go: Any, tmp_p
     assert came.exit_code == 0
 
 
+def test_half_a_character_is_saved_as_json_writes_it(go: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("speedpix_pipe.emulator.envelope._compact", json.dumps)  # our own answers have none
+    given = {"text": "\ud800 and more", "list": ["\ud800 and more"]}
+    came = go(
+        "steps:\n  a: {workflow: w, save: {text: out/a.txt, list: out/a.json}}\n",
+        {"w": [{"give": given}]},
+    )
+    assert came.exit_code == 0
+    assert (tmp_path / "out/a.txt").read_text("utf-8") == r"\ud800 and more"
+    assert json.loads((tmp_path / "out/a.json").read_text("utf-8")) == given["list"]
+
+
 @pytest.mark.parametrize(
     ("param", "save"),
     [
