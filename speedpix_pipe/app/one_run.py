@@ -246,11 +246,17 @@ class OneRun:
             )
         )
         counts = {status.value: self.tally.count(status) for status in TaskStatus}
+        await self._tidy()
         await self.store.journal.finish_run(finished, counts=counts)
         self.bus.show(finished)
         summary = self.tally.summary()
         refused = self.driver.access_error
         return RunOutcome(summary, refused.exit_code if refused else exit_code(summary), self.store.folder)
+
+    async def _tidy(self) -> None:
+        """What only a crash would have to find again. A watcher's runs are many, and so would this be."""
+        self.store.outputs.forget(self.run_id)
+        await asyncio.to_thread(self.store.blobs.clear, self.run_id)
 
     def _status(self, stop: Stop | None, left: int) -> RunStatus:
         if stop is not None:

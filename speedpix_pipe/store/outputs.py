@@ -225,6 +225,15 @@ class Outputs:
         record = self._record(_key(target))
         return None if record is None else record.sha256
 
+    def forget(self, run_id: str) -> None:
+        """A run that comes to its end has left no parts: where it wrote need not be known any more."""
+        known = {noted for noted in self._folders if noted[0] == run_id}
+        if not known:
+            return
+        self._folders -= known
+        rows = [(run_id, os.fsencode(folder)) for _, folder in known]
+        self._writer.put(CALL, lambda connection: write_rows(connection, _SWEPT, rows))
+
     # --- on a thread of the pool -----------------------------------------------------------------
 
     def _publishing(self, publication: _Publication, folders: Folders) -> Steps[_Done]:

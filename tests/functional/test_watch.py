@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from speedpix_pipe.emulator import EmulatorThread
+from speedpix_pipe.store import Store
 from tests.functional.watching import SPEC, Desk, emulator, jpeg, until
 
 pytestmark = pytest.mark.slow
@@ -48,6 +49,22 @@ def test_batch_after_batch_leaves_no_threads_behind(desk: Desk) -> None:
     counts = asyncio.run(work())
     assert len(desk.runs) == 8
     assert counts[-1] <= counts[1] + 2, counts
+
+
+def test_batch_after_batch_leaves_nothing_but_its_results_and_its_history(desk: Desk) -> None:
+    desk.rewrite(f"{SPEC}  batch: {{max_files: 1}}\n")
+    state = desk.folder / ".speedpix"
+
+    async def work() -> None:
+        async with desk.watching():
+            for number in range(5):
+                desk.drop(f"{number}.dat")
+            await until(lambda: len(desk.runs) == 5)
+            assert [path.name for path in (state / "work").iterdir() if not path.name.startswith("shared-")] == []
+            with Store.open(state, write=False) as store:
+                assert store._reader.all("SELECT * FROM output_folders") == []
+
+    asyncio.run(work())
 
 
 def test_once_drains_what_is_there_in_one_run_and_ends_with_0(desk: Desk) -> None:

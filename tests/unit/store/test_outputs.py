@@ -494,6 +494,18 @@ def test_the_next_start_sweeps_what_a_dead_run_left_wherever_it_wrote(
     assert names(out) == [".d.png.alive.part", "a.png", "b.png"]
 
 
+def test_a_run_that_was_forgotten_and_goes_on_is_swept_like_any_other(
+    house: House, folder: Path, run: Any, out: Path
+) -> None:
+    publish(house, run, b"one", out / "a.png", "again")
+    house.store.outputs.forget("again")
+    publish(house, run, b"two", out / "b.png", "again")
+    (out / ".c.png.again.part").write_bytes(b"half")
+    with Store.open(folder):
+        pass
+    assert names(out) == ["a.png", "b.png"]
+
+
 def test_a_run_that_is_taken_up_in_the_moment_of_sweeping_keeps_its_parts(
     house: House, folder: Path, run: Any, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
