@@ -85,6 +85,8 @@ def safe_save_path(trusted: str, rest: str) -> str:
             raise _refused(trusted + rest, why)
         if part == "..":
             raise _refused(trusted + rest, "has a part `..`")
+    if not slash and parts[0].startswith("~"):  # it would mean a home folder
+        raise _refused(trusted + rest, "begins with `~`")
     path = head + slash + "/".join(map(_safe_name, parts))
     if len(path.encode("utf-8", "replace")) > _PATH_BYTES:
         raise _refused(path, "is too long")

@@ -234,6 +234,7 @@ SAYINGS: Mapping[str, str] = {
     "put item.stem, matrix or n into the path": "请在路径里加上 item.stem、matrix 或 n",
     "a path is a text": "路径必须是文本",
     "the path `<path>` has a part `<part>`": "路径 `<path>` 里有 `<part>`",
+    "the path `<path>` begins with `<sign>`": "路径 `<path>` 以 `<sign>` 开头",
     "the path `<path>` <why*>": "路径 `<path>` <why>",
     "values in a `save` path must make plain names; try the filter `slug`": (
         "`save` 路径里的值必须得出普通的名称；可以试试过滤器 `slug`"

@@ -36,6 +36,9 @@ def test_shown_paths_are_relative_inside_and_absolute_outside():
         ("/abs/", "cup.png", "/abs/cup.png"),
         ("~/out/", "cup.png", "~/out/cup.png"),
         ("", "cup.png", "cup.png"),
+        ("", "a/~b~", "a/~b~"),
+        ("out/", "~/cup.png", "out/~/cup.png"),
+        ("~/", "~x", "~/~x"),
         ("out/", 'a<b>:"c|d?*e\\f\x01.png', "out/a_b___c_d__e_f_.png"),
         ("out/", "name. ", "out/name__"),
         ("out/", "CON.png", "out/_CON.png"),
@@ -64,6 +67,11 @@ def test_a_save_path_keeps_what_the_author_wrote_and_cleans_what_was_rendered(tr
         ("out/", "a/.", "names no file"),
         ("out/", "x" * 300, "300 bytes"),
         ("out/", "\ud800", "not valid Unicode"),
+        ("", "~/a.png", "begins with `~`"),
+        ("", "./~/a.png", "begins with `~`"),
+        ("", "~", "begins with `~`"),
+        ("", "~root/a.png", "begins with `~`"),
+        ("~", "root/a.png", "begins with `~`"),
         ("out/", "", "names no file"),
         ("", "a/" * 2500 + "b", "too long"),
     ],
@@ -86,6 +94,7 @@ def test_no_rendered_value_leaves_the_trusted_folder(trusted, rest):
     assert not posixpath.isabs(path)
     assert posixpath.normpath(path) == path
     assert posixpath.normpath(path).startswith(folder)
+    assert not path.startswith("~")
     assert ".." not in path.split("/")
     if rest:
         assert not set(path) & set('<>:"|?*\\\0\n')
