@@ -93,6 +93,35 @@ def safe_save_path(trusted: str, rest: str) -> str:
     return object_url(path).text if is_object else path
 
 
+def safe_file_name(trusted: str, rest: str) -> str:
+    """A rendered text of the spec that names a file to be read: a path, or an object's URL.
+
+    As in `safe_save_path`, what expressions give stays below the fixed text before the first of them.
+    """
+    text = trusted + rest
+    if names_object(text):
+        if "/" not in trusted.partition("://")[2]:
+            raise _strays(text, "has a bucket that an expression gives")
+        return text  # its key cannot climb
+    _, slash, start = trusted.rpartition("/")
+    if not slash and text.startswith("/"):
+        raise _strays(text, "is absolute")
+    if not slash and text.startswith("~"):
+        raise _strays(text, "begins with `~`")
+    if ".." in (start + rest).split("/"):
+        raise _strays(text, "has a part `..`")
+    return text
+
+
+def _strays(text: str, why: str) -> ExpressionError:
+    shown = text if len(text) <= 120 else text[:119] + "…"
+    return ExpressionError(
+        f"the file `{shown}` {why}, because of a value in it",
+        code="files.outside",
+        hint="write ${{ file(...) }} to take a file wherever it is",
+    )
+
+
 def _safe_name(part: str) -> str:
     name = _FORBIDDEN.sub("_", part)
     name = _TRAILING.sub(lambda found: "_" * len(found.group()), name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from speedpix_pipe.errors import AbsentError, ExpressionError
-from speedpix_pipe.files import FolderFiles
+from speedpix_pipe.files import FolderFiles, safe_file_name
 from speedpix_pipe.model import Expression, FileText, ListOf, Literal, MapOf, Template, Text
 from speedpix_pipe.spec.budget import Evaluation
 from speedpix_pipe.spec.functions import call_function
@@ -68,9 +68,17 @@ def _file(template: FileText, scope: Scope) -> Any:
         return text
     files = scope.files or FolderFiles(scope.folder)
     try:
-        return files.file(text)
+        return files.file(_kept_below(template.value, text))
     except ExpressionError as error:
         raise ExpressionError(error.message, code=error.code, hint=error.hint, where=str(template.mark)) from None
+
+
+def _kept_below(written: Literal | Text, text: str) -> str:
+    """The text as rendered, if its values keep it below what the author wrote before the first of them."""
+    if isinstance(written, Literal):
+        return text
+    fixed = written.parts[0] if isinstance(written.parts[0], str) else ""
+    return safe_file_name(fixed, text[len(fixed) :])
 
 
 def _piece(expression: Expression, scope: Scope) -> str:

@@ -301,6 +301,35 @@ def test_a_list_that_fails_in_a_step_that_stops_stops_the_run(go: Any) -> None:
     assert came.submitted == 1
 
 
+# --- files ---
+
+
+@pytest.mark.parametrize(
+    ("written", "cell"),
+    [
+        ("./in/${{ item }}", "../../secret.txt"),
+        ("in/${{ item }}", "../../secret.txt"),
+        ("${{ item }}${{ '' }}", "{secret}"),
+        ("${{ item }}.txt", "~/secret"),
+    ],
+)
+def test_a_value_in_the_name_of_a_file_never_leads_out_of_what_the_spec_names(
+    go: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, cell: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
+    secret = tmp_path.parent / "secret.txt"
+    secret.write_text("a secret")
+    (tmp_path / "in").mkdir()
+    came = go(
+        "workflows: {w: {id: w, version: v1, input: {x: {type: file}}}}\n"
+        f"params: {{names: {{type: array, default: ['{cell.format(secret=secret)}']}}}}\n"
+        "steps:\n  one: {workflow: w, for_each: '${{ params.names }}', input: {x: \"" + written + '"}}\n'
+    )
+    assert came.exit_code == 2
+    assert came.submitted == 0
+    assert "because of a value in it" in came.errors[0]
+
+
 # --- save ---
 
 

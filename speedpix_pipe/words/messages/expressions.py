@@ -176,6 +176,14 @@ SAYINGS: Mapping[str, str] = {
     "read() needs a file or a path, not <what*>": "read() 需要文件或路径，而不是<what>",
     "the file `<path>` does not exist": "文件 `<path>` 不存在",
     "the file `<path>` is a folder": "`<path>` 是文件夹",
+    "the file `<path>` is absolute, because of a value in it": "文件 `<path>` 因其中的值而成为绝对路径",
+    "the file `<path>` begins with `<sign>`, because of a value in it": "文件 `<path>` 因其中的值而以 `<sign>` 开头",
+    "the file `<path>` has a part `<part>`, because of a value in it": "文件 `<path>` 因其中的值而含有 `<part>`",
+    "the file `<path>` has a bucket that an expression gives, because of a value in it": (
+        "文件 `<path>` 的存储桶来自表达式的值"
+    ),
+    "the file `<path>` <why*>, because of a value in it": "文件 `<path>`：<why>（因其中的值）",
+    "write ${{ file(...) }} to take a file wherever it is": "请写 ${{ file(...) }}，它可以取任何位置的文件",
     "give `default=` if it need not": "如果可以不存在，请写 `default=`",
     # files that expressions read
     "`<path>` is a folder; read() takes a file": "`<path>` 是文件夹；read() 需要文件",

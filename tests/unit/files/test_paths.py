@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speedpix_pipe.errors import ExpressionError
-from speedpix_pipe.files import collision_key, resolve, safe_join, safe_save_path, shown_path
+from speedpix_pipe.files import collision_key, resolve, safe_file_name, safe_join, safe_save_path, shown_path
 
 
 def test_a_relative_path_starts_at_its_folder(monkeypatch):
@@ -79,6 +79,43 @@ def test_a_save_path_keeps_what_the_author_wrote_and_cleans_what_was_rendered(tr
 def test_a_save_path_that_leads_astray_is_refused(trusted, rest, why):
     with pytest.raises(ExpressionError, match=why):
         safe_save_path(trusted, rest)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "rest"),
+    [
+        ("./in/", "cup.jpg"),
+        ("./in/", "a/b.jpg"),
+        ("./in/", "./a..b.jpg"),
+        ("./in/", "/cup.jpg"),
+        ("../in/cup-", "1.jpg"),
+        ("/data/", "cup.jpg"),
+        ("~/", "~cup.jpg"),
+        ("", "in/cup.jpg"),
+        ("s3://shop/in/", "a/cup.jpg"),
+    ],
+)
+def test_values_may_choose_among_the_files_below_what_the_author_wrote(fixed, rest):
+    assert safe_file_name(fixed, rest) == fixed + rest
+
+
+@pytest.mark.parametrize(
+    ("fixed", "rest", "why"),
+    [
+        ("./in/", "../../secret.txt", r"part `\.\.`"),
+        ("./in/.", "./secret.txt", r"part `\.\.`"),
+        ("", "../secret.txt", r"part `\.\.`"),
+        ("", "/etc/hostname", "is absolute"),
+        ("", "~/.ssh/id", "begins with `~`"),
+        ("~", "root/.ssh/id", "begins with `~`"),
+        ("", "s3://shop/a.jpg", "bucket"),
+        ("s3://", "shop/a.jpg", "bucket"),
+        ("s3://shop", "-two/a.jpg", "bucket"),
+    ],
+)
+def test_values_never_name_a_file_elsewhere(fixed, rest, why):
+    with pytest.raises(ExpressionError, match=why):
+        safe_file_name(fixed, rest)
 
 
 nasty = st.text(st.sampled_from("./\\:~ aé\0\n*") | st.characters())
