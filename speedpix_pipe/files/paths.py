@@ -145,11 +145,13 @@ def _refused(path: str, why: str) -> ExpressionError:
     )
 
 
-def collision_key(path: str) -> str:
-    """Equal for two paths that a file system may take for one: without case, NFC.
+def collision_key(path: str, folder: Path) -> str:
+    """Equal for two paths that a file system may take for one, whichever folders they are written in: no case, NFC.
 
     `save` targets that use `ext` are rendered with one constant in its place, so that any extension collides.
     """
+    if not ("://" in path and names_object(path)):
+        path = os.path.join(folder, os.path.expanduser(path))  # noqa: PTH111, PTH118 - for each task: see `resolve`
     plain = os.path.normpath(path)
     if plain.isascii():
         return plain.lower()  # the same, for the many

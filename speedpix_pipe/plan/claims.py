@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from speedpix_pipe.errors import TaskError, TaskErrorKind
 from speedpix_pipe.files import collision_key
 from speedpix_pipe.plan.scopes import Scopes
@@ -18,10 +20,11 @@ class Claims:
     def claim(self, task: Task, scopes: Scopes) -> list[Target]:
         """The targets of a task's `save`, all free until now; TaskError otherwise."""
         targets = targets_of(task, scopes)
+        folder = task.node.space.pipeline.folder
         for number, target in enumerate(targets):
             path = target.path(1, STAND_IN)
             owner = f"{task.name}#{number}"
-            holder = self.take(path, owner, any_extension=uses(target.rule.target, "ext"))
+            holder = self.take(path, folder, owner, any_extension=uses(target.rule.target, "ext"))
             if holder is not None:
                 other = holder.rpartition("#")[0]
                 message = f"{other} saves to {path} too" if other != task.name else f"two rules of `save` mean {path}"
@@ -33,14 +36,14 @@ class Claims:
                 )
         return targets
 
-    def take(self, path: str, owner: str, *, any_extension: bool) -> str | None:
-        """Claim a path; the name of whoever has it already, if it is another."""
-        folder, slash, name = collision_key(path).rpartition("/")
+    def take(self, path: str, folder: Path, owner: str, *, any_extension: bool) -> str | None:
+        """Claim a path as it is written in `folder`; the name of whoever has it already, if it is another."""
+        parent, slash, name = collision_key(path, folder).rpartition("/")
         stem, dot, suffix = name.rpartition(".")
         if not dot:
             stem, suffix = name, ""
         wanted = None if any_extension else suffix
-        known = self._owners.setdefault(f"{folder}{slash}{stem}", [])
+        known = self._owners.setdefault(f"{parent}{slash}{stem}", [])
         for extension, holder in known:
             if extension is None or wanted is None or extension == wanted:
                 return holder if holder != owner else None

@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import Any
 
 from speedpix_pipe.errors import ExpressionError
-from speedpix_pipe.files import collision_key, safe_save_path
+from speedpix_pipe.files import safe_save_path
 from speedpix_pipe.model import Expression, Literal, SaveRule, Template, Text
 from speedpix_pipe.plan.graph import expressions_in
 from speedpix_pipe.records import dataclass
@@ -41,10 +41,6 @@ class Target:
             name = f"{stem}-{number}.{suffix}" if dot and stem else f"{name}-{number}"
             path = f"{folder}{slash}{name}"
         return path
-
-    def claim(self) -> str:
-        """What no other task may have: the path without case and extension."""
-        return collision_key(self.path(1, STAND_IN))
 
 
 def uses(template: Template, name: str) -> bool:

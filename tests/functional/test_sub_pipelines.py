@@ -134,3 +134,22 @@ def test_a_pipeline_step_saves_and_expects_like_any_other(go: Any, tmp_path: Pat
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["p-note.txt", "p.png"]
     assert xs(came, "after") == {"p": True}
     assert came.exit_code == 1
+
+
+@pytest.mark.parametrize(("inside", "fits"), [("o/x.${{ ext }}", True), ("../o/x.${{ ext }}", False)])
+def test_a_sub_pipeline_saves_seen_from_its_own_folder(go: Any, tmp_path: Path, inside: str, fits: bool) -> None:
+    (tmp_path / "parts").mkdir()
+    inner = "steps:\n" + single("one", "'inner'", f"save: {inside}", workflow="w")
+    (tmp_path / "parts/inner.yaml").write_text(HEAD + inner, encoding="utf-8")
+    came = go(
+        "steps:\n  sub:\n    pipeline: parts/inner.yaml\n"
+        + single("two", "'outer'", "save: o/x.${{ ext }}", workflow="w"),
+        {"w": [{"give": {"images": {"picture": "{x}"}}}]},
+    )
+    if fits:
+        assert came.errors == []
+        assert (tmp_path / "o/x.png").is_file()
+        assert (tmp_path / "parts/o/x.png").is_file()
+    else:
+        assert "sub.one@ saves to o/x.ext too" in came.errors[0]
+        assert came.submitted == 0

@@ -149,16 +149,30 @@ def test_safe_join_follows_neither_dots_nor_links_out(tmp_path):
             safe_join(inside, bad)
 
 
+def same(one: str, other: str, *folders: str) -> bool:
+    first, second = folders or ("/spec", "/spec")
+    return collision_key(one, Path(first)) == collision_key(other, Path(second))
+
+
 def test_collision_keys_ignore_case_and_composition():
-    assert collision_key("Out/CAF\u00c9.png") == collision_key("out/cafe\u0301.PNG")
-    assert collision_key("out/./a.png") == collision_key("out/a.png")
-    assert collision_key("out/a.png") != collision_key("out/b.png")
+    assert same("Out/CAF\u00c9.png", "out/cafe\u0301.PNG")
+    assert same("out/./a.png", "out/a.png")
+    assert not same("out/a.png", "out/b.png")
+
+
+def test_collision_keys_are_those_of_whole_addresses(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert not same("out/a.png", "out/a.png", "/spec", "/spec/parts")
+    assert same("out/a.png", "../out/a.png", "/spec", "/spec/parts")
+    assert same("/out/a.png", "/out/a.png", "/spec", "/spec/parts")
+    assert same("~/a.png", "/home/me/a.png")
+    assert same("s3://shop/a.png", "s3://shop/A.png", "/spec", "/spec/parts")
 
 
 @given(st.text())
 def test_collision_keys_are_the_same_for_all_spellings(name):
     keys = {
-        collision_key("x/" + form)
+        collision_key("x/" + form, Path("/spec"))
         for form in (name, unicodedata.normalize("NFD", name), unicodedata.normalize("NFC", name))
     }
     assert len(keys) == 1
