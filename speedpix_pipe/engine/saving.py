@@ -61,9 +61,16 @@ class _Piece:
     """One thing to be saved: a kept file, or a plain value."""
 
     target: Target
+    rule: int  # the target's place in `save`
     number: int
     kept: KeptFile | None
     value: Json = None
+
+    @property
+    def extension(self) -> str:
+        if self.kept is not None:
+            return self.kept.extension
+        return "txt" if isinstance(self.value, str) else "json"
 
 
 class Saver:
@@ -113,7 +120,9 @@ class Saver:
         """Where each kept file of a result belongs, by its place in the output; None where a value is to be written."""
         folder = task.node.space.pipeline.folder
         found: dict[str, Address] = {}
-        for piece in _pieces(self.claim(task), result):
+        pieces = list(_pieces(self.claim(task), result))
+        self._claim_further(task, pieces)
+        for piece in pieces:
             if piece.kept is None:
                 return None
             found[piece.kept.place] = address_of(piece.target.path(piece.number, piece.kept.extension), folder)
@@ -141,6 +150,13 @@ class Saver:
             if kept.place in saved:
                 self._tell(task, saved[kept.place], kept.sha256, kept.size, kept.media_type)
 
+    def _claim_further(self, task: Task, pieces: Iterable[_Piece]) -> None:
+        """Before anything is written: how many files there are, nobody knew when the first was claimed."""
+        for piece in pieces:
+            if piece.number > 1:
+                path = piece.target.path(piece.number, piece.extension)
+                self._claims.claim_further(task, path, rule=piece.rule, number=piece.number)
+
     async def save(
         self, task: Task, targets: Sequence[Target], result: Result, *, verify: bool = False
     ) -> tuple[dict[str, Address], asyncio.Future[None] | None]:
@@ -151,12 +167,15 @@ class Saver:
         folder = task.node.space.pipeline.folder
         saved: dict[str, Address] = {}
         written = None  # of the last one: records are written in their order
-        for piece in _pieces(targets, result):
+        pieces = list(_pieces(targets, result))
+        await seen(partial(self._claim_further, task, pieces))
+        for piece in pieces:
             if piece.kept is not None:
                 kept = piece.kept
                 digest, size, extension, media_type = kept.sha256, kept.size, kept.extension, kept.media_type
             else:
-                digest, size, extension = await self._keep_value(piece.value)
+                digest, size = await self._keep_value(piece.value)
+                extension = piece.extension
                 media_type = "application/json" if extension == "json" else "text/plain"
             path = address_of(await seen(partial(piece.target.path, piece.number, extension)), folder)
             if path in self.reads:
@@ -206,15 +225,13 @@ class Saver:
             message = f"{path} held other bytes; they are now {published.moved_aside.name} ({task.name})"
             self._emit(Warned(code="output.moved-aside", message=message))
 
-    async def _keep_value(self, value: Json) -> tuple[str, int, str]:
+    async def _keep_value(self, value: Json) -> tuple[str, int]:
         """A value that is no file becomes one: text as it is, anything else as JSON."""
         if isinstance(value, str):
-            text, extension = value, "txt"
+            text = value
         else:
-            text, extension = json.dumps(value, ensure_ascii=False, indent=2) + "\n", "json"
-        data = text.encode(
-            "utf-8", "backslashreplace"
-        )  # half a character, as JSON may hold it, is shown as JSON has it
+            text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+        data = text.encode("utf-8", "backslashreplace")  # half a character stands there as JSON writes it
         digest = hashlib.sha256(data).hexdigest()
         try:
             await self._keeper.keep(data, digest)
@@ -222,7 +239,7 @@ class Saver:
             raise TaskError(
                 f"cannot save a value: {error.strerror or error}", kind=TaskErrorKind.OUTPUT, code="task.cannot-save"
             ) from error
-        return digest, len(data), extension
+        return digest, len(data)
 
 
 def saved_paths(targets: Sequence[Target], result: Result, folder: Path) -> dict[str, Address]:
@@ -236,16 +253,16 @@ def saved_paths(targets: Sequence[Target], result: Result, folder: Path) -> dict
 
 def _pieces(targets: Sequence[Target], result: Result) -> Iterable[_Piece]:
     by_place = {kept.place: kept for kept in result.files}
-    for target in targets:
+    for rule, target in enumerate(targets):
         if target.rule.path is None:
             for number, kept in enumerate(result.files, start=1):
-                yield _Piece(target, number, kept)
+                yield _Piece(target, rule, number, kept)
             continue
         if target.rule.path in by_place:
-            yield _Piece(target, 1, by_place[target.rule.path])
+            yield _Piece(target, rule, 1, by_place[target.rule.path])
             continue
         for number, here in enumerate(at(result.output, target.rule.path), start=1):
-            yield _Piece(target, number, by_place.get(here.place), here.value)
+            yield _Piece(target, rule, number, by_place.get(here.place), here.value)
 
 
 def _is_input(path: str) -> TaskError:

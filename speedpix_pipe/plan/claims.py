@@ -36,6 +36,19 @@ class Claims:
                 )
         return targets
 
+    def claim_further(self, task: Task, path: str, *, rule: int, number: int) -> None:
+        """Claim the path of one more file of a rule of `save`, known with the output; TaskError if it is taken."""
+        owner = f"{task.name}#{rule}.{number}"
+        holder = self.take(path, task.node.space.pipeline.folder, owner, any_extension=False)
+        if holder is not None:
+            other = holder.rpartition("#")[0]
+            raise TaskError(
+                f"{other} saves to {path} too" if other != task.name else f"two files of the output mean {path}",
+                kind=TaskErrorKind.OUTPUT,
+                code="task.collision",
+                hint="the result is kept: mend this and run again, it costs nothing",
+            )
+
     def take(self, path: str, folder: Path, owner: str, *, any_extension: bool) -> str | None:
         """Claim a path as it is written in `folder`; the name of whoever has it already, if it is another."""
         parent, slash, name = collision_key(path, folder).rpartition("/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -338,6 +339,36 @@ def test_two_tasks_that_would_save_to_one_path_are_an_error_before_paying(go: An
     assert came.exit_code == 2
     assert came.submitted == 0
     assert "saves to out/x.ext too" in json.dumps(came.errors)
+
+
+PICTURES = [
+    {"for": {"x": "p"}, "give": {"images": [{"picture": "A"}, {"picture": "B"}], "t": "hello"}},
+    {"give": {"images": {"picture": "{x}"}}},
+]
+
+
+def test_a_further_file_never_takes_the_path_of_another_task(go: Any, tmp_path: Path) -> None:
+    came = go(
+        "params: {a: {type: array, default: [p, p-2]}}\nsteps:\n" + over("one", "save: out/${{ item }}.${{ ext }}"),
+        {"one": PICTURES},
+    )
+    assert came.exit_code == 1
+    assert came.of("one") == {"p": "failed", "p-2": "succeeded"}
+    assert "one@p-2 saves to out/p-2.png too (the result is kept" in came.reasons["one@p"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["p-2.png"]
+
+
+@pytest.mark.parametrize(
+    ("save", "why"),
+    [
+        ("{images: 'o/x.${{ ext }}', t: o/x-2.png}", "two files of the output mean o/x-2.png"),
+        ("o/x${{ '' if n else '' }}.png", "two files of the output mean o/x.png"),
+    ],
+)
+def test_two_files_of_one_output_never_share_a_path(go: Any, tmp_path: Path, save: str, why: str) -> None:
+    came = go("params: {a: {type: array, default: [p]}}\nsteps:\n" + over("one", f"save: {save}"), {"one": PICTURES})
+    assert re.search(why, came.reasons["one@p"])
+    assert not (tmp_path / "o").exists()
 
 
 def test_branches_of_which_only_one_will_run_may_save_to_one_path(go: Any, tmp_path: Path) -> None:

@@ -231,6 +231,7 @@ SAYINGS: Mapping[str, str] = {
     # what is saved
     "<task> saves to <path> too": "<task> 也保存到 <path>",
     "two rules of `save` mean <path>": "`save` 的两条规则指向同一个 <path>",
+    "two files of the output mean <path>": "输出里的两个文件指向同一个 <path>",
     "put item.stem, matrix or n into the path": "请在路径里加上 item.stem、matrix 或 n",
     "a path is a text": "路径必须是文本",
     "the path `<path>` has a part `<part>`": "路径 `<path>` 里有 `<part>`",
