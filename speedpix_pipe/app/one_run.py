@@ -18,7 +18,7 @@ from speedpix_pipe.app.keeper import RunKeeper
 from speedpix_pipe.app.request import RunRequest
 from speedpix_pipe.app.resolved import resolved_spec
 from speedpix_pipe.app.selection import Selection, select
-from speedpix_pipe.app.specs import Loaded, surroundings
+from speedpix_pipe.app.specs import Loaded, reads_of, surroundings
 from speedpix_pipe.app.station import Station, limits_of
 from speedpix_pipe.clock import Clock
 from speedpix_pipe.engine.bus import Bus, Subscriber
@@ -132,8 +132,9 @@ class OneRun:
         self.walk = Walk(loaded.graph, nodes=self._selection.nodes, demand=self._selection.demand)
         now = self.clock.now().astimezone()
         names = {"id": self.run_id, "date": now.date().isoformat(), "time": now.strftime("%H:%M:%S")}
-        self.scopes = scopes = Scopes(self.walk, surroundings(loaded, run=names, digests=store.digests))
-        self.saver = Saver(scopes, store.outputs, keeper, self.run_id, bus.emit)
+        reads = reads_of(loaded, self.request.spec)
+        self.scopes = scopes = Scopes(self.walk, surroundings(loaded, run=names, digests=store.digests, reads=reads))
+        self.saver = Saver(scopes, store.outputs, keeper, self.run_id, bus.emit, reads)
         self.lives = Lives(
             kit, scopes, self.saver, self.lanes, store.ledger, keeper, bus.emit, self.clock, store.digests
         )

@@ -13,7 +13,7 @@ from speedpix_pipe.app.judging import judge
 from speedpix_pipe.app.remainder import remainder
 from speedpix_pipe.app.request import SpecRequest
 from speedpix_pipe.errors import Problem, Severity, SpecError, UsageError
-from speedpix_pipe.files import FileValue, FolderFiles, find_files
+from speedpix_pipe.files import FileValue, FolderFiles, Reads, find_files, resolve
 from speedpix_pipe.files.objects import Objects, seen
 from speedpix_pipe.files.storage import object_url
 from speedpix_pipe.files.value import Digests
@@ -72,18 +72,26 @@ class ParamFiles:
     Without `objects`, those are not looked at.
     """
 
-    def __init__(self, folder: Path, digests: Digests | None, objects: Objects | None) -> None:
+    def __init__(
+        self, folder: Path, digests: Digests | None, objects: Objects | None, reads: Reads | None = None
+    ) -> None:
         self._folder = folder
         self._digests = digests
         self._objects = objects
+        self._noted = reads
 
     def glob(self, pattern: str, folder: Path) -> Sequence[FileValue]:
         inside = folder == self._folder
-        return find_files(
+        found = find_files(
             pattern if inside else str(folder / pattern), self._folder, allow_empty=True, digests=self._digests
         )
+        if self._noted is not None:
+            self._noted.found((folder, pattern), found)
+        return found
 
     def file(self, path: Path, folder: Path) -> FileValue:
+        if self._noted is not None:
+            self._noted.add(path)
         return FileValue.local(path, folder, digests=self._digests)
 
     def objects(self, text: str, *, many: bool) -> Sequence[FileValue] | None:
@@ -91,7 +99,10 @@ class ParamFiles:
         if self._objects is None:
             object_url(text, pattern=many)  # what is wrong with its form can be said all the same
             return None
-        return self._objects.glob(text, folder, allow_empty=True) if many else [self._objects.file(text, folder)]
+        found = self._objects.glob(text, folder, allow_empty=True) if many else [self._objects.file(text, folder)]
+        if self._noted is not None:
+            self._noted.found(text, found)
+        return found
 
 
 def load(
@@ -192,11 +203,13 @@ async def required(request: SpecRequest, objects: Objects, *, skip_watched: bool
     return await seen(partial(require, request, objects=objects, skip_watched=skip_watched))
 
 
-def surroundings(loaded: Loaded, *, run: Mapping[str, str], digests: Digests | None) -> Surroundings:
-    """What all expressions of a run share."""
+def surroundings(
+    loaded: Loaded, *, run: Mapping[str, str], digests: Digests | None, reads: Reads | None = None
+) -> Surroundings:
+    """What all expressions of a run share. What they read is noted in `reads`."""
     objects = loaded.objects
     folders = [space.pipeline.folder for space in loaded.graph.spaces]
-    files = {number: FolderFiles(folder, digests, objects) for number, folder in enumerate(folders)}
+    files = {number: FolderFiles(folder, digests, objects, reads) for number, folder in enumerate(folders)}
     names = {name for pipeline in pipelines_of(loaded.pipeline) for name in pipeline.env}
     env = loaded.settings.spec_environment(sorted(names))
     return Surroundings(
@@ -205,8 +218,21 @@ def surroundings(loaded: Loaded, *, run: Mapping[str, str], digests: Digests | N
         run=run,
         git=_Git(loaded),
         files=files,
-        param_files=ParamFiles(loaded.pipeline.folder, digests, objects),
+        param_files=ParamFiles(loaded.pipeline.folder, digests, objects, reads),
     )
+
+
+def reads_of(loaded: Loaded, request: SpecRequest) -> Reads:
+    """What a run reads before its first expression: its specs, its settings, and what its params name."""
+    pipelines = pipelines_of(loaded.pipeline)
+    reads = Reads([*(pipeline.path for pipeline in pipelines), loaded.pipeline.folder / ".env"])
+    if request.params_file is not None:
+        reads.add(resolve(str(request.params_file), request.cwd))
+    for name, value in loaded.params.items():
+        files = value if isinstance(value, list) else [value]
+        if files and isinstance(files[0], FileValue):
+            reads.found(name, files)
+    return reads
 
 
 def source_of(request: SpecRequest) -> Callable[[Path], bytes] | None:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from speedpix_pipe.errors import TaskError, TaskErrorKind
 from speedpix_pipe.events import FileSaved, Warned
-from speedpix_pipe.files import ObjectUrl, address_of, shown_address
+from speedpix_pipe.files import ObjectUrl, Reads, address_of, shown_address
 from speedpix_pipe.files.objects import seen
 from speedpix_pipe.model import Json, KeptFile, Result
 from speedpix_pipe.plan.claims import Claims
@@ -76,8 +76,8 @@ class _Piece:
 class Saver:
     """Saves the files of one run's tasks."""
 
-    def __init__(self, scopes: Scopes, outputs: Outputs, keeper: Keeper, run_id: str, emit: Emit) -> None:
-        self.reads: set[Address] = set()  # files that the run was given: never replaced
+    def __init__(self, scopes: Scopes, outputs: Outputs, keeper: Keeper, run_id: str, emit: Emit, reads: Reads) -> None:
+        self.reads = reads  # never replaced
         self.forbidden: Callable[[Path], str | None] | None = None  # why a path must not be written, if so
         self._scopes = scopes
         self._outputs = outputs
@@ -110,11 +110,11 @@ class Saver:
         return targets
 
     def spare_inputs(self, task: Task, targets: Sequence[Target]) -> None:
-        """Before anything is paid: what the run was given is never written over."""
+        """Before anything is paid: what the run reads is never written over."""
         folder = task.node.space.pipeline.folder
         for target in targets:
             if not uses(target.rule.target, "ext") and address_of(target.path(1, STAND_IN), folder) in self.reads:
-                raise _is_input(target.path(1, STAND_IN))
+                raise _is_read(target.path(1, STAND_IN))
 
     def places(self, task: Task, result: Result) -> dict[str, Address] | None:
         """Where each kept file of a result belongs, by its place in the output; None where a value is to be written."""
@@ -179,7 +179,7 @@ class Saver:
                 media_type = "application/json" if extension == "json" else "text/plain"
             path = address_of(await seen(partial(piece.target.path, piece.number, extension)), folder)
             if path in self.reads:
-                raise _is_input(shown_address(path, folder))
+                raise _is_read(shown_address(path, folder))
             published = await self._outputs.publish(
                 self._keeper.path(digest),
                 path,
@@ -265,6 +265,6 @@ def _pieces(targets: Sequence[Target], result: Result) -> Iterable[_Piece]:
             yield _Piece(target, rule, number, by_place.get(here.place), here.value)
 
 
-def _is_input(path: str) -> TaskError:
-    message = f"{path} is an input of this run and is not replaced"
+def _is_read(path: str) -> TaskError:
+    message = f"{path} is read by this run and is not replaced"
     return TaskError(message, kind=TaskErrorKind.OUTPUT, code="task.save", hint="save to another folder")

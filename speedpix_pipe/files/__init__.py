@@ -1,8 +1,8 @@
 """Files and paths: file values for expressions, patterns, digests, safe names, canonical JSON.
 
 What expressions may ask of a file is `FileValue`; how a pattern finds files is `pattern`; which names a run may
-write is `paths`; what bytes are is `content`; how `read()` takes a file is `read`. Keeping, saving and
-uploading files is left to `store`, `executors` and `steps`.
+write is `paths`; what bytes are is `content`; how `read()` takes a file is `read`; what a run has read is `reads`.
+Keeping, saving and uploading files is left to `store`, `executors` and `steps`.
 """
 
 from speedpix_pipe.files.access import FileAccess, FolderFiles
@@ -20,6 +20,7 @@ from speedpix_pipe.files.paths import (
 )
 from speedpix_pipe.files.pattern import find_files, has_magic, pattern_covers
 from speedpix_pipe.files.read import READ_LIMIT, read_file
+from speedpix_pipe.files.reads import Reads
 from speedpix_pipe.files.storage import Entry, ObjectUrl, StorageError, names_object
 from speedpix_pipe.files.value import FILE_NAMES, Digests, FileValue, LateDigests
 
@@ -34,6 +35,7 @@ __all__ = [
     "FolderFiles",
     "LateDigests",
     "ObjectUrl",
+    "Reads",
     "Sniffed",
     "StorageError",
     "Studied",

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from speedpix_pipe.errors import ExpressionError
-from speedpix_pipe.files.paths import resolve, shown_path
+from speedpix_pipe.files.paths import address_of, resolve, shown_path
 from speedpix_pipe.files.pattern import find_files
 from speedpix_pipe.files.read import read_file
+from speedpix_pipe.files.reads import Reads
 from speedpix_pipe.files.storage.urls import names_object
 from speedpix_pipe.files.value import Digests, FileValue
 from speedpix_pipe.model import Json
@@ -33,12 +34,22 @@ class FileAccess(Protocol):
 
 
 class FolderFiles:
-    """Files on this machine, relative paths from `folder` on; and the objects of a run where a URL names one."""
+    """Files on this machine, relative paths from `folder` on; and the objects of a run where a URL names one.
 
-    def __init__(self, folder: Path, digests: Digests | None = None, objects: Objects | None = None) -> None:
+    What is reached is noted in `reads`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        digests: Digests | None = None,
+        objects: Objects | None = None,
+        reads: Reads | None = None,
+    ) -> None:
         self.folder = folder
         self.digests = digests
         self._objects = objects
+        self._noted = reads
         self._read: dict[tuple[str, int, int], Json] = {}
 
     @property
@@ -51,19 +62,33 @@ class FolderFiles:
 
     def glob(self, pattern: str, *, allow_empty: bool = False) -> list[FileValue]:
         if names_object(pattern):
-            return self.objects.glob(pattern, str(self.folder), allow_empty=allow_empty)
-        return find_files(pattern, self.folder, allow_empty=allow_empty, digests=self.digests)
+            found = self.objects.glob(pattern, str(self.folder), allow_empty=allow_empty)
+        else:
+            found = find_files(pattern, self.folder, allow_empty=allow_empty, digests=self.digests)
+        if self._noted is not None:
+            self._noted.found((self.folder, pattern), found)
+        return found
 
     def file(self, path: str) -> FileValue:
         if names_object(path):
-            return self.objects.file(path, str(self.folder))
+            value = self.objects.file(path, str(self.folder))
+            if self._noted is not None:
+                self._noted.value(value)
+            return value
         place = resolve(path, self.folder)
         if not place.is_file():
             what = "is a folder" if place.is_dir() else "is a device or a pipe" if place.exists() else "does not exist"
             raise ExpressionError(f"the file `{path}` {what}", code="files.missing")
+        if self._noted is not None:
+            self._noted.add(place)
         return FileValue.local(place, self.folder, digests=self.digests)
 
     def read(self, file: FileValue | str) -> Json:
+        if self._noted is not None:  # also where there is no such file yet: the next run must say the same
+            if isinstance(file, FileValue):
+                self._noted.value(file)
+            else:
+                self._noted.add(address_of(file, self.folder))
         if names_object(file) if isinstance(file, str) else file.remote:
             return self.objects.read(file)
         place = file.absolute if isinstance(file, FileValue) else resolve(file, self.folder)

@@ -167,7 +167,23 @@ def test_an_input_is_never_paid_for_only_to_be_refused_as_a_target(cli, project)
     came = cli("run", "case.yaml", "--local", "--json")
     summary = json.loads(came.out)
     assert (came.code, summary["predictions"]["submitted"]) == (1, 0)
-    assert "is an input of this run" in summary["errors"][0]["message"]
+    assert "is read by this run" in summary["errors"][0]["message"]
+
+
+def test_nor_are_the_params_file_and_the_picture_of_an_operation_replaced(cli, project):
+    Image.new("RGB", (8, 8), "red").save("p.png")
+    Image.new("RGB", (2, 2), "red").save("logo.png")
+    Path("params.yaml").write_text("factor: 1\n")
+    Path("case.yaml").write_text(
+        HEAD + "params: {factor: {type: integer}}\nsteps:\n"
+        "  a: {workflow: upscale, input: {image: ./p.png, factor: '${{ params.factor }}'}, save: params.yaml}\n"
+        "  b: {image: [composite: {over: logo.png}], input: {image: p.png}, save: logo.png}\n"
+    )
+    came = cli("run", "case.yaml", "--params-file", "params.yaml", "--local", "--json")
+    summary = json.loads(came.out)
+    assert (came.code, summary["predictions"]["submitted"]) == (1, 0)
+    said = sorted(error["message"].partition(" is read by this run")[0] for error in summary["errors"])
+    assert said == ["logo.png", "params.yaml"]
 
 
 def test_what_a_sub_pipeline_gives_is_known_by_the_name_under_which_it_is_saved(cli, project):

@@ -209,7 +209,7 @@ def test_an_input_is_never_replaced(cli, project, photos):
     spec.write_text(text.replace("steps:", "params: {given: {type: files}}\nsteps:"))
     ran = cli("run", spec, "--local", "--json", "-p", "given=s3://shop/inbox/a.jpg")
     assert ran.code == 1
-    assert "s3://shop/inbox/a.jpg is an input of this run" in ran.json["errors"][0]["message"]
+    assert "s3://shop/inbox/a.jpg is read by this run" in ran.json["errors"][0]["message"]
     assert photos.get("inbox/a.jpg") == before
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.functional.scripted import HEAD
 from tests.functional.specs_by_parts import LISTS, fails_for, over, single, step, xs
 
 pytestmark = pytest.mark.slow
@@ -369,6 +370,35 @@ def test_two_files_of_one_output_never_share_a_path(go: Any, tmp_path: Path, sav
     came = go("params: {a: {type: array, default: [p]}}\nsteps:\n" + over("one", f"save: {save}"), {"one": PICTURES})
     assert re.search(why, came.reasons["one@p"])
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("spec", "save"),
+    [
+        ("steps:\n" + single("one", "1"), "pipeline.yaml"),
+        ("steps:\n" + single("one", "1"), ".env"),
+        ("steps:\n  sub: {pipeline: inner.yaml}\n" + single("one", "1"), "inner.yaml"),
+        ("steps:\n" + single("one", "read('rows.csv')"), "rows.csv"),
+        ("steps:\n" + single("one", "read(file('rows.csv'))"), "rows.csv"),
+        ("steps:\n" + single("one", "read('none.csv', default='')"), "none.csv"),
+        ("steps:\n" + single("one", "file('rows.csv').name"), "rows.csv"),
+        ("params: {p: {type: string, default: '*.csv'}}\nsteps:\n" + single("one", "glob(params.p)[0].name"), "rows.csv"),
+        ("params: {f: {type: files, default: rows.csv}}\nsteps:\n" + over("one", each="params.f", x="item.name"), "rows.csv"),
+        ("params: {f: {type: file, default: rows.csv}}\nsteps:\n" + single("one", "params.f.name"), "rows.csv"),
+        ("steps:\n  sub: {pipeline: file.yaml}\n" + single("one", "1", "needs: [sub]"), "rows.csv"),
+    ],
+)  # fmt: skip
+def test_what_a_run_reads_is_never_replaced(go: Any, tmp_path: Path, spec: str, save: str) -> None:
+    inner = "steps:\n" + single("two", "1")
+    params = "params: {f: {type: file, default: rows.csv}}\n"
+    (tmp_path / "inner.yaml").write_text(HEAD + inner, encoding="utf-8")
+    (tmp_path / "file.yaml").write_text(HEAD + params + inner.replace("{ 1", "{ params.f.name"), encoding="utf-8")
+    (tmp_path / "rows.csv").write_text("n\n1\n", encoding="utf-8")
+    came = go(spec + f"    save: {{t: {save}}}\n", {"one": [{"give": {"t": "new"}}]})
+    (name,) = [task for task in came.statuses if task.startswith("one@")]
+    assert came.reasons[name] == f"{save} is read by this run and is not replaced (save to another folder)"
+    assert name not in came.sent
+    assert (tmp_path / "rows.csv").read_text(encoding="utf-8") == "n\n1\n"
 
 
 def test_branches_of_which_only_one_will_run_may_save_to_one_path(go: Any, tmp_path: Path) -> None:

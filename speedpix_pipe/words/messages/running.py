@@ -93,7 +93,7 @@ SAYINGS: Mapping[str, str] = {
     "write two composites, one after the other": "请写两个 composite，一个接一个",
     # tasks
     "<task>: `when` must be true or false, not <what*>": "<task>：`when` 必须是 true 或 false，而不是<what>",
-    "<path> is an input of this run and is not replaced": "<path> 是这次运行的输入，不会被覆盖",
+    "<path> is read by this run and is not replaced": "<path> 是这次运行要读取的文件，不会被覆盖",
     "lies in the watched folder <folder>, and would be taken for a new file": "在被监视的文件夹 <folder> 里，会被当成新文件",
     "<path> lies in the watched folder <folder>, and would be taken for a new file": (
         "<path> 在被监视的文件夹 <folder> 里，会被当成新文件"
