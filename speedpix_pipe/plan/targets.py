@@ -56,7 +56,14 @@ def render_path(template: Template, scope: Scope) -> str:
             case Text():
                 head = template.parts[0] if isinstance(template.parts[0], str) else ""
                 rest = template.parts[1:] if head else template.parts
-                return safe_save_path(head, str(render(Text(rest, template.mark), scope)))
+                path = safe_save_path(head, str(render(Text(rest, template.mark), scope)))
+                if _has_no_stem(template, path):
+                    raise ExpressionError(
+                        f"the path `{path}` has nothing before its extension",
+                        code="save.path",
+                        hint="a value in it is empty: `default('name', true)` replaces it",
+                    )
+                return path
             case Expression():
                 return safe_save_path("", _text(render(template, scope), template))
             case _:
@@ -65,6 +72,17 @@ def render_path(template: Template, scope: Scope) -> str:
         if error.where is not None:
             raise
         raise ExpressionError(error.message, code=error.code, hint=error.hint, where=str(template.mark)) from error
+
+
+def _has_no_stem(template: Text, path: str) -> bool:
+    """Whether the author's `.png`, or `.` before `ext`, is where the name begins: a hidden file, and nobody's wish."""
+    name = path.rpartition("/")[2]
+    if not name.startswith("."):
+        return False
+    before, last = ("", *template.parts)[-2:]
+    if isinstance(last, str):
+        return name == last
+    return isinstance(before, str) and before.endswith(".") and "." not in name[1:] and "ext" in last.names
 
 
 def _text(value: Any, template: Expression) -> str:

@@ -401,6 +401,30 @@ def test_what_a_run_reads_is_never_replaced(go: Any, tmp_path: Path, spec: str, 
     assert (tmp_path / "rows.csv").read_text(encoding="utf-8") == "n\n1\n"
 
 
+@pytest.mark.parametrize(
+    ("save", "cell"),
+    [
+        ("out/${{ item }}.${{ ext }}", ""),
+        ("out/${{ item }}.${{ ext }}", "a/"),
+        ("out/${{ item }}.png", ""),
+        ("${{ item }}.${{ ext | upper }}", ""),
+    ],
+)
+def test_a_path_with_nothing_before_its_extension_is_an_error_before_paying(go: Any, save: str, cell: str) -> None:
+    spec = f"params: {{a: {{type: array, default: ['{cell}']}}}}\nsteps:\n"
+    came = go(spec + over("one", f'save: "{save}"', x="index"), {"one": PICTURES})
+    assert came.exit_code == 2
+    assert came.submitted == 0
+    assert "has nothing before its extension" in came.errors[0]
+
+
+def test_a_hidden_file_may_be_named(go: Any, tmp_path: Path) -> None:
+    spec = "params: {a: {type: array, default: [.p]}}\nsteps:\n"
+    spec += over("one", "save: out/${{ item }}.${{ ext }}") + over("two", "save: out/.${{ index }}", workflow="one")
+    assert go(spec, {"one": PICTURES}).exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".0", ".p.png"]
+
+
 def test_branches_of_which_only_one_will_run_may_save_to_one_path(go: Any, tmp_path: Path) -> None:
     came = go(
         LISTS

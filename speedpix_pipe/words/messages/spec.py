@@ -236,6 +236,8 @@ SAYINGS: Mapping[str, str] = {
     "a path is a text": "路径必须是文本",
     "the path `<path>` has a part `<part>`": "路径 `<path>` 里有 `<part>`",
     "the path `<path>` begins with `<sign>`": "路径 `<path>` 以 `<sign>` 开头",
+    "the path `<path>` has nothing before its extension": "路径 `<path>` 的扩展名前面没有名称",
+    "a value in it is empty: `default('name', true)` replaces it": "其中有一个值是空的：可以用 `default('name', true)` 代替",
     "the path `<path>` <why*>": "路径 `<path>` <why>",
     "values in a `save` path must make plain names; try the filter `slug`": (
         "`save` 路径里的值必须得出普通的名称；可以试试过滤器 `slug`"
