@@ -227,10 +227,7 @@ class Saver:
 
     async def _keep_value(self, value: Json) -> tuple[str, int]:
         """A value that is no file becomes one: text as it is, anything else as JSON."""
-        if isinstance(value, str):
-            text = value
-        else:
-            text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2) + "\n"
         data = text.encode("utf-8", "backslashreplace")  # half a character stands there as JSON writes it
         digest = hashlib.sha256(data).hexdigest()
         try:
