@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from speedpix_pipe.errors import TaskError, TaskErrorKind
-from speedpix_pipe.files import Entry, FileValue, FolderFiles, StorageError, names_object, resolve, sniff
+from speedpix_pipe.files import (
+    Entry,
+    FileValue,
+    FolderFiles,
+    StorageError,
+    names_object,
+    resolve,
+    safe_file_name,
+    sniff,
+)
 from speedpix_pipe.files.storage import ChangedObjectError
 from speedpix_pipe.model import Json, KeptFile, Result, Step
 from speedpix_pipe.plan.fingerprint import image_fingerprint, salt_of
@@ -65,11 +74,15 @@ class ImageKind:
 
     @staticmethod
     def _with_files(operations: Operations, scope: Scope) -> Operations:
-        """Options that name a file get it as a file value: its content counts, not its name."""
+        """Options that name a file get it as a file value: its content counts, not its name.
+
+        A text here is what an expression gave, so it may choose among the spec's own files and no others.
+        """
         ready = [(name, dict(options)) for name, options in operations]
         for index, option in file_options(operations):
             value = ready[index][1][option]
             if isinstance(value, str) and not value.startswith(("http://", "https://")):
+                value = safe_file_name("", value)
                 if not names_object(value) and not resolve(value, scope.folder).is_file():
                     raise TaskError(f"{ready[index][0]}: no file {value}", kind=TaskErrorKind.INPUT, code="task.file")
                 ready[index][1][option] = (scope.files or FolderFiles(scope.folder)).file(value)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.functional.scripted import HEAD
 from tests.functional.specs_by_parts import LISTS, fails_for, over, single, step, xs
@@ -330,6 +331,24 @@ def test_a_value_in_the_name_of_a_file_never_leads_out_of_what_the_spec_names(
     assert came.exit_code == 2
     assert came.submitted == 0
     assert "because of a value in it" in came.errors[0]
+
+
+@pytest.mark.parametrize("cell", ["../secret.png", "{secret}", "~/secret.png"])
+def test_a_value_for_an_operation_of_image_names_no_file_outside(
+    go: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
+    secret = tmp_path.parent / "secret.png"
+    Image.new("RGB", (4, 4)).save(secret)
+    Image.new("RGB", (8, 8)).save(tmp_path / "p.png")
+    Image.new("RGB", (4, 4)).save(tmp_path / "logo.png")
+    came = go(
+        f"params: {{names: {{type: array, default: [logo.png, '{cell.format(secret=secret)}']}}}}\n"
+        "steps:\n  one: {image: [{composite: {over: '${{ item }}'}}], for_each: '${{ params.names }}', "
+        "key: '${{ index }}', input: {image: p.png}}\n"
+    )
+    assert came.of("one") == {"0": "succeeded", "1": "failed"}
+    assert "because of a value in it" in came.reasons["one@1"]
 
 
 # --- save ---
