@@ -52,11 +52,18 @@ def reserve(target: Path, root: Path) -> int | None:
 
 
 def is_placeholder(target: Path, inode: int | None = None) -> bool:
-    """Whether an empty regular file stands there, as a crash leaves it that came after `reserve`."""
+    """Whether an empty regular file stands there, as a crash leaves it that came after `reserve`.
+
+    It is opened: who only asks for a name may be told by a share what stood there some seconds ago.
+    """
     try:
-        status = target.lstat()
+        descriptor = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
+    try:
+        status = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
     return status.st_size == 0 and stat.S_ISREG(status.st_mode) and inode in {None, status.st_ino}
 
 
@@ -102,11 +109,12 @@ def _copy_over(move: Move, step: Step) -> None:
         part.unlink(missing_ok=True)
         raise
     step("move.arrived")
+    sync([move.target.parent])
     try:
-        sync([move.target.parent])
-        move.source.unlink()
-    except BaseException:
-        move.target.unlink()  # ours still lies in its claim: each further try would leave one more copy
+        move.source.unlink(missing_ok=True)  # a share may have done it, and say that there is no such file
+    except OSError:
+        if os.path.lexists(move.source):  # each further try would leave one more copy
+            move.target.unlink(missing_ok=True)
         raise
 
 

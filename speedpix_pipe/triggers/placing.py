@@ -182,7 +182,7 @@ class Placing:
                 continue
             self._around.step("move.reserved")
             try:
-                self._move_one(guest, target)
+                self._move_one(guest, target, inode)
                 folders.add(target.parent)
                 moved.append(guest)
             except OSError as error:
@@ -197,7 +197,7 @@ class Placing:
         shown = self._folder.places.shown
         return f"finished files of {shown} cannot be moved to {plain(str(target.parent))}: {error.strerror or error}"
 
-    def _move_one(self, guest: Guest, target: Path) -> None:
+    def _move_one(self, guest: Guest, target: Path, inode: int) -> None:
         judged = guest.judgement
         assert judged is not None
         if judged.verdict is Verdict.FAILED:
@@ -217,7 +217,9 @@ class Placing:
         except FileNotFoundError:
             if not self._folder.is_here() or os.path.lexists(guest.claim.path) or not self._folder.is_here():
                 raise
-            target.unlink()  # somebody took it out of our folder: the note is all there is
+            if moving.is_placeholder(target, inode):
+                target.unlink()  # somebody took it out of our folder: the note is all there is
+            # else it has arrived: a share whose answer got lost is asked again, and then knows of no such file
 
     def _tidy(self, guests: Sequence[Guest]) -> None:
         for guest in guests:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -63,6 +64,57 @@ def test_across_file_systems_a_file_is_copied_whole(tmp_path: Path) -> None:
         assert not target.with_name(".01A.part").exists()
     finally:
         target.unlink(missing_ok=True)
+
+
+def between_file_systems(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
+    rename = Path.rename
+
+    def refusing(self: Path, target: Path) -> Path:
+        if self == source:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refusing)
+
+
+def test_a_copy_whose_source_is_removed_and_said_not_to_be_there_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As NFS does when the answer is lost and the call is repeated."""
+    source, target = tmp_path / "claim", tmp_path / "shoe.jpg"
+    source.write_bytes(b"the only copy")
+    unlink = Path.unlink
+
+    def lying(self: Path, *, missing_ok: bool = False) -> None:
+        unlink(self)
+        if self == source and not missing_ok:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    between_file_systems(monkeypatch, source)
+    monkeypatch.setattr(Path, "unlink", lying)
+    moving.move_over(moving.Move("01A", source, target))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"shoe.jpg": b"the only copy"}
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_copy_is_taken_back_only_while_its_source_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    source, target = tmp_path / "claim", tmp_path / "shoe.jpg"
+    source.write_bytes(b"1")
+    unlink = Path.unlink
+
+    def failing(self: Path, *, missing_ok: bool = False) -> None:
+        if gone or self != source:
+            unlink(self, missing_ok=missing_ok)
+        if self == source:
+            raise OSError(errno.EIO, "Input/output error")
+
+    between_file_systems(monkeypatch, source)
+    monkeypatch.setattr(Path, "unlink", failing)
+    with pytest.raises(OSError, match="Input/output"):
+        moving.move_over(moving.Move("01A", source, target))
+    assert [path.name for path in tmp_path.iterdir()] == ["shoe.jpg" if gone else "claim"]
 
 
 def test_a_note_says_it_in_words_and_for_machines(tmp_path: Path) -> None:
