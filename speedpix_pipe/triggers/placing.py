@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from speedpix_pipe.files import sha256_file
 from speedpix_pipe.store import Verdict
 from speedpix_pipe.triggers import moving
 from speedpix_pipe.triggers.base import Guest, Judgement, Surroundings
@@ -250,8 +252,14 @@ class Placing:
         return [guest for guest in guests if guest.id in self._folder.held]
 
     def _has_changed(self, guest: Guest) -> bool:
+        claim = guest.claim
         try:
-            now = Signature.of(guest.claim.path.lstat())
+            now = Signature.of(claim.path.lstat())
+            if now.same_bytes(claim.signature):
+                return False
+            if not now.looks_like(claim.signature) or sha256_file(claim.path) != guest.sha256:
+                return True
         except OSError:
             return False  # it is gone; `_move_one` says so
-        return not now.same_bytes(guest.claim.signature)
+        guest.claim = replace(claim, signature=now)  # its share was mounted again
+        return False

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.watching import SPEC, Desk, emulator
+from speedpix_pipe.store import Verdict
+from tests.functional.watching import SPEC, Desk, arrivals, emulator
 
 
 def _may_mount() -> bool:
@@ -33,9 +34,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def _script(desk: Desk, script: str) -> subprocess.CompletedProcess[str]:
-    """A shell script in a mount namespace; `$W` watches, the folder of the desk is the current one."""
+    """A shell script in a mount namespace; `$W` watches, `$P` is Python, the folder of the desk is the current one."""
     watch = f"{sys.executable} -m speedpix_pipe watch hot.yaml"
-    environment = {**os.environ, **desk.environment, "W": watch}
+    environment = {**os.environ, **desk.environment, "W": watch, "P": sys.executable}
     return subprocess.run(
         ["unshare", "-rm", "sh", "-e", "-c", script],
         cwd=desk.folder,
@@ -189,25 +190,36 @@ def test_a_full_disk_under_the_state_folder_claims_nothing_until_there_is_room(d
     assert desk.predictions == 1
 
 
+CREATED = """
+import sqlite3
+((count,),) = sqlite3.connect(".speedpix/journal.db").execute("SELECT count(*) FROM submissions WHERE state = 'created'")
+raise SystemExit(count == 0)
+"""
+
+
 def test_a_disk_that_is_mounted_again_with_another_number_is_known_by_the_files_that_are_worked_on(
     tmp_path: Path,
 ) -> None:
     """Shares get a new device number with each mount. The bytes are the same: a copy of them stands for the share."""
     with emulator(latency=6.0) as service:
-        desk = Desk(tmp_path, service)
+        desk = Desk(tmp_path, service, SPEC.replace("    save:", "    cache: false\n    save:"))
+        (tmp_path / "created.py").write_text(CREATED)
         script = """
             mount -t tmpfs none inbox
             $W --health health.json & watcher=$!
             echo a > inbox/a.dat
-            await 'test -n "$(find inbox/.speedpix-claims -name a.dat)"'
+            await "$P created.py"
             cp -a inbox copy; umount -l inbox
             await 'grep -q "not mounted" health.json'
             mount -t tmpfs none inbox; cp -a copy/. inbox/
             await 'test -s inbox/done/a.dat'
+            await 'test -z "$(find inbox/.speedpix-claims -type f)"'
             kill $watcher; wait $watcher || true
         """
         done = _script(desk, AWAIT + script)
         assert done.returncode == 0, done.stderr
+        assert "over: inbox is not mounted any more" in done.stderr
+        assert [(row.path.name, row.verdict) for row in arrivals(desk)] == [("a.dat", Verdict.DONE)]
         assert desk.predictions == 1
 
 

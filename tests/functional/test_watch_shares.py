@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from speedpix_pipe.store import ArrivalState, Verdict
-from tests.functional.watching import Desk, arrivals
+from tests.functional.watching import SPEC, Desk, arrivals, emulator, until
 
 pytestmark = pytest.mark.slow
+UNCACHED = SPEC.replace("    save:", "    cache: false\n    save:")
 
 
 @pytest.mark.parametrize("content", [b"the only copy", b""])
@@ -43,3 +47,30 @@ def test_a_file_that_is_taken_out_of_its_claim_leaves_no_empty_one_behind(desk: 
     desk.once(step=step)
     assert [(row.state, row.verdict) for row in arrivals(desk)] == [(ArrivalState.PLACED, Verdict.DONE)]
     assert desk.names(desk.done) == []
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_a_share_that_comes_back_with_other_numbers_brings_no_file_twice(tmp_path: Path, written: bool) -> None:
+    """A copy of it stands for the share. What was written to meanwhile, in one tick of its clock, is a new arrival."""
+    with emulator(latency=1.5) as service:
+        desk = Desk(tmp_path, service, UNCACHED)
+
+        async def work() -> None:
+            async with desk.watching():
+                desk.drop("shoe.dat", b"old")
+                await until(lambda: desk.predictions == 1)
+                away = desk.inbox.rename(desk.folder / "away")
+                (claimed,) = away.rglob("shoe.dat")
+                if written:
+                    times = claimed.stat()
+                    claimed.write_bytes(b"new")
+                    os.utime(claimed, ns=(times.st_atime_ns, times.st_mtime_ns))
+                await until(lambda: len(desk.runs) == 1)
+                shutil.copytree(away, desk.folder / "copy")
+                (desk.folder / "copy").rename(desk.inbox)
+                await until(lambda: (desk.done / "shoe.dat").exists() and not desk.claims)
+
+        asyncio.run(work())
+        assert (desk.done / "shoe.dat").read_bytes() == (b"new" if written else b"old")
+        assert len(arrivals(desk)) == desk.predictions == 1 + written
+        assert any("went on changing" in line for line in desk.lines) is written
