@@ -7,6 +7,7 @@ moved. Of a row whose file is gone, the journal knows where it was to go.
 from __future__ import annotations
 
 import asyncio
+import errno
 import stat
 from collections import defaultdict
 from pathlib import Path
@@ -99,6 +100,8 @@ class _Recovery:
             guest = await asyncio.to_thread(self._folder.guest_of, claim)
             if row is None:
                 new.append(guest)
+            elif row.sha256 and not guest.sha256:
+                raise OSError(errno.EIO, f"{plain(claim.name)} cannot be read")  # nothing says that it has changed
             elif row.sha256 and guest.sha256 != row.sha256:
                 await self._return(claim, row)
             elif row.verdict is not None and await asyncio.to_thread(_has_been_copied, guest, row):

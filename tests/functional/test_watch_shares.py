@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from speedpix_pipe.store import ArrivalState, Verdict
+from speedpix_pipe.triggers import hotfolder
 from tests.functional.watching import SPEC, Desk, arrivals, emulator, until
 
 pytestmark = pytest.mark.slow
@@ -74,3 +75,34 @@ def test_a_share_that_comes_back_with_other_numbers_brings_no_file_twice(tmp_pat
         assert (desk.done / "shoe.dat").read_bytes() == (b"new" if written else b"old")
         assert len(arrivals(desk)) == desk.predictions == 1 + written
         assert any("went on changing" in line for line in desk.lines) is written
+
+
+def test_a_claim_that_cannot_be_read_at_the_start_is_tried_again_and_not_taken_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with emulator(latency=1.0) as service:
+        desk = Desk(tmp_path, service, UNCACHED)
+
+        async def first() -> None:
+            async with desk.watching(grace_seconds=0.01):
+                desk.drop("shoe.dat")
+                await until(lambda: desk.predictions == 1)
+
+        asyncio.run(first())
+        failures = [OSError(5, "Input/output error")]
+        digest = hotfolder.sha256_file
+
+        def failing(path: Path) -> str:
+            if failures:
+                raise failures.pop()
+            return digest(path)
+
+        async def second() -> None:
+            async with desk.watching():
+                await until((desk.done / "shoe.dat").exists)
+
+        monkeypatch.setattr(hotfolder, "sha256_file", failing)
+        asyncio.run(second())
+        trouble = "what was being worked on in inbox cannot be taken up: shoe.dat cannot be read"
+        assert {trouble, f"over: {trouble}"} <= set(desk.lines)
+        assert len(arrivals(desk)) == desk.predictions == 1
