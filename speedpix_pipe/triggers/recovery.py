@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 async def recover(folder: HotFolder, around: Surroundings) -> str | None:
     """Take up everything of ours in a root that has come (back). A sentence where the root cannot be used."""
-    rows = {row.id: row for row in rows_of(folder, around) if row.id not in folder.held}
+    held = {identity for other in around.folders for identity in other.held}  # an edit may have moved the patterns
+    rows = {row.id: row for row in rows_of(folder, around) if row.id not in held}
     if rows and not folder.claims.folder.is_dir():
         return (
             f"{folder.places.shown} has lost {len(rows)} files that were being worked on: is it mounted? "
@@ -38,7 +39,7 @@ async def recover(folder: HotFolder, around: Surroundings) -> str | None:
     except UsageError as error:
         return error.message
     left = await asyncio.to_thread(folder.claims.left, folder.inbox.identity)
-    ours = [claim for claim in left if claim.id not in folder.held and _whose(claim.name, folder, around) is folder]
+    ours = [claim for claim in left if claim.id not in held and _whose(claim.name, folder, around) is folder]
     await _Recovery(folder, around, rows).take_up(ours)
     return None
 

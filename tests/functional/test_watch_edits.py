@@ -91,6 +91,39 @@ def test_an_edit_of_what_takes_a_restart_says_so(desk: Desk) -> None:
     assert said == ["restart to have the new limits.concurrency count", "restart to have the new limits.rate count"]
 
 
+def test_a_file_at_work_stays_with_its_entry_when_its_pattern_moves_to_another_and_the_root_goes(
+    tmp_path: Path,
+) -> None:
+    def spec(first: str, second: str) -> str:
+        return (
+            HEAD.replace("photos: {type: files}", "photos: {type: files}\n  more: {type: files}").replace(
+                "${{ params.photos }}", "${{ params.photos + params.more }}"
+            )
+            + f"""watch:
+  - {{folder: inbox, param: photos, patterns: ["{first}"], settle: 50ms}}
+  - {{folder: inbox, param: more, patterns: ["{second}"], settle: 50ms}}
+"""
+        )
+
+    with emulator(latency=4.0) as service:
+        desk = Desk(tmp_path, service, spec("*.dat", "*.jpg"))
+
+        async def work() -> None:
+            async with desk.watching():
+                desk.drop("shoe.dat")
+                await until(lambda: desk.predictions == 1)
+                desk.rewrite(spec("*.txt", "*.dat"))
+                await until(lambda: any("was edited" in line for line in desk.lines))
+                desk.inbox.rename(tmp_path / "away")
+                await until(lambda: sum("is not there" in line for line in desk.lines) == 2)
+                (tmp_path / "away").rename(desk.inbox)
+                await until((desk.done / "shoe.dat").exists)
+
+        asyncio.run(work())
+        assert len(desk.runs) == desk.predictions == 1
+        assert [row.verdict for row in arrivals(desk)] == [Verdict.DONE]
+
+
 # --- folders that overlap ---
 
 
