@@ -391,13 +391,13 @@ class Watcher:
     def _drained(self, folder: HotFolder, seconds: float) -> bool:
         """Whether nothing more will become of what lies there, or has been claimed, in this life."""
         patience = max(ONCE_PATIENCE_SECONDS, 10 * folder.watch.settle_seconds)
-        if folder.claiming or not folder.placing.at_rest:
+        if folder.claiming or not folder.placing.at_rest or (folder.stranded and seconds <= patience):
             return False
         waiting = folder.still_waiting()
         return not waiting or self._paused or (seconds > patience and not folder.any_ready())
 
     def _outcome(self) -> WatchOutcome:
-        left = sum(len(folder.still_waiting()) + len(folder.held) for folder in self.folders)
+        left = sum(len(f.still_waiting()) + len(f.held) + f.stranded for f in self.folders)
         code = 0
         if self._interrupted:
             code = 130

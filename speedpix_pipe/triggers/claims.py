@@ -81,6 +81,14 @@ class ClaimsFolder:
         self._step("claim.renamed")
         return Claim(identity, name, target, Signature.of(status))
 
+    def may_hold(self, identity: str) -> bool:
+        """Whether something is left of a claim, for all one can tell."""
+        try:
+            (self.folder / identity).lstat()
+        except OSError as error:
+            return not isinstance(error, FileNotFoundError)
+        return True
+
     def put_back(self, claim: Claim) -> Path:
         """Return a file to where it lay, or beside what lies there now: it will be an arrival like any other."""
         wanted = self.root / claim.name

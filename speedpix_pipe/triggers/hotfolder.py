@@ -59,6 +59,7 @@ class HotFolder:
         self._ready_since: float | None = None
         self.claiming = False  # whether files are between the inbox and the journal
         self.reaching = 0  # how many files we may have in a moment: no other folder may spend what they need
+        self.stranded = False  # whether a file stays there, because its claim failed half-way
         self.claims = ClaimsFolder(places.root, around.watcher, step=around.step)
         self.inbox = Inbox(
             watch,
@@ -143,22 +144,25 @@ class HotFolder:
         self.inbox.health.claimed = len(self.held)
 
     async def _look(self) -> None:
-        if await self.inbox.find() and not await self._arrive():
-            return
+        if await self.inbox.find():
+            if not await self._take_up():
+                return
+            self.inbox.arrived()
+        elif self.inbox.present and self.stranded:
+            await self._take_up()
         if self.inbox.present:
             await self.inbox.scan()
 
-    async def _arrive(self) -> bool:
-        """The root has come, or come back: see what of it is ours before anything new is taken."""
+    async def _take_up(self) -> bool:
+        """The root has come (back), or a claim failed half-way: see what there is ours before anything new is taken."""
         try:
             trouble = await recover(self, self._around)
         except OSError as error:  # it has gone again, or what lies in it cannot be read
             trouble = f"what was being worked on in {self.places.shown} cannot be taken up: {error.strerror or error}"
-        if trouble is not None:
-            self._around.health.trouble("root", trouble, of=self.inbox.health)
-            return False
-        self.inbox.arrived()
-        return True
+        self._around.health.trouble("root", trouble, of=self.inbox.health)
+        if trouble is None:
+            self.stranded = False
+        return trouble is None
 
     async def _rest(self) -> None:
         """Until something happens, or something is due."""
@@ -318,12 +322,17 @@ class HotFolder:
         hopeless = look is Look.UNREADABLE and sighting.fault
         if look is not Look.STILL and not hopeless:
             return look
-        claim = self.claims.claim(sighting.name, self.new_id())
-        if claim is None:
-            return Look.GONE
-        if not claim.signature.same_bytes(sighting.signature):
-            self.claims.put_back(claim)
-            return Look.DIFFERS
+        identity = self.new_id()
+        try:
+            claim = self.claims.claim(sighting.name, identity)
+            if claim is None:
+                return Look.GONE
+            if not claim.signature.same_bytes(sighting.signature):
+                self.claims.put_back(claim)
+                return Look.DIFFERS
+        except OSError:
+            self.stranded |= self.claims.may_hold(identity)
+            raise
         still = self.inbox.waiting.seconds >= COARSEST_CLOCK_SECONDS
         return self.guest_of(claim, fault=sighting.fault, still=still)
 

@@ -6,11 +6,13 @@ import asyncio
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from speedpix_pipe.store import ArrivalState, Verdict
 from speedpix_pipe.triggers import hotfolder
+from speedpix_pipe.triggers.settle import Look, Signature
 from tests.functional.watching import SPEC, Desk, arrivals, emulator, until
 
 pytestmark = pytest.mark.slow
@@ -106,3 +108,44 @@ def test_a_claim_that_cannot_be_read_at_the_start_is_tried_again_and_not_taken_f
         trouble = "what was being worked on in inbox cannot be taken up: shoe.dat cannot be read"
         assert {trouble, f"over: {trouble}"} <= set(desk.lines)
         assert len(arrivals(desk)) == desk.predictions == 1
+
+
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("fails", ["touch", "unlink"])
+def test_a_file_that_cannot_be_put_back_from_its_claim_is_taken_up_without_another_start(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, fails: str, once: bool
+) -> None:
+    """Its writer replaced it between the last look and the claim, and the disk was too full to return it."""
+    real_look, real = hotfolder.last_look, getattr(Path, fails)
+    looks, failures = [1], [1]
+
+    def look(path: str, signature: Signature) -> Look:
+        found = real_look(path, signature)
+        if looks:
+            looks.pop()
+            Path(path).unlink()
+            Path(path).write_bytes(b"replaced")
+        return found
+
+    def failing(self: Path, **keys: Any) -> None:
+        if failures and not looks and (self.name == ".returning" or ".speedpix-claims" in self.parts):
+            failures.pop()
+            raise OSError(28, "No space left on device")
+        real(self, **keys)
+
+    monkeypatch.setattr(hotfolder, "last_look", look)
+    monkeypatch.setattr(Path, fails, failing)
+    desk.drop("a.dat")
+
+    async def work() -> None:
+        async with desk.watching():
+            await until(lambda: (desk.done / "a.dat").exists() and not desk.claims)
+
+    if once:
+        assert desk.once().done == 1
+    else:
+        asyncio.run(work())
+    assert failures == []
+    assert (desk.done / "a.dat").read_bytes() == b"replaced"
+    assert desk.names(desk.inbox) == ["done"]
+    assert desk.predictions == 1
