@@ -129,9 +129,9 @@ class Placing:
                 why = {**away, **failed}
             self.moving_since = None
         if moved:
+            await asyncio.to_thread(self.tidy, moved)  # before it counts as placed: a start does not look at it again
             await self._arrivals.all_placed([guest.id for guest in moved])
             self._around.step("move.placed")
-            await asyncio.to_thread(self._tidy, moved)
         for guest in moved:
             self._folder.leave(guest)
         self._tell(guests, why)
@@ -223,14 +223,22 @@ class Placing:
                 target.unlink()  # somebody took it out of our folder: the note is all there is
             # else it has arrived: a share whose answer got lost is asked again, and then knows of no such file
 
-    def _tidy(self, guests: Sequence[Guest]) -> None:
+    def tidy(self, guests: Sequence[Guest]) -> None:
+        """Leave nothing of files that have moved but the files."""
         for guest in guests:
             self._folder.claims.drop(guest.id)
-        done = [g for g in guests if g.judgement is not None and g.judgement.verdict is Verdict.DONE]
-        remove_notes(arrival.bytes_path for arrival in self._arrivals.failed_before({g.id: g.path for g in done}))
+        self.forget_failures(
+            {g.id: g.path for g in guests if g.judgement is not None and g.judgement.verdict is Verdict.DONE}
+        )
+
+    def forget_failures(self, done: Mapping[str, Path]) -> None:
+        """Remove notes that are out of date, because arrivals (id: path) of their names are done."""
+        root, failed = self._folder.places.root, self._folder.places.failed
+        remove_notes(arrival.bytes_path for arrival in self._arrivals.failed_before(done))
         # Under another name than it had arrived with, if there were several of them: then it was dragged back as that.
-        remove_notes(path for g in done if not os.path.lexists(path := self._folder.places.failed / g.name))
-        remove_notes((g.path for g in done), unless=is_foreign)  # dragged back together with its file
+        names = [failed / path.relative_to(root) for path in done.values()]
+        remove_notes(path for path in names if not os.path.lexists(path))
+        remove_notes(done.values(), unless=is_foreign)  # dragged back together with its file
 
     # --- changed after the claim ---
 

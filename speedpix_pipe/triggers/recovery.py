@@ -106,7 +106,7 @@ class _Recovery:
             elif row.sha256 and guest.sha256 != row.sha256:
                 await self._return(claim, row)
             elif row.verdict is not None and await asyncio.to_thread(_has_been_copied, guest, row):
-                await self._finish_copy(guest)
+                await self._finish_copy(self._judged(guest, row))
             elif row.verdict is not None:
                 judged.append(self._known(guest, row))
             else:
@@ -125,9 +125,13 @@ class _Recovery:
         if judged:
             self._folder.placing.place(judged)
 
-    def _known(self, guest: Guest, row: Arrival) -> Guest:
+    def _judged(self, guest: Guest, row: Arrival) -> Guest:
         assert row.verdict is not None
         guest.judgement = Judgement(row.verdict, row.reason, row.step, row.run_id)
+        return guest
+
+    def _known(self, guest: Guest, row: Arrival) -> Guest:
+        self._judged(guest, row)
         if row.bytes_path != guest.claim.path:
             moving.clear_reserved(row.bytes_path, row.id)
         return guest
@@ -135,8 +139,8 @@ class _Recovery:
     async def _finish_copy(self, guest: Guest) -> None:
         """It stands in its last place on another file system, and only its claim was still to be removed."""
         await asyncio.to_thread(guest.claim.path.unlink)
+        await asyncio.to_thread(self._folder.placing.tidy, [guest])
         await self._around.arrivals.all_placed([guest.id])
-        await asyncio.to_thread(self._folder.claims.drop, guest.id)
 
     async def _adopt(self, guest: Guest, row: Arrival) -> None:
         """The claim of another watcher, taken over, goes on under our name."""
@@ -186,6 +190,8 @@ class _Recovery:
         await self._around.arrivals.all_judged([(row.id, Verdict.FAILED, reason, None) for row in vanished])
         for row in vanished:
             self._around.health.note(f"{plain(str(row.path))}: {reason}")
+        done = {row.id: row.path for row in rows if row.verdict is Verdict.DONE}
+        await asyncio.to_thread(self._folder.placing.forget_failures, done)
         await self._around.arrivals.all_placed([row.id for row in rows])
 
 

@@ -69,6 +69,21 @@ def test_a_watcher_killed_anywhere_loses_nothing_and_pays_once(
     assert sorted(paid) == sorted(name for name in FILES if name != "4.dat")
 
 
+@pytest.mark.parametrize("step", ["move.renamed", "move.placed"])
+def test_the_note_of_a_failure_goes_with_the_next_arrival_though_its_watcher_is_killed(
+    tmp_path: Path, service: EmulatorThread, step: str
+) -> None:
+    desk = Desk(tmp_path, service)
+    service.add_fault(Fault("task-failed", "poll"))
+    desk.drop("a.dat")
+    _watch(desk)
+    (desk.failed / "a.dat").rename(desk.inbox / "a.dat")
+    assert desk.names(desk.failed) == ["a.dat.error.json"]
+    assert _watch(desk, step) == -9
+    _watch(desk)
+    assert (desk.names(desk.done), desk.names(desk.failed), desk.claims) == (["a.dat"], [], [])
+
+
 @pytest.mark.parametrize("step", ["move.copied", "move.arrived", "move.renamed"])
 def test_a_move_to_another_file_system_survives_a_kill(service: EmulatorThread, tmp_path: Path, step: str) -> None:
     other = Path("/dev/shm")
