@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import secrets
+import string
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from speedpix_pipe.errors import UsageError
 from speedpix_pipe.store.locks import spec_lock_path
 from speedpix_pipe.triggers.claims import check_root
 from speedpix_pipe.triggers.hotfolder import HotFolder
+from speedpix_pipe.triggers.moving import sync
 
 
 def watcher_id(state_folder: Path, spec: Path) -> str:
@@ -23,15 +25,24 @@ def watcher_id(state_folder: Path, spec: Path) -> str:
     name = spec_lock_path(state_folder, spec).name
     path = state_folder / "watchers" / name
     try:
-        return path.read_text("utf-8").strip()
+        kept = path.read_text("utf-8").strip("\0" + string.whitespace)  # a power cut may leave nothing, or zeros
     except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        stem = re.sub(r"[^\w-]", "_", spec.stem, flags=re.ASCII)[:40]
-        made = f"{stem}-{secrets.token_hex(4)}"
-        part = path.with_name(f".{name}.part")
-        part.write_text(made + "\n", "utf-8")
-        part.replace(path)
-        return made
+        kept = ""
+    return kept or _made(path, spec)
+
+
+def _made(path: Path, spec: Path) -> str:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    stem = re.sub(r"[^\w-]", "_", spec.stem, flags=re.ASCII)[:40]
+    made = f"{stem}-{secrets.token_hex(4)}"
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8") as out:
+        out.write(made + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(path)
+    sync([path.parent])
+    return made
 
 
 async def prepare(folders: Sequence[HotFolder], *, take_over: str | None, must_exist: bool) -> None:
