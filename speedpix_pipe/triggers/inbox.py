@@ -84,6 +84,7 @@ class Inbox:
         if self.identity is not None and not self._may_replace(identity, mounted=mounted):
             return False
         self.identity, self._was_mounted, self._stranger = identity, mounted, None
+        self.present = False  # until its claims have been looked at, however often that takes
         return True
 
     def is_here(self) -> bool:

@@ -316,3 +316,19 @@ def test_a_name_that_is_no_utf_8_can_be_told_and_written_whatever_is_wrong_with_
         assert root.lines[-1].encode().startswith(rb"caf\xe9 in root ")
 
     carry_out(work)
+
+
+def test_a_root_that_is_replaced_is_looked_for_until_its_claims_could_be_taken_up(folder: Path) -> None:
+    async def work() -> None:
+        root = Root(folder)
+        root.ours = True
+        await root.find()
+        folder.rename(folder.with_name("old"))
+        folder.mkdir()
+        assert await root.inbox.find()
+        assert await root.inbox.find()  # they could not be read
+        root.inbox.arrived()
+        assert not await root.inbox.find()
+        await root.inbox.close()
+
+    carry_out(work)
