@@ -125,6 +125,10 @@ class Inbox:
         self.present = False
         self.waiting.looked({}, self._clock.monotonic())
         self._board.trouble("root", sentence, of=self.health)
+        self._deafen()
+
+    def _deafen(self) -> None:
+        """No more events of the folder that stood there."""
         if self._wakeup is not None:
             self._wakeup.stop()
             self._wakeup = None
@@ -135,6 +139,7 @@ class Inbox:
         self.present = True
         self._board.trouble("root", None, of=self.health)
         self._changed = True
+        self._deafen()
         self._wakeup = Wakeup(self.places.root, self._woken)
         self._wakeup.start()
         self._interval = SHORTEST

@@ -332,3 +332,26 @@ def test_a_root_that_is_replaced_is_looked_for_until_its_claims_could_be_taken_u
         await root.inbox.close()
 
     carry_out(work)
+
+
+def test_a_root_that_is_replaced_again_and_again_leaves_no_descriptor_open(folder: Path) -> None:
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    async def work() -> None:
+        root = Root(folder)
+        root.ours = True
+        await root.find()
+        before = descriptors()
+        for number in range(3):
+            folder.rename(folder.with_name(f"old-{number}"))
+            folder.mkdir()
+            assert await root.find()
+            await root.look(after=1)
+        assert descriptors() == before
+        (folder / "shoe.dat").write_bytes(b"1")
+        await asyncio.sleep(0.05)
+        assert root.inbox.stale, "events come from the folder that stands there now"
+        await root.inbox.close()
+
+    carry_out(work)
