@@ -167,6 +167,8 @@ class HotFolder:
     async def _rest(self) -> None:
         """Until something happens, or something is due."""
         waits = [self.inbox.next_scan() if self.inbox.present else 0.5]
+        if waits[0] <= 0:
+            return  # claiming took so long that a look is overdue
         due = self.inbox.next_due() if self.inbox.present else None
         if due is not None:
             waits.append(due)
