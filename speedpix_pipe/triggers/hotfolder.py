@@ -51,6 +51,7 @@ class HotFolder:
         self._around = around
         self._clock = around.clock
         self._busy: set[str] = set()  # names whose earlier arrival has no verdict yet
+        self._twins: dict[str, list[Guest]] = {}  # held, and waiting for the verdict on another of their name
         self._awake = asyncio.Event()
         self._begun = asyncio.Event()  # it has been seen what there is
         self._tired_until = 0.0
@@ -402,10 +403,19 @@ class HotFolder:
             self._around.begin(Batch(self, good))
 
     def hand_out_again(self, guests: Sequence[Guest]) -> None:
-        """Claimed by a life before, and in no run yet."""
+        """Claimed by a life before, and in no run yet. Of several with one name, each waits for the one before."""
+        own = {guest.id for guest in guests}
+        names = {guest.name for guest in self.held.values() if guest.judgement is None and guest.id not in own}
+        first = []
+        for guest in guests:
+            if guest.name in names:
+                self._twins.setdefault(guest.name, []).append(guest)
+            else:
+                names.add(guest.name)
+                first.append(guest)
         most = 1 if self.single else self.watch.batch.max_files
-        for start in range(0, len(guests), most):
-            self._hand_out(guests[start : start + most])
+        for start in range(0, len(first), most):
+            self._hand_out(first[start : start + most])
 
     # --- verdicts ---
 
@@ -414,6 +424,10 @@ class HotFolder:
         await self.placing.judge(batch.guests, judgements)
 
     def verdict_known(self, guest: Guest) -> None:
+        twins = self._twins.pop(guest.name, [])
+        if twins:
+            self.hand_out_again(twins)
+            return
         self._busy.discard(guest.name)
         self.inbox.waiting.freed(guest.name, self._clock.monotonic())
         self._awake.set()

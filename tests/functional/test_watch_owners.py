@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from speedpix_pipe.app import watch as watch_module
 from speedpix_pipe.emulator import EmulatorThread
 from speedpix_pipe.errors import AccessError, StoreError, UsageError
-from tests.functional.watching import SPEC, Desk, emulator, until
+from tests.functional.watching import SPEC, Desk, arrivals, emulator, until
 
 pytestmark = pytest.mark.slow
 
@@ -118,6 +119,21 @@ def test_claims_of_another_watcher_are_adopted_only_when_asked(desk: Desk) -> No
     assert (desk.done / "shoe.dat").read_bytes() == b"left behind"
     with pytest.raises(UsageError, match="has claimed"):
         desk.once(take_over="nobody")
+
+
+def test_claims_of_one_name_that_are_taken_over_are_worked_on_one_after_the_other(desk: Desk) -> None:
+    """As of two watchers of which the second took over what the first had left; here there are three."""
+    contents = [b"first", b"second", b"third"]
+    for number, content in enumerate(contents):
+        claim = desk.inbox / ".speedpix-claims/other-1234" / f"01ARZ3NDEKTSV4RRFFQ69G5FA{number}"
+        claim.mkdir(parents=True)
+        (claim / "shoe.dat").write_bytes(content)
+    assert desk.once(take_over="other-1234").done == 3
+    assert sorted(path.read_bytes() for path in desk.done.iterdir()) == contents
+    assert desk.names(desk.done) == ["shoe-1.dat", "shoe-2.dat", "shoe.dat"]
+    assert len(desk.runs) == desk.predictions == 3
+    rows = arrivals(desk)
+    assert all(before.judged_at <= after.judged_at for before, after in itertools.pairwise(rows))
 
 
 def test_wrong_credentials_end_the_watcher_and_no_file_is_blamed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
