@@ -273,6 +273,9 @@ class Service:
             except InputError as error:
                 if isinstance(place, Path) and await asyncio.to_thread(_has_changed, place, size):
                     raise ChangedError(path) from error  # it shrank while it was read
+                cause = error.__cause__ or error.__context__
+                if isinstance(cause, OSError):  # it is gone, or closed to us; a hot folder waits for its disk
+                    raise _unreadable(cause) from error
                 raise self.translate(error, f"uploading {name}") from error
             except SpeedPixError as error:
                 raise self.translate(error, f"uploading {name}") from error
