@@ -41,7 +41,7 @@ _RECORD = row_kind(
 )
 _FOLDER = row_kind("output.folder", 6, "INSERT OR IGNORE INTO output_folders (run_id, folder) VALUES {rows}")
 _SWEPT = "DELETE FROM output_folders WHERE (run_id, folder) IN (VALUES {rows})"
-_FORGET = row_kind("output.forget", 5, _SWEPT)  # before what is noted in the same commit: the run may go on
+_FORGET = row_kind("output.swept", 5, _SWEPT)  # before what is noted in the same commit: the run may go on
 # File systems without hard links: the name is then taken by a look and a rename.
 _NO_LINK = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES})
 
