@@ -18,7 +18,7 @@ from speedpix_pipe.steps.together import together, unheard
 
 DIGESTING = 2  # threads: a digest runs at disk speed
 _digesting = Threads(DIGESTING, "speedpix-digest")  # of all runs of the process
-_reading = tuple(threading.Lock() for _ in range(64))  # by file: enough that few files share one
+_locks = tuple(threading.Lock() for _ in range(64))  # by file: enough that few files share one
 
 
 class Measuring:
@@ -72,6 +72,6 @@ class Measuring:
 
 def _study(files: Sequence[FileValue], *, to_send: bool) -> None:
     for file in files:
-        with _reading[hash(file.address) % len(_reading)]:  # two tasks may begin with one file
+        with _locks[hash(file.address) % len(_locks)]:  # two tasks may begin with one file
             if not file.known:
                 file.study(to_send=to_send)

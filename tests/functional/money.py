@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,6 +45,16 @@ class HurriedClock(SystemClock):
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         await super().sleep(min(seconds, 0.01))
+
+
+class Shifted(SystemClock):
+    """Beside the machine's clock by so much."""
+
+    def __init__(self) -> None:
+        self.by = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.by
 
 
 class Shop:

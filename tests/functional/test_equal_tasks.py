@@ -7,7 +7,7 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,11 @@ import pytest
 from speedpix_pipe.app.redo import RedoRequest, redo
 from speedpix_pipe.app.request import RunRequest, SpecRequest
 from speedpix_pipe.app.run import run
-from speedpix_pipe.clock import SystemClock
 from speedpix_pipe.emulator import EmulatorOptions, EmulatorThread
 from speedpix_pipe.events import PredictionCreated, TaskSucceeded
 from speedpix_pipe.settings import load_settings
 from speedpix_pipe.steps.workflow import WorkflowKind
-from tests.functional.money import counts
+from tests.functional.money import Shifted, counts
 
 pytestmark = pytest.mark.slow
 
@@ -38,16 +37,6 @@ steps:
     input: {word: "${{ item }}"}
     cache: {max_age: 1h}
 """
-
-
-class Shifted(SystemClock):
-    """Beside the machine's clock by so much."""
-
-    def __init__(self) -> None:
-        self.by = timedelta()
-
-    def now(self) -> datetime:
-        return super().now() + self.by
 
 
 class World:

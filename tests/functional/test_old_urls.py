@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from speedpix_pipe.app.request import RunRequest, SpecRequest
 from speedpix_pipe.app.run import RunOutcome, run
-from speedpix_pipe.clock import SystemClock
 from speedpix_pipe.emulator import EmulatorOptions, EmulatorThread
 from speedpix_pipe.events import PredictionCreated, TaskFailed, UploadFinished
 from speedpix_pipe.settings import load_settings
-from tests.functional.money import counts
+from tests.functional.money import Shifted, counts
 
 pytestmark = pytest.mark.slow
 
@@ -30,16 +29,6 @@ steps:
     for_each: ${{ params.texts }}
     input: {text: "${{ item }}"}
 """
-
-
-class Shifted(SystemClock):
-    """Beside the machine's clock by so much."""
-
-    def __init__(self) -> None:
-        self.by = timedelta()
-
-    def now(self) -> datetime:
-        return super().now() + self.by
 
 
 class World:
